@@ -1,0 +1,1 @@
+"""RelayQ: a job queue for the machines you already own."""

@@ -1,0 +1,137 @@
+"""Every error that leaves RelayQ, as one tree. Each message is a sentence for a person.
+
+    RelayQError                    something RelayQ itself could not do           exit 125
+    ├── UsageError                 a command line that makes no sense             exit 2
+    ├── SpecError                  a job spec that is refused: field and limit    exit 2
+    ├── ConfigError                a configuration file or variable
+    ├── Refused                    trust: a signature, a key, a policy
+    ├── NotFound                   no such job, worker, queue
+    ├── AmbiguousId                an id suffix that fits two jobs
+    ├── WorkerError                a worker cannot start here
+    ├── HubError                   the hub
+    │   ├── HubUnreachable         nobody answers, or the link broke
+    │   ├── HubDenied              wrong user or password (never tried twice)
+    │   ├── HubFull                no memory for new jobs
+    │   ├── HubTooOld              server below the floor (Redis 7.0)
+    │   └── HubSchema              the hub speaks another schema version
+    ├── JobError                   the job itself                                 exit 1
+    │   ├── JobFailed              exit_code, log_tail, reason
+    │   ├── JobCancelled
+    │   ├── JobSkipped             a dependency did not do what was needed
+    │   └── JobExpired             not started before its deadline
+    ├── WaitTimeout                waiting ended, the job goes on                 exit 124
+    └── OutputTruncated            more output than was kept
+"""
+
+
+class RelayQError(Exception):
+    """Something RelayQ itself could not do; `str()` is one sentence for a person."""
+
+    exit_code = 125
+
+
+class UsageError(RelayQError):
+    """A command line that makes no sense."""
+
+    exit_code = 2
+
+
+class SpecError(RelayQError):
+    """A job spec that is refused; nothing was queued."""
+
+    exit_code = 2
+
+
+class ConfigError(RelayQError):
+    """A configuration file or variable that cannot be used."""
+
+
+class Refused(RelayQError):
+    """Trust said no: a signature, a key, a fleet, an expiry or a policy."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class NotFound(RelayQError):
+    """No such job, worker or queue."""
+
+
+class AmbiguousId(RelayQError):
+    """An id suffix that fits more than one job."""
+
+
+class WorkerError(RelayQError):
+    """A worker cannot start here."""
+
+
+class HubError(RelayQError):
+    """The hub cannot be used."""
+
+
+class HubUnreachable(HubError):
+    """Nobody answers at the hub's address, or the link broke."""
+
+
+class HubDenied(HubError):
+    """The hub refused the user or password; trying again cannot help."""
+
+
+class HubFull(HubError):
+    """The hub has no memory for new jobs; nothing was queued."""
+
+
+class HubTooOld(HubError):
+    """The server at the hub's address is older than Redis 7.0."""
+
+
+class HubSchema(HubError):
+    """The hub carries another schema version of the function library."""
+
+
+class JobError(RelayQError):
+    """A job that did not succeed; `job` is its id."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, job: str = "") -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class JobFailed(JobError):
+    """A job whose last attempt failed.
+
+    `exit_code` is the command's own (128 + n after signal n), `log_tail` the end
+    of its output, `reason` one of exit, timeout, crash_limit, refused.
+    """
+
+    def __init__(self, message: str, job: str = "", **facts: object) -> None:
+        super().__init__(message, job)
+        code = facts.get("exit_code", 1)
+        self.exit_code = code if isinstance(code, int) else 1
+        self.log_tail = str(facts.get("log_tail", ""))
+        self.reason = str(facts.get("reason", "exit"))
+
+
+class JobCancelled(JobError):
+    """A job that was cancelled."""
+
+
+class JobSkipped(JobError):
+    """A job that never ran because a dependency did not do what was needed."""
+
+
+class JobExpired(JobError):
+    """A job that was not started before its deadline."""
+
+
+class WaitTimeout(RelayQError, TimeoutError):
+    """Waiting ended before the job did; the job goes on."""
+
+    exit_code = 124
+
+
+class OutputTruncated(RelayQError):
+    """The job wrote more output than was kept in the hub."""
