@@ -1,0 +1,1 @@
+"""The hub's data: keys, scripts and typed access. The only package that imports redis."""
