@@ -85,7 +85,9 @@ class SyncRequest:
     reported) and matters when `full` is set, which a worker does on every timed
     heartbeat, after every failed sync and for adoption. `free` is what is left of the
     machine after `held` (keys as in `needs.cost`), `lanes` the lanes it can serve now
-    with the cost of one job of each; at most `want` jobs are claimed. `idle` asks to
+    with the cost of one job of each, plus the key "w" (ms) when the lane prefers labels
+    this worker has not: younger heads are left to others. At most `want` jobs are claimed,
+    `mail_id` is the last letter read. `idle` asks to
     be offered jobs as they arrive while the free resources last.
     `unserved` maps lane id -> reason, shown by `explain`. `facts` are shown by `workers`.
     """
@@ -102,8 +104,7 @@ class SyncRequest:
     idle: bool = False
     unserved: dict[str, str] | None = None
     facts: dict[str, str] | None = None
-    lanes_version: int = 0
-    wanted_stop: bool = False
+    mail_id: str = "0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +139,16 @@ class SyncReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What a session tells when it appears: who it is, what it offers, what it still holds."""
+    """What a session tells when it appears: who it is, what it offers, what it still holds.
+
+    `instance` is a random word kept in the worker's state directory: the same
+    instance may replace its own live session (a restart), another one with the
+    same name is refused while the first lives.
+    """
 
     name: str
     session: str
+    instance: str
     offer: dict[str, object]
     facts: dict[str, str]
     held: dict[str, int]
