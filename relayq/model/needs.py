@@ -1,0 +1,331 @@
+"""What a job demands of a worker, what a worker offers, and the rule that matches them.
+
+Jobs that differ in nothing of their `Placement` stand in one lane: one ready queue
+in the hub. The worker, not the hub, decides which lanes it can serve, so the rule
+is plain Python and may look for tools on the PATH. `unserved` judges the empty
+worker: could this ever run there? What is free right now is arithmetic on `cost`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from relayq.errors import SpecError
+from relayq.model.duration import format_size, parse_size, spell_size
+
+MAX_WORDS = 32
+MAX_WORD = 64
+MAX_CPUS = 4096
+MAX_COUNT = 1_000_000
+MEMORY_STEP = 64 << 20
+PREFER_WAIT_MS = 5_000
+
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+@/-]*"
+_LABEL = rf"{_NAME}(?:=[A-Za-z0-9_.+@/-]+)?"
+_MISSPELT = {
+    "cpu": "cpus=N",
+    "mem": "memory=SIZE",
+    "gpus": "gpu=N",
+    "hosts": "host=NAME",
+    "exclusive": "exclusive",
+}
+_LANE_KEYS = {"q", "t", "n", "p", "pw", "l", "r", "s"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a job demands of a worker; every clause must hold. `host` is a worker's or a machine's name."""
+
+    labels: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    cpus_milli: int = 1000
+    memory_bytes: int = 0
+    gpus: int = 0
+    host: str = ""
+    counters: tuple[tuple[str, int], ...] = ()
+    exclusive: bool = False
+
+    def to_list(self) -> list[str]:
+        """The canonical words, which `parse_needs` reads back."""
+        words = [*self.labels, *(f"tool:{tool}" for tool in self.tools)]
+        if self.cpus_milli != 1000:
+            words.append(f"cpus={_spell_cpus(self.cpus_milli)}")
+        if self.memory_bytes:
+            words.append(f"memory={spell_size(self.memory_bytes)}")
+        if self.gpus:
+            words.append(f"gpu={self.gpus}")
+        if self.host:
+            words.append(f"host={self.host}")
+        words += [f"count:{name}={count}" for name, count in self.counters]
+        return [*words, "exclusive"] if self.exclusive else words
+
+
+NO_NEEDS = Needs()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a worker offers when it is empty. `queues` None serves every queue."""
+
+    labels: frozenset[str] = frozenset()
+    name: str = ""
+    host: str = ""
+    cpus_milli: int = 1000
+    memory_bytes: int = 0
+    gpus: int = 0
+    counters: tuple[tuple[str, int], ...] = ()
+    types: frozenset[str] = frozenset({"shell"})
+    queues: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Everything of a job that decides its lane: where it may run, and beside what.
+
+    `limits` are (name, at most so many running), `rates` (name, count, period in ms).
+    """
+
+    type: str = "shell"
+    queue: str = "default"
+    needs: Needs = NO_NEEDS
+    prefer: tuple[str, ...] = ()
+    prefer_wait_ms: int = PREFER_WAIT_MS
+    limits: tuple[tuple[str, int], ...] = ()
+    rates: tuple[tuple[str, int, int], ...] = ()
+    share: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane(Placement):
+    """A placement as the hub knows it: canonical JSON, named by its digest."""
+
+    id: str
+    json: str
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Lane":
+        """Read a lane from the hub; SpecError when it is none, or a newer version wrote it."""
+        try:
+            document = json.loads(text)
+            if strange := set(document) - _LANE_KEYS:
+                raise ValueError(f"it has the unknown field {min(strange)!r}")
+            return cls(
+                id=hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()[:10],
+                json=text if isinstance(text, str) else text.decode(),
+                type=document["t"],
+                queue=document["q"],
+                needs=parse_needs(document.get("n", ())),
+                prefer=tuple(document.get("p", ())),
+                prefer_wait_ms=document.get("pw", PREFER_WAIT_MS),
+                limits=tuple(sorted(document.get("l", {}).items())),
+                rates=tuple(sorted((name, *rate) for name, rate in document.get("r", {}).items())),
+                share=document.get("s", ""),
+            )
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise SpecError(f"a lane of the hub cannot be read: {error}") from error
+
+
+def parse_needs(words: str | Iterable[str], field: str = "needs") -> Needs:
+    """Read `mac,tool:ffmpeg,cpus=2,memory=1G,gpu=1,host=macmini,count:license=1,exclusive`, or a list of it.
+
+    Any other word or `key=value` is a label. Repeated words count once; order does not matter.
+    """
+    words = parse_words(words, field)
+    once = {key: _only(words, key, field) for key in ("cpus", "memory", "gpu", "host")}
+    return Needs(
+        labels=tuple(_label(word, field) for word in words if not _is_clause(word)),
+        tools=tuple(_name(word[5:], field) for word in words if word.startswith("tool:")),
+        cpus_milli=_cpus(once["cpus"] or "1", field),
+        memory_bytes=parse_size(once["memory"] or 0, field),
+        gpus=_count(once["gpu"] or "0", field),
+        host=_name(once["host"], field) if once["host"] else "",
+        counters=_counters(words, field),
+        exclusive="exclusive" in words,
+    )
+
+
+def parse_words(words: str | Iterable[str], field: str) -> list[str]:
+    """The sorted set of the words of a list, or of a text with commas."""
+    found = {word.strip() for word in (words.split(",") if isinstance(words, str) else words)} - {""}
+    if len(found) > MAX_WORDS:
+        raise SpecError(f"{len(found)} words are too many: at most {MAX_WORDS} (field '{field}')")
+    for word in found:
+        if len(word) > MAX_WORD:
+            raise SpecError(f"{word[:20]!r}... is too long: at most {MAX_WORD} characters (field '{field}')")
+    return sorted(found)
+
+
+def parse_prefer(words: str | Iterable[str], field: str = "prefer") -> tuple[str, ...]:
+    """Read the labels (or `host=NAME`) of a soft preference."""
+    return tuple(_label(word, field) for word in parse_words(words, field))
+
+
+def unserved(lane: Placement, offer: Offer, find_tool: Callable[[str], bool]) -> list[str]:
+    """Why the worker can never serve the lane, clause by clause; empty when it can."""
+    reasons = []
+    if offer.queues is not None and lane.queue not in offer.queues:
+        reasons.append(f"does not serve queue '{lane.queue}'")
+    if lane.type not in offer.types:
+        reasons.append(f"does not offer job type '{lane.type}'")
+    return reasons + unmet(lane.needs, offer, find_tool)
+
+
+def unmet(needs: Needs, offer: Offer, find_tool: Callable[[str], bool]) -> list[str]:
+    """The needs that the worker could not meet even when it is empty, as reasons for people."""
+    reasons = [f"has no label '{label}'" for label in needs.labels if label not in offer.labels]
+    reasons += [f"has no tool '{tool}' on its PATH" for tool in needs.tools if not find_tool(tool)]
+    if needs.host and not _is_host(needs.host, offer):
+        reasons.append(f"is not host '{needs.host}'")
+    if needs.cpus_milli > offer.cpus_milli:
+        reasons.append(_short_of("cpus", _spell_cpus(needs.cpus_milli), _spell_cpus(offer.cpus_milli)))
+    if _stepped(needs.memory_bytes) > offer.memory_bytes:
+        has_memory = offer.memory_bytes and format_size(offer.memory_bytes)
+        reasons.append(_short_of("memory", spell_size(needs.memory_bytes), has_memory))
+    if needs.gpus > offer.gpus:
+        reasons.append(_short_of("gpus", needs.gpus, offer.gpus))
+    has = dict(offer.counters)
+    reasons += [
+        _short_of(f"'{n}'", count, has.get(n, 0)) for n, count in needs.counters if count > has.get(n, 0)
+    ]
+    return reasons
+
+
+def preferred(lane: Placement, offer: Offer) -> bool:
+    """Does the worker have everything the lane prefers? The others wait for `prefer_wait_ms`."""
+    return all(
+        _is_host(word[5:], offer) if word.startswith("host=") else word in offer.labels
+        for word in lane.prefer
+    )
+
+
+def cost(needs: Needs, offer: Offer | None = None) -> dict[str, int]:
+    """What one job takes: `c` milli-cpus, `m` MiB (in steps of 64), `g` gpus, `k:<counter>`.
+
+    An exclusive job takes every cpu of the `offer`; as each job takes some, nothing runs beside it.
+    """
+    cpus = max(needs.cpus_milli, offer.cpus_milli) if needs.exclusive and offer else needs.cpus_milli
+    taken = {"c": cpus, "m": _stepped(needs.memory_bytes) >> 20, "g": needs.gpus}
+    taken |= {f"k:{name}": count for name, count in needs.counters}
+    return {key: amount for key, amount in taken.items() if amount}
+
+
+def capacity(offer: Offer) -> dict[str, int]:
+    """What the empty worker has, under the keys of `cost`."""
+    return {
+        "c": offer.cpus_milli,
+        "m": offer.memory_bytes >> 20,
+        "g": offer.gpus,
+        **{f"k:{name}": count for name, count in offer.counters},
+    }
+
+
+def lane_of(placement: Placement) -> Lane:
+    """The lane of a job spec. Memory is rounded up in steps of 64 MiB, so that lanes stay few."""
+    p = placement
+    return _lane(
+        Placement(
+            type=p.type,
+            queue=p.queue,
+            needs=p.needs,
+            prefer=p.prefer,
+            prefer_wait_ms=p.prefer_wait_ms,
+            limits=p.limits,
+            rates=p.rates,
+            share=p.share,
+        )
+    )
+
+
+@lru_cache(maxsize=512)
+def _lane(placement: Placement) -> Lane:
+    """Cached by value: in a bulk submit thousands of jobs share a lane."""
+    p = placement
+    needs = replace(p.needs, memory_bytes=_stepped(p.needs.memory_bytes))
+    document: dict[str, object] = {
+        "q": p.queue,
+        "t": p.type,
+        "n": needs.to_list(),
+        "p": p.prefer,
+        "l": dict(p.limits),
+        "r": {name: [count, period_ms] for name, count, period_ms in p.rates},
+        "s": p.share,
+    }
+    document = {key: value for key, value in document.items() if value}
+    if p.prefer:
+        document["pw"] = p.prefer_wait_ms
+    return Lane.from_json(json.dumps(document, sort_keys=True, separators=(",", ":")))
+
+
+def _is_clause(word: str) -> bool:
+    return word == "exclusive" or word.startswith(("tool:", "count:", "cpus=", "memory=", "gpu=", "host="))
+
+
+def _only(words: list[str], key: str, field: str) -> str:
+    """The value of a `key=value` that may stand once, or empty."""
+    values = [word.partition("=")[2] for word in words if word.startswith(key + "=")]
+    if len(values) > 1:
+        raise SpecError(f"{key} is given twice: {' and '.join(values)} (field '{field}')")
+    if values == [""]:
+        raise SpecError(f"{key}= has no value (field '{field}')")
+    return values[0] if values else ""
+
+
+def _label(word: str, field: str) -> str:
+    key = word.partition("=")[0]
+    if "=" in word and key in _MISSPELT:
+        raise SpecError(f"{word!r} is refused: write {_MISSPELT[key]} (field '{field}')")
+    if not re.fullmatch(_LABEL, word):
+        raise SpecError(
+            f"{word!r} is not a label: a word or key=value of letters, digits and ._+@/- (field '{field}')"
+        )
+    return word
+
+
+def _name(text: str, field: str) -> str:
+    if not re.fullmatch(_NAME, text):
+        raise SpecError(f"{text!r} is not a name: letters, digits and ._+@/- (field '{field}')")
+    return text
+
+
+def _count(text: str, field: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,7}", text) or int(text) > MAX_COUNT:
+        raise SpecError(f"{text!r} is not a count from 0 to {MAX_COUNT} (field '{field}')")
+    return int(text)
+
+
+def _cpus(text: str, field: str) -> int:
+    milli = round(float(text) * 1000) if re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", text) else 0
+    if not 1 <= milli <= MAX_CPUS * 1000:
+        raise SpecError(f"cpus={text} is refused: 0.001 to {MAX_CPUS} (field '{field}')")
+    return milli
+
+
+def _spell_cpus(milli: int) -> str:
+    return f"{milli / 1000:.3f}".rstrip("0").rstrip(".")
+
+
+def _counters(words: list[str], field: str) -> tuple[tuple[str, int], ...]:
+    counters: dict[str, int] = {}
+    for word in words:
+        if not word.startswith("count:"):
+            continue
+        name, _, count = word[6:].partition("=")
+        if _name(name, field) in counters:
+            raise SpecError(f"count:{name} is given twice (field '{field}')")
+        counters[name] = _count(count or "1", field)
+    return tuple(sorted(counters.items()))
+
+
+def _is_host(name: str, offer: Offer) -> bool:
+    return name.lower() in (offer.name.lower(), offer.host.lower())
+
+
+def _short_of(what: str, wanted: object, has: object) -> str:
+    return f"has {has} {what}, not {wanted}" if has else f"has no {what}"
+
+
+def _stepped(size: int) -> int:
+    return -(-size // MEMORY_STEP) * MEMORY_STEP
