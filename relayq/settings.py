@@ -1,0 +1,205 @@
+"""What can be set: one table, from which reader, suggestions and reference page follow.
+
+A setting is read from whatever a person may write: TOML's own types in a file,
+text in a variable or a flag (`a,b` is a list, `license=2` a table). A reader
+raises ValueError with what it expected: "a whole number from 1 to 4096".
+"""
+
+from __future__ import annotations
+
+import os
+from posixpath import abspath, expanduser
+
+from relayq.errors import SpecError
+
+TYPE_CHECKING = False  # `typing` takes 6 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NAME_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+
+
+class Setting:
+    """One thing that can be set: how it is read, what it is otherwise, a line about it, how it is shown."""
+
+    __slots__ = ("about", "default", "read", "show")
+
+    def __init__(
+        self,
+        read: Callable[[object], object],
+        default: object,
+        about: str,
+        show: Callable[[object], str] | None = None,
+    ) -> None:
+        self.read = read
+        self.default = default
+        self.about = about
+        self.show = show or plain
+
+
+def plain(value: object) -> str:
+    """Write a value as a person would: a list without brackets, nothing for None."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ",".join(map(plain, value))
+        case dict():
+            return ",".join(f"{name}={count}" for name, count in value.items())
+    return str(value)
+
+
+def without_password(url: object) -> str:
+    """Write a URL without its password."""
+    scheme, _, rest = plain(url).partition("://")
+    userinfo, at, place = rest.rpartition("@")
+    return f"{scheme}://{userinfo.partition(':')[0]}:***@{place}" if at else plain(url)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and value.strip() and value.isprintable():
+        return value.strip()
+    raise ValueError("a text of one line")
+
+
+def _name(value: object) -> str:
+    if isinstance(value, str) and 0 < len(value) <= 63 and _NAME_LETTERS.issuperset(value):
+        return value
+    raise ValueError("a name of 1 to 63 letters, digits, '-', '_' or '.'")
+
+
+def _path(value: object) -> str:
+    return abspath(expanduser(_text(value)))
+
+
+def _truth(value: object) -> bool:
+    if str(value).lower() not in ("true", "yes", "1", "false", "no", "0"):
+        raise ValueError("true or false")
+    return str(value).lower() in ("true", "yes", "1")
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        text = "" if isinstance(value, bool) else str(value)
+        if text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high:
+            return int(text)
+        raise ValueError(f"a whole number from {low} to {high}")
+
+    return read
+
+
+def _positive(value: object) -> float:
+    try:
+        number = 0.0 if isinstance(value, bool) else float(str(value))
+    except ValueError:
+        number = 0.0
+    if 0 < number < float("inf"):
+        return number
+    raise ValueError("a number above 0")
+
+
+def _words(value: object) -> tuple[str, ...]:
+    words = value.split(",") if isinstance(value, str) else value
+    if isinstance(words, list | tuple) and all(isinstance(word, str) for word in words):
+        return tuple(word.strip() for word in words if word.strip())
+    raise ValueError("a list of words")
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    return tuple(map(_name, _words(value))) or None
+
+
+def _counters(value: object) -> dict[str, int]:
+    pairs = value if isinstance(value, dict) else dict(word.partition("=")[::2] for word in _words(value))
+    return {_name(name): _whole(0, 1_000_000)(count) for name, count in pairs.items()}
+
+
+def _duration_ms(value: object) -> int:
+    from relayq.model.duration import parse_duration_ms
+
+    return _parsed(parse_duration_ms, value, "a duration such as 90s, 15m or 2h")
+
+
+def _show_duration(value: object) -> str:
+    from relayq.model.duration import spell_duration
+
+    return spell_duration(int(str(value)))
+
+
+def _size_bytes(value: object) -> int:
+    from relayq.model.duration import parse_size
+
+    return _parsed(parse_size, value, "a size such as 512M or 2G")
+
+
+def _parsed(parse: Callable[[object], int], value: object, what: str) -> int:
+    try:
+        return parse(value)
+    except SpecError:
+        raise ValueError(what) from None
+
+
+def _hours(value: object) -> tuple[tuple[int, int], ...]:
+    spans = (word.partition("-") for word in _words(value))
+    return tuple((_minute(start), _minute(end)) for start, _, end in spans)
+
+
+def _minute(clock: str) -> int:
+    """Return the minute of the day of `6:30` or `22:00`."""
+    hour, _, minute = clock.strip().rpartition(":")
+    if len(minute) == 2 and len(hour) in (1, 2) and (hour + minute).isascii() and (hour + minute).isdigit():
+        minutes = int(hour) * 60 + int(minute)
+        if int(minute) < 60 and minutes < 1440:
+            return minutes
+    raise ValueError("hours such as 22:00-06:00")
+
+
+def _show_hours(value: object) -> str:
+    spans = value if isinstance(value, tuple) else ()
+    return ",".join(f"{a // 60:02d}:{a % 60:02d}-{b // 60:02d}:{b % 60:02d}" for a, b in spans)
+
+
+def _host_name() -> str:
+    """Return this machine's name as a worker's name."""
+    host = os.uname().nodename.partition(".")[0].lower()
+    return "".join(letter if letter in _NAME_LETTERS else "-" for letter in host)[:63].strip("-") or "worker"
+
+
+SETTINGS = {
+    "hub.url": Setting(
+        _text,
+        None,
+        "the hub: redis://, rediss:// or unix://; without it, a private local one",
+        without_password,
+    ),
+    "hub.fleet": Setting(_name, "home", "the fleet: the namespace of jobs and workers in the hub"),
+    "worker.name": Setting(_name, _host_name(), "the name of the worker on this machine"),
+    "worker.labels": Setting(_words, (), "labels beside those it finds out by itself"),
+    "worker.slots": Setting(_whole(1, 4096), None, "how many jobs at once; without it, the CPUs decide"),
+    "worker.queues": Setting(_names, None, "the queues it serves; without it, all"),
+    "worker.max_memory": Setting(_size_bytes, None, "the memory for jobs; without it, what the machine has"),
+    "worker.nice": Setting(_whole(0, 19), 10, "the niceness of jobs"),
+    "worker.stop_deadline": Setting(
+        _duration_ms, 60_000, "how long a stopping worker waits for its jobs", _show_duration
+    ),
+    "worker.keep_workdir": Setting(
+        _duration_ms, 86_400_000, "how long a failed job's work directory is kept", _show_duration
+    ),
+    "worker.counters": Setting(_counters, {}, "named things to share out among jobs, such as license = 2"),
+    "worker.gpus": Setting(_whole(0, 1024), None, "how many GPUs; without it, what is found"),
+    "worker.take_when.on_battery": Setting(_truth, True, "take jobs on battery power"),
+    "worker.take_when.max_load": Setting(_positive, None, "take no jobs above this load average per CPU"),
+    "worker.take_when.max_temperature": Setting(
+        _positive, None, "take no jobs above this many degrees Celsius"
+    ),
+    "worker.take_when.hours": Setting(_hours, (), "take jobs in these local hours: 22:00-06:00", _show_hours),
+    "trust.keys": Setting(_words, (), "public keys whose jobs this worker runs, beside this machine's own"),
+    "paths.config_dir": Setting(_path, None, "where config.toml is; not to be set in it"),
+    "paths.state_dir": Setting(_path, None, "what a worker must find again after a restart"),
+    "paths.data_dir": Setting(_path, None, "the local hub's data and the owner's key"),
+    "paths.cache_dir": Setting(_path, None, "what may be lost"),
+    "paths.runtime_dir": Setting(_path, None, "sockets; without it, in the state directory"),
+    "paths.owner_key": Setting(_path, None, "the owner's private key; without it, in the data directory"),
+}
