@@ -1,15 +1,17 @@
-"""Read and write durations and sizes: `90s`, `1h30m`, `512M`.
+"""Read and write durations, sizes and moments: `90s`, `1h30m`, `512M`, `2026-11-24T03:00:00Z`.
 
-Each has two ways out: `spell_*` is exact and reads back as the same number,
+There are two ways out: `spell_*` is exact and reads back as the same number,
 `format_*` is rounded for people.
 """
 
 import re
 
 from relayq.errors import SpecError
+from relayq.model.reading import shown
 
 MAX_DURATION_MS = 3660 * 86_400_000
 MAX_SIZE_BYTES = 1 << 60
+MAX_MOMENT_MS = 253_402_300_799_999  # the end of the year 9999
 
 _UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _UNITS_BYTES = {"P": 1 << 50, "T": 1 << 40, "G": 1 << 30, "M": 1 << 20, "K": 1 << 10, "": 1}
@@ -24,13 +26,13 @@ def parse_duration_ms(value: object, field: str = "duration") -> int:
     seconds = _seconds(value)
     if seconds is None:
         raise SpecError(
-            f"{_shown(value)} is not a duration: write 90s, 15m, 1h30m, 2h or 3d (field '{field}')"
+            f"{shown(value)} is not a duration: write 90s, 15m, 1h30m, 2h or 3d (field '{field}')"
         )
     if not 0 <= seconds * 1000 <= MAX_DURATION_MS:
-        raise SpecError(f"{_shown(value)} is out of range: a duration is 0 to 3660d (field '{field}')")
+        raise SpecError(f"{shown(value)} is out of range: a duration is 0 to 3660d (field '{field}')")
     ms = round(seconds * 1000)
     if seconds and not ms:
-        raise SpecError(f"{_shown(value)} is too short: a duration is 0 or at least 1ms (field '{field}')")
+        raise SpecError(f"{shown(value)} is too short: a duration is 0 or at least 1ms (field '{field}')")
     return ms
 
 
@@ -64,9 +66,9 @@ def parse_size(value: object, field: str = "size") -> int:
     """Bytes of `"512M"`, `"1.5G"`, `"2GiB"` or a number of bytes; units are powers of 1024."""
     size = _bytes(value)
     if size is None:
-        raise SpecError(f"{_shown(value)} is not a size: write 512M, 1.5G or bytes (field '{field}')")
+        raise SpecError(f"{shown(value)} is not a size: write 512M, 1.5G or bytes (field '{field}')")
     if not 0 <= size <= MAX_SIZE_BYTES:
-        raise SpecError(f"{_shown(value)} is out of range: a size is 0 to 1024P (field '{field}')")
+        raise SpecError(f"{shown(value)} is out of range: a size is 0 to 1024P (field '{field}')")
     return size
 
 
@@ -87,6 +89,41 @@ def format_size(size: int) -> str:
         scaled /= 1024
     digits = 0 if unit == "B" or scaled >= 9.95 else 1
     return f"{scaled:.{digits}f}{unit}"
+
+
+def parse_moment_ms(value: object, field: str = "at") -> int:
+    """Milliseconds since 1970 of an ISO 8601 time with its zone, or of a number of seconds since 1970."""
+    if isinstance(value, str):
+        seconds = _iso_seconds(value.strip(), field)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value
+    else:
+        raise SpecError(f"{shown(value)} is not a time (field '{field}')")
+    if not 0 < seconds * 1000 <= MAX_MOMENT_MS:
+        raise SpecError(f"{shown(value)} is out of range: a time is after 1970 (field '{field}')")
+    return round(seconds * 1000)
+
+
+def spell_moment(ms: int) -> str:
+    """The exact time in UTC: `2026-11-24T03:00:00Z`."""
+    from datetime import UTC, datetime, timedelta
+
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds" if ms % 1000 else "seconds") + "Z"
+
+
+def _iso_seconds(text: str, field: str) -> float:
+    from datetime import datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SpecError(
+            f"{shown(text)} is not a time: write 2026-11-24T03:00:00Z (field '{field}')"
+        ) from None
+    if moment.tzinfo is None:
+        raise SpecError(f"{shown(text)} has no zone: add Z or an offset like +01:00 (field '{field}')")
+    return moment.timestamp()
 
 
 def _seconds(value: object) -> float | None:
@@ -121,8 +158,3 @@ def _bytes(value: object) -> int | None:
         return None
     number, factor = match[1], _UNITS_BYTES[match[2].upper()]
     return round(float(number) * factor) if "." in number else int(number) * factor
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
