@@ -15,6 +15,9 @@ from relayq.errors import SpecError
 TYPE_CHECKING = False  # `typing` takes 6 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 _NAME_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
@@ -107,8 +110,13 @@ def _words(value: object) -> tuple[str, ...]:
     raise ValueError("a list of words")
 
 
-def _names(value: object) -> tuple[str, ...] | None:
-    return tuple(map(_name, _words(value))) or None
+def _queues(value: object) -> tuple[str, ...] | None:
+    from relayq.model.reading import check_name
+
+    what = "a list of queue names"
+    return (
+        tuple(_parsed(lambda word: check_name(word, "queue"), word, what) for word in _words(value)) or None
+    )
 
 
 def _counters(value: object) -> dict[str, int]:
@@ -134,7 +142,7 @@ def _size_bytes(value: object) -> int:
     return _parsed(parse_size, value, "a size such as 512M or 2G")
 
 
-def _parsed(parse: Callable[[object], int], value: object, what: str) -> int:
+def _parsed(parse: Callable[[object], T], value: object, what: str) -> T:
     try:
         return parse(value)
     except SpecError:
@@ -178,7 +186,7 @@ SETTINGS = {
     "worker.name": Setting(_name, _host_name(), "the name of the worker on this machine"),
     "worker.labels": Setting(_words, (), "labels beside those it finds out by itself"),
     "worker.slots": Setting(_whole(1, 4096), None, "how many jobs at once; without it, the CPUs decide"),
-    "worker.queues": Setting(_names, None, "the queues it serves; without it, all"),
+    "worker.queues": Setting(_queues, None, "the queues it serves; without it, all"),
     "worker.max_memory": Setting(_size_bytes, None, "the memory for jobs; without it, what the machine has"),
     "worker.nice": Setting(_whole(0, 19), 10, "the niceness of jobs"),
     "worker.stop_deadline": Setting(
