@@ -52,22 +52,32 @@ def short(directory: str) -> str:
 
 
 def private_dir(path: Path) -> Path:
-    """Make `path` a directory (0700) that this user alone can write to, or raise ConfigError.
+    """Make `path` a directory that this user alone can write to, or raise ConfigError.
 
-    A link or a directory that somebody else put there first, as anybody can in /tmp, is refused.
+    Our own directory is taken from others who could write to it. A link or a directory
+    that somebody else put there first, as anybody can in /tmp, is refused.
     """
+    make_dir(path)
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         link, place = path.lstat(), path.stat()
+        if {link.st_uid, place.st_uid} != {os.geteuid()}:
+            raise ConfigError(f"directory {path} belongs to another user; {_ANOTHER}")
+        if place.st_mode & 0o022:
+            path.chmod(place.st_mode & 0o755)
     except OSError as error:
-        raise ConfigError(f"directory {path} cannot be made: {error.strerror}; {_ANOTHER}") from None
-    if {link.st_uid, place.st_uid} != {os.geteuid()}:
-        raise ConfigError(f"directory {path} belongs to another user; {_ANOTHER}")
-    if stat.S_IMODE(place.st_mode) & 0o022:
-        raise ConfigError(f"directory {path} can be written to by other users: type  chmod 700 {path}")
+        raise ConfigError(f"directory {path} cannot be used: {error.strerror}; {_ANOTHER}") from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise ConfigError(f"directory {path} cannot be written to; {_ANOTHER}")
     return path
+
+
+def make_dir(path: Path) -> None:
+    """Make a directory and what is missing above it, for this user alone; or raise ConfigError."""
+    try:
+        for missing in (*reversed([level for level in path.parents if not level.exists()]), path):
+            missing.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"directory {path} cannot be made: {error.strerror}; {_ANOTHER}") from None
 
 
 def _xdg(variable: str, default: str) -> str:

@@ -14,6 +14,7 @@ import binascii
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from relayq.errors import ConfigError, Refused
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -33,13 +34,14 @@ _FILE_BYTES_MAX = 256
 class SigningKey:
     """A private key. `sign` is all it is for; `save` and `load` are its only way to disk."""
 
-    __slots__ = ("_key", "kid", "public")
+    __slots__ = ("_key", "_seed", "kid", "public")
 
     def __init__(self, seed: bytes) -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-        self._key: Ed25519PrivateKey = Ed25519PrivateKey.from_private_bytes(seed)
-        raw = self._key.public_key().public_bytes_raw()
+        self._seed = seed
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        raw = _raw(self._key.public_key())
         self.kid = kid_of(raw)
         self.public = encode(raw)
 
@@ -61,7 +63,7 @@ class SigningKey:
 
     def save(self, path: Path) -> bool:
         """Write the key to `path` (0600) unless a file is there already; say whether it was written."""
-        line = f"{_FILE_WORD} {encode(self._key.private_bytes_raw())}\n"
+        line = f"{_FILE_WORD} {encode(self._seed)}\n"
         return _create_private(path, line.encode())
 
     def sign(self, message: bytes) -> bytes:
@@ -137,11 +139,15 @@ class Keyring:
 
 def owner_key(path: Path) -> SigningKey:
     """Load the owner's key, making it on first use."""
+    with suppress(FileNotFoundError):
+        return SigningKey.load(path)
+    SigningKey.generate().save(path)
     try:
         return SigningKey.load(path)
     except FileNotFoundError:
-        SigningKey.generate().save(path)
-        return SigningKey.load(path)
+        raise ConfigError(
+            f"key file {path} is a link to a file that does not exist: remove the link"
+        ) from None
 
 
 def fingerprint(public: str) -> str:
@@ -199,19 +205,15 @@ def _check_private(path: Path, facts: os.stat_result) -> None:
 
 def _create_private(path: Path, content: bytes) -> bool:
     """Let `path` appear whole, durable and 0600, or leave the file that is there."""
-    from relayq.places import private_dir
+    from relayq.places import make_dir
 
-    draft = private_dir(path.parent) / f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}"
+    make_dir(path.parent)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         _write_durably(draft, content)
-        os.link(draft, path)
-        return True
-    except FileExistsError:
-        return False
+        return _link_durably(draft, path)
     except OSError as error:
         raise ConfigError(f"key file {path} cannot be written: {error.strerror}") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _write_durably(path: Path, content: bytes) -> None:
@@ -220,3 +222,28 @@ def _write_durably(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(descriptor)
+
+
+def _link_durably(draft: Path, path: Path) -> bool:
+    """Give the draft its name; False when the name is taken."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    return True
+
+
+def _raw(key: Ed25519PublicKey) -> bytes:
+    try:
+        return key.public_bytes_raw()
+    except AttributeError:  # cryptography before 40
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
