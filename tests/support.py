@@ -167,16 +167,19 @@ def server_binary(engine: str) -> str:
 
 def processes_of(home: Path) -> list[int]:
     """Processes started under a test's private HOME (Linux only; elsewhere none are found)."""
-    mark = f"HOME={home}".encode()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (entry / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if mark in environment and int(entry.name) != os.getpid():
-            found.append(int(entry.name))
-    return found
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if is_under(entry, str(home).encode())]
+
+
+def is_under(entry: Path, home: bytes) -> bool:
+    """Whether a process has `home` as its HOME, or names it in its command line.
+
+    A server that sets its title overwrites its environment, so one of them is not enough.
+    """
+    try:
+        environment = (entry / "environ").read_bytes().split(b"\0")
+        return b"HOME=" + home in environment or home + b"/" in (entry / "cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def reap(home: Path) -> None:

@@ -1,7 +1,15 @@
 """The hub of people who have none: a private server on this machine, started when first needed.
 
-`server.py` finds a server program and writes its configuration, `embedded.py`
-starts and stops it, `process.py` knows whose process a pid is, `caretaker.py`
-ends it after an hour without use, `status.py` says how it is, `choose.py`
-decides which hub a command talks to.
+`choose.py` decides which hub a command talks to, `embedded.py` starts, finds and
+stops the private one, `server.py` finds a server program and writes its
+configuration, `place.py` names the files, `process.py` knows whose process a pid is,
+`caretaker.py` ends the hub after an hour without use, `health.py` says how it is.
+
+A cold `relayq submit` passes through here, so nothing heavy is imported before a
+server really has to be started.
 """
+
+from relayq.hub.choose import choose_url as choose_url
+from relayq.hub.embedded import running as running
+from relayq.hub.embedded import start as start
+from relayq.hub.embedded import stop as stop

@@ -88,7 +88,7 @@ def configuration(socket: Path, data: Path) -> str:
         ("maxmemory-policy", "noeviction", "a queue must never forget a key by itself"),
         ("stream-node-max-bytes", "1024", "a stream of one entry costs 1 KB instead of 4"),
         ("set-proc-title", "yes", ""),
-        ("proc-title-template", '"relayq-hub {unixsocket}"', "what `ps` shows"),
+        ("proc-title-template", '"relayq-hub {config-file}"', "what `ps` shows, and how we know it again"),
     ]
     return "".join(f"# {why}\n{name} {value}\n" if why else f"{name} {value}\n" for name, value, why in lines)
 

@@ -1,0 +1,23 @@
+"""Decide which hub a command talks to.
+
+Whoever named one gets it: `--url`, RELAYQ_URL or the configuration, in that order
+(config.py has already chosen among them). Everybody else gets the private hub of
+this user, started when it is not there. A server that happens to listen on the
+usual port of this machine is a stranger's and is never tried.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relayq.hub.embedded import start
+
+if TYPE_CHECKING:
+    from relayq.config import Config
+
+
+def choose_url(config: Config) -> tuple[str, bool]:
+    """The hub's URL, and whether it is our own embedded one."""
+    if config.url:
+        return config.url, False
+    return start(config), True

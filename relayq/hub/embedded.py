@@ -1,0 +1,155 @@
+"""Start, find and stop the private hub of this user.
+
+It is started at most once: whoever finds no living hub takes a file lock and looks
+again before starting one, so of twenty processes at once one starts it and nineteen
+find it. Looking (`running`) takes no lock: one small file and one PING.
+
+The server is detached and outlives everybody. When it was killed, the next start
+reads its append-only file. What that file promises (`appendfsync everysec`): each
+write reaches the kernel before its reply leaves the server, so killing the server
+loses nothing that was acknowledged; a power cut or kernel crash loses at most about
+the last second. Only where a disk needs longer for an fsync than a command for its
+reply, the server itself puts writes off behind that fsync for up to two seconds.
+
+A process is signalled only when pid, start time and command line are all ours
+(`process.py`). A frozen server is never replaced: a second one would write the same
+file.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from relayq.errors import HubError, HubUnreachable
+from relayq.hub.place import Place, locked, place_of, prepare, read_record, url_of, write_record
+from relayq.hub.process import Process, end, spawn_detached
+from relayq.store.wire import Wire, WireError, WireReply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from relayq.config import Config
+
+PING_S = 2.0
+START_S = 10.0
+STOP_S = 10.0
+
+
+class Answer(StrEnum):
+    """What a PING finds at a socket."""
+
+    READY = "ready"
+    LOADING = "still loading its data"
+    SILENT = "silent"
+    ABSENT = "gone"
+
+
+def running(config: Config) -> str | None:
+    """The URL of our own local hub when it is up and answers, else None."""
+    place = place_of(config)
+    _, socket = read_record(place)
+    return url_of(socket) if ping(socket) == Answer.READY else None
+
+
+def start(config: Config) -> str:
+    """The URL of our own local hub, started if it was not up. HubError when that cannot be."""
+    if url := running(config):
+        return url
+    place = place_of(config)
+    prepare(place)
+    with locked(place):
+        process, socket = read_record(place)
+        if process is not None and process.is_alive(place.mark):
+            match settle(process, socket):
+                case Answer.READY:
+                    return url_of(socket)
+                case Answer.SILENT | Answer.LOADING:
+                    raise HubUnreachable(
+                        f"the local hub (process {process.pid}) does not answer; "
+                        "`relayq hub stop` ends it, its jobs are kept"
+                    )
+            # It may live without its socket: a runtime directory is removed at logout.
+            end(process, place.mark, STOP_S)
+        return launch(place)
+
+
+def launch(place: Place) -> str:
+    """Start the server; the lock is ours and no server of ours lives."""
+    from relayq.hub.caretaker import spawn_caretaker
+    from relayq.hub.server import configuration, find_server
+
+    program, _ = find_server()
+    place.configuration.write_text(configuration(place.socket, place.data))
+    if place.log.exists():
+        place.log.replace(place.log.with_suffix(".log.old"))
+    process = spawn_detached([program, str(place.configuration)], place.log)
+    write_record(place, process)
+    if (found := settle(process, place.socket)) != Answer.READY:
+        end(process, place.mark, STOP_S)
+        raise HubError(
+            f"the local hub did not start ({program}, {found}): {last_line(place.log)} (see {place.log})"
+        )
+    spawn_caretaker(place, process)
+    return url_of(place.socket)
+
+
+def stop(config: Config) -> bool:
+    """End our own local hub in order; its data stays. Whether there was one to end."""
+    place = place_of(config)
+    if not place.data.is_dir():
+        return False
+    with locked(place):
+        return shut_down(place)
+
+
+def shut_down(place: Place) -> bool:
+    """Ask the server to leave, and make it leave; the lock is ours."""
+    process, socket = read_record(place)
+    was_there = ping(socket) in (Answer.READY, Answer.LOADING)
+    if was_there:
+        with suppress(WireError, WireReply):
+            Wire(url_of(socket), timeout_s=STOP_S).call("SHUTDOWN")
+    if process is not None and process.is_alive(place.mark):
+        was_there = True
+        end(process, place.mark, STOP_S)
+    place.record.unlink(missing_ok=True)
+    socket.unlink(missing_ok=True)
+    return was_there
+
+
+def settle(process: Process, socket: Path) -> Answer:
+    """Wait until the server answers or has died; what it was last seen as.
+
+    Loading a large file may take as long as it takes; silence may not.
+    """
+    deadline = time.monotonic() + START_S
+    while (found := ping(socket)) != Answer.READY:
+        if found == Answer.LOADING:
+            deadline = time.monotonic() + START_S
+        if not process.is_alive("") or time.monotonic() > deadline:
+            return found
+        time.sleep(0.002)
+    return Answer.READY
+
+
+def ping(socket: Path) -> Answer:
+    """What is at the socket: ready, loading, silent (it hangs) or absent."""
+    wire = Wire(url_of(socket), timeout_s=PING_S)
+    try:
+        wire.call("PING")
+    except WireReply as error:
+        return Answer.LOADING if error.code == "Answer.LOADING" else Answer.SILENT
+    except WireError as error:
+        return Answer.SILENT if isinstance(error.__cause__, TimeoutError) else Answer.ABSENT
+    finally:
+        wire.close()
+    return Answer.READY
+
+
+def last_line(log: Path) -> str:
+    """The last thing the server said."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,114 @@
+"""Where the private hub of this user lives: one data directory, one socket, one record.
+
+The data directory decides, not the socket. A login shell and a cron job of the
+same user may be told different runtime directories; both must find the one server
+that writes the append-only file, so lock and record lie beside the data and the
+record names the process and its socket.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+from relayq.errors import HubError
+from relayq.hub.process import Process
+
+if TYPE_CHECKING:
+    from relayq.config import Config
+
+# Linux takes 107 bytes, macOS 103.
+SOCKET_PATH_BYTES_MAX = 100
+
+
+class Place(NamedTuple):
+    """The files of one private hub."""
+
+    data: Path
+    socket: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held while somebody starts or stops the server."""
+        return self.data / "hub.lock"
+
+    @property
+    def record(self) -> Path:
+        """The pid file: which process is the server, and where it listens."""
+        return self.data / "hub.json"
+
+    @property
+    def configuration(self) -> Path:
+        """What the server reads at its start; written anew each time."""
+        return self.data / "hub.conf"
+
+    @property
+    def log(self) -> Path:
+        """What the server and its caretaker print."""
+        return self.data / "hub.log"
+
+    @property
+    def mark(self) -> str:
+        """What the server's command line carries, before and after it sets its title."""
+        return str(self.configuration)
+
+
+def place_of(config: Config) -> Place:
+    """The private hub that belongs to this configuration, whether it exists or not."""
+    return Place(config.data_dir / "hub", config.runtime_dir / "hub.sock")
+
+
+def url_of(socket: Path) -> str:
+    """A socket as a hub URL."""
+    return f"unix://{quote(str(socket))}"
+
+
+def prepare(place: Place) -> None:
+    """Make the directories, for this user only."""
+    if len(os.fsencode(place.socket)) > SOCKET_PATH_BYTES_MAX:
+        raise HubError(
+            f"the local hub's socket path {place.socket} is too long: at most {SOCKET_PATH_BYTES_MAX} bytes; "
+            "set RELAYQ_RUNTIME_DIR to a shorter directory"
+        )
+    for directory in (place.data, place.socket.parent):
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise HubError(f"the local hub cannot use {directory}: {error.strerror}") from error
+        found = directory.stat()
+        if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o022:
+            raise HubError(
+                f"the local hub cannot use {directory}: somebody else could write to it; "
+                "make it yours alone (`chmod 700`), or set RELAYQ_DATA_DIR and RELAYQ_RUNTIME_DIR"
+            )
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Alone among all processes that start or stop this hub; waits for its turn."""
+    with place.lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def read_record(place: Place) -> tuple[Process | None, Path]:
+    """The process and socket that were written down; (None, the usual socket) when nothing was."""
+    try:
+        record = json.loads(place.record.read_text())
+        return Process(record["pid"], record["born"]), Path(record["socket"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, place.socket
+
+
+def write_record(place: Place, process: Process) -> None:
+    """Write the process down, all or nothing."""
+    fresh = place.record.with_suffix(".new")
+    fresh.write_text(json.dumps({"pid": process.pid, "born": process.born, "socket": str(place.socket)}))
+    fresh.replace(place.record)
