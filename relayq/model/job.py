@@ -13,7 +13,7 @@ job; it is not signed, and the worker trusts the body alone.
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from relayq.errors import SpecError
@@ -36,7 +36,6 @@ from relayq.model.parts import (
     Blob,
     Dependency,
     Unique,
-    check_rates,
     read_rates,
     spell_rates,
 )
@@ -115,8 +114,8 @@ class JobSpec(Placement):
     args: Any = None
 
     def __post_init__(self) -> None:
+        Placement.__post_init__(self)
         _check_command(self)
-        _check_placement(self)
         _check_numbers(self)
         _check_environment(self)
         _check_files(self)
@@ -126,13 +125,15 @@ class JobSpec(Placement):
     def from_dict(cls, mapping: Mapping[str, Any]) -> "JobSpec":
         """Read the JSON of a job spec; fields that are null count as not given."""
         given = {name: value for name, value in read_map(mapping, "spec").items() if value is not None}
-        refuse_unknown(given, (*_CODECS, *RETRY_FIELDS), "the job spec")
-        read = {
-            attribute: reader(given[name], name)
-            for name, (attribute, reader, _) in _CODECS.items()
-            if name in given
-        }
-        return cls(**read, retry=RetryPolicy.from_dict(given))
+        refuse_unknown(given, _KNOWN, "the job spec")
+        fields = {}
+        for name, value in given.items():
+            if name in _CODECS:
+                attribute, read, _ = _CODECS[name]
+                fields[attribute] = read(value, name)
+        if not given.keys().isdisjoint(RETRY_FIELDS):
+            fields["retry"] = RetryPolicy.from_dict(given)
+        return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the spec: what differs from the defaults; `from_dict` reads it back."""
@@ -230,18 +231,12 @@ def _read_limits(value: object, field: str) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(_read_pairs(value, field)))
 
 
-def _read_words(value: object, field: str) -> Needs:
-    return parse_needs(_words(value, field), field)
+def _read_needs(value: object, field: str) -> Needs:
+    return parse_needs(value if isinstance(value, str) else read_list(value, field), field)
 
 
 def _read_prefer(value: object, field: str) -> tuple[str, ...]:
-    return parse_prefer(_words(value, field), field)
-
-
-def _words(value: object, field: str) -> str | list[str]:
-    if isinstance(value, str):
-        return value
-    return [check_line(word, field, MAX_LABEL) for word in read_list(value, field, MAX_ITEMS)]
+    return parse_prefer(value if isinstance(value, str) else read_list(value, field), field)
 
 
 def _read_each(read: Callable[[object], Any]) -> Callable[[Any, str], tuple[Any, ...]]:
@@ -270,7 +265,7 @@ _CODECS: dict[str, tuple[str, Callable[[Any, str], Any], Callable[[Any], Any]]] 
     "type": ("type", _same, _same),
     "name": ("name", _same, _same),
     "queue": ("queue", _same, _same),
-    "needs": ("needs", _read_words, Needs.to_list),
+    "needs": ("needs", _read_needs, Needs.to_list),
     "prefer": ("prefer", _read_prefer, list),
     "prefer_wait": ("prefer_wait_ms", parse_duration_ms, spell_duration),
     "priority": ("priority", _same, _same),
@@ -296,12 +291,12 @@ _CODECS: dict[str, tuple[str, Callable[[Any, str], Any], Callable[[Any], Any]]] 
     "labels": ("labels", _read_pairs, dict),
     "args": ("args", _same, _same),
 }
-_DEFAULTS = {field.name: field.default for field in fields(JobSpec)}
+_KNOWN = frozenset((*_CODECS, *RETRY_FIELDS))
+_DEFAULTS = {name: field.default for name, field in JobSpec.__dataclass_fields__.items()}
 
 # Attribute, field, smallest, largest.
 _RANGES = (
     ("priority", "priority", -MAX_PRIORITY, MAX_PRIORITY),
-    ("prefer_wait_ms", "prefer_wait", 0, MAX_DURATION_MS),
     ("timeout_ms", "timeout", 0, MAX_DURATION_MS),
     ("deadline_ms", "deadline", 0, MAX_DURATION_MS),
     ("delay_ms", "delay", 0, MAX_DURATION_MS),
@@ -319,23 +314,10 @@ def _check_command(spec: JobSpec) -> None:
         raise SpecError("the command is empty (field 'command')")
 
 
-def _check_placement(spec: JobSpec) -> None:
-    check_name(spec.type, "type")
-    check_name(spec.queue, "queue")
-    if not isinstance(spec.needs, Needs) or parse_needs(spec.needs.to_list()) != spec.needs:
-        raise SpecError("the needs are not canonical: build them with parse_needs (field 'needs')")
-    if spec.prefer:
-        parse_prefer(spec.prefer)
-    for name, most in spec.limits:
-        check_int(most, f"limits.{check_name(name, 'limits')}", 1, 1_000_000)
-    check_rates(spec.rates)
-    if spec.share:
-        check_name(spec.share, "share")
-
-
 def _check_numbers(spec: JobSpec) -> None:
     for attribute, field, low, high in _RANGES:
-        check_int(getattr(spec, attribute), field, low, high)
+        if (value := getattr(spec, attribute)) != 0:
+            check_int(value, field, low, high)
     check_choice(spec.on_lost, "on_lost", ON_LOST)
 
 

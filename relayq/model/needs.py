@@ -14,7 +14,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from relayq.errors import SpecError
-from relayq.model.duration import format_size, parse_size, spell_size
+from relayq.model.duration import MAX_DURATION_MS, format_size, parse_size, spell_size
+from relayq.model.reading import (
+    check_int,
+    check_line,
+    check_name,
+    read_json,
+    read_list,
+    read_map,
+    refuse_unknown,
+    shown,
+)
 
 MAX_WORDS = 32
 MAX_WORD = 64
@@ -23,8 +33,7 @@ MAX_COUNT = 1_000_000
 MEMORY_STEP = 64 << 20
 PREFER_WAIT_MS = 5_000
 
-_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+@/-]*"
-_LABEL = rf"{_NAME}(?:=[A-Za-z0-9_.+@/-]+)?"
+_LABEL = r"[A-Za-z0-9_][A-Za-z0-9_.+@/-]*(?:=[A-Za-z0-9_.+@/-]+)?"
 _MISSPELT = {
     "cpu": "cpus=N",
     "mem": "memory=SIZE",
@@ -32,7 +41,9 @@ _MISSPELT = {
     "hosts": "host=NAME",
     "exclusive": "exclusive",
 }
-_LANE_KEYS = {"q", "t", "n", "p", "pw", "l", "r", "s"}
+_Limits = tuple[tuple[str, int], ...]
+_Rates = tuple[tuple[str, int, int], ...]
+_Facts = tuple[str, str, "Needs", tuple[str, ...], int, _Limits, _Rates, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +104,22 @@ class Placement:
     needs: Needs = NO_NEEDS
     prefer: tuple[str, ...] = ()
     prefer_wait_ms: int = PREFER_WAIT_MS
-    limits: tuple[tuple[str, int], ...] = ()
-    rates: tuple[tuple[str, int, int], ...] = ()
+    limits: _Limits = ()
+    rates: _Rates = ()
     share: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.type, "type")
+        check_name(self.queue, "queue")
+        check_int(self.prefer_wait_ms, "prefer_wait", 0, MAX_DURATION_MS)
+        if self.needs is not NO_NEEDS:
+            _check_needs(self.needs)
+        if self.prefer and parse_prefer(self.prefer) != self.prefer:
+            raise SpecError("the preference is not canonical: build it with parse_prefer (field 'prefer')")
+        if self.limits or self.rates:
+            _check_limits(self.limits, self.rates)
+        if self.share:
+            check_name(self.share, "share")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,24 +132,21 @@ class Lane(Placement):
     @classmethod
     def from_json(cls, text: str | bytes) -> "Lane":
         """Read a lane from the hub; SpecError when it is none, or a newer version wrote it."""
-        try:
-            document = json.loads(text)
-            if strange := set(document) - _LANE_KEYS:
-                raise ValueError(f"it has the unknown field {min(strange)!r}")
-            return cls(
-                id=hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()[:10],
-                json=text if isinstance(text, str) else text.decode(),
-                type=document["t"],
-                queue=document["q"],
-                needs=parse_needs(document.get("n", ())),
-                prefer=tuple(document.get("p", ())),
-                prefer_wait_ms=document.get("pw", PREFER_WAIT_MS),
-                limits=tuple(sorted(document.get("l", {}).items())),
-                rates=tuple(sorted((name, *rate) for name, rate in document.get("r", {}).items())),
-                share=document.get("s", ""),
-            )
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise SpecError(f"a lane of the hub cannot be read: {error}") from error
+        document = read_map(read_json(text, "a lane of the hub"), "lane")
+        refuse_unknown(document, ("q", "t", "n", "p", "pw", "l", "r", "s"), "a lane of the hub")
+        text = text.decode() if isinstance(text, bytes) else text
+        return cls(
+            id=hashlib.sha256(text.encode()).hexdigest()[:10],
+            json=text,
+            type=document.get("t", ""),
+            queue=document.get("q", ""),
+            needs=parse_needs(read_list(document.get("n", []), "needs")),
+            prefer=parse_prefer(read_list(document.get("p", []), "prefer")),
+            prefer_wait_ms=document.get("pw", PREFER_WAIT_MS),
+            limits=tuple(sorted(read_map(document.get("l", {}), "limits").items())),
+            rates=tuple(sorted(_rate(*item) for item in read_map(document.get("r", {}), "rates").items())),
+            share=document.get("s", ""),
+        )
 
 
 def parse_needs(words: str | Iterable[str], field: str = "needs") -> Needs:
@@ -133,34 +154,23 @@ def parse_needs(words: str | Iterable[str], field: str = "needs") -> Needs:
 
     Any other word or `key=value` is a label. Repeated words count once; order does not matter.
     """
-    words = parse_words(words, field)
+    words = _words(words, field)
     once = {key: _only(words, key, field) for key in ("cpus", "memory", "gpu", "host")}
     return Needs(
         labels=tuple(_label(word, field) for word in words if not _is_clause(word)),
-        tools=tuple(_name(word[5:], field) for word in words if word.startswith("tool:")),
+        tools=tuple(check_name(word[5:], field) for word in words if word.startswith("tool:")),
         cpus_milli=_cpus(once["cpus"] or "1", field),
         memory_bytes=parse_size(once["memory"] or 0, field),
         gpus=_count(once["gpu"] or "0", field),
-        host=_name(once["host"], field) if once["host"] else "",
+        host=check_name(once["host"], field) if once["host"] else "",
         counters=_counters(words, field),
         exclusive="exclusive" in words,
     )
 
 
-def parse_words(words: str | Iterable[str], field: str) -> list[str]:
-    """The sorted set of the words of a list, or of a text with commas."""
-    found = {word.strip() for word in (words.split(",") if isinstance(words, str) else words)} - {""}
-    if len(found) > MAX_WORDS:
-        raise SpecError(f"{len(found)} words are too many: at most {MAX_WORDS} (field '{field}')")
-    for word in found:
-        if len(word) > MAX_WORD:
-            raise SpecError(f"{word[:20]!r}... is too long: at most {MAX_WORD} characters (field '{field}')")
-    return sorted(found)
-
-
 def parse_prefer(words: str | Iterable[str], field: str = "prefer") -> tuple[str, ...]:
     """Read the labels (or `host=NAME`) of a soft preference."""
-    return tuple(_label(word, field) for word in parse_words(words, field))
+    return tuple(_label(word, field) for word in _words(words, field))
 
 
 def unserved(lane: Placement, offer: Offer, find_tool: Callable[[str], bool]) -> list[str]:
@@ -225,38 +235,60 @@ def capacity(offer: Offer) -> dict[str, int]:
 def lane_of(placement: Placement) -> Lane:
     """The lane of a job spec. Memory is rounded up in steps of 64 MiB, so that lanes stay few."""
     p = placement
-    return _lane(
-        Placement(
-            type=p.type,
-            queue=p.queue,
-            needs=p.needs,
-            prefer=p.prefer,
-            prefer_wait_ms=p.prefer_wait_ms,
-            limits=p.limits,
-            rates=p.rates,
-            share=p.share,
-        )
-    )
+    return _lane((p.type, p.queue, p.needs, p.prefer, p.prefer_wait_ms, p.limits, p.rates, p.share))
 
 
 @lru_cache(maxsize=512)
-def _lane(placement: Placement) -> Lane:
+def _lane(facts: _Facts) -> Lane:
     """Cached by value: in a bulk submit thousands of jobs share a lane."""
-    p = placement
-    needs = replace(p.needs, memory_bytes=_stepped(p.needs.memory_bytes))
+    kind, queue, needs, prefer, prefer_wait_ms, limits, rates, share = facts
     document: dict[str, object] = {
-        "q": p.queue,
-        "t": p.type,
-        "n": needs.to_list(),
-        "p": p.prefer,
-        "l": dict(p.limits),
-        "r": {name: [count, period_ms] for name, count, period_ms in p.rates},
-        "s": p.share,
+        "q": queue,
+        "t": kind,
+        "n": replace(needs, memory_bytes=_stepped(needs.memory_bytes)).to_list(),
+        "p": prefer,
+        "l": dict(limits),
+        "r": {name: [count, period_ms] for name, count, period_ms in rates},
+        "s": share,
     }
     document = {key: value for key, value in document.items() if value}
-    if p.prefer:
-        document["pw"] = p.prefer_wait_ms
+    if prefer:
+        document["pw"] = prefer_wait_ms
     return Lane.from_json(json.dumps(document, sort_keys=True, separators=(",", ":")))
+
+
+def _check_needs(needs: Needs) -> None:
+    if not isinstance(needs, Needs) or not _is_canonical(needs):
+        raise SpecError("the needs are not canonical: build them with parse_needs (field 'needs')")
+
+
+@lru_cache(maxsize=512)
+def _is_canonical(needs: Needs) -> bool:
+    return parse_needs(needs.to_list()) == needs
+
+
+def _check_limits(limits: _Limits, rates: _Rates) -> None:
+    for name, most in limits:
+        check_int(most, f"limits.{check_name(name, 'limits')}", 1, MAX_COUNT)
+    for name, count, period_ms in rates:
+        check_int(count, f"rates.{check_name(name, 'rates')}", 1, MAX_COUNT)
+        check_int(period_ms, f"rates.{name}", 1, MAX_DURATION_MS)
+
+
+def _words(words: str | Iterable[str], field: str) -> list[str]:
+    """The sorted set of the words of a list, or of a text with commas."""
+    items = words.split(",") if isinstance(words, str) else words
+    found = {check_line(word, field, MAX_WORD).strip() for word in items} - {""}
+    if len(found) > MAX_WORDS:
+        raise SpecError(f"{len(found)} words are too many: at most {MAX_WORDS} (field '{field}')")
+    return sorted(found)
+
+
+def _rate(name: str, value: object) -> tuple[str, int, int]:
+    match read_list(value, "rates"):
+        case [int(count), int(period_ms)]:
+            return name, count, period_ms
+    raise SpecError(f"{shown(value)} is not [count, milliseconds] (field 'rates')")
 
 
 def _is_clause(word: str) -> bool:
@@ -284,12 +316,6 @@ def _label(word: str, field: str) -> str:
     return word
 
 
-def _name(text: str, field: str) -> str:
-    if not re.fullmatch(_NAME, text):
-        raise SpecError(f"{text!r} is not a name: letters, digits and ._+@/- (field '{field}')")
-    return text
-
-
 def _count(text: str, field: str) -> int:
     if not re.fullmatch(r"[0-9]{1,7}", text) or int(text) > MAX_COUNT:
         raise SpecError(f"{text!r} is not a count from 0 to {MAX_COUNT} (field '{field}')")
@@ -313,9 +339,9 @@ def _counters(words: list[str], field: str) -> tuple[tuple[str, int], ...]:
         if not word.startswith("count:"):
             continue
         name, _, count = word[6:].partition("=")
-        if _name(name, field) in counters:
+        if check_name(name, field) in counters:
             raise SpecError(f"count:{name} is given twice (field '{field}')")
-        counters[name] = _count(count or "1", field)
+        counters[name] = _count(count, field)
     return tuple(sorted(counters.items()))
 
 

@@ -19,7 +19,6 @@ from relayq.model.reading import (
     check_choice,
     check_int,
     check_line,
-    check_name,
     check_text,
     read_list,
     read_map,
@@ -32,7 +31,6 @@ MAX_INDEX = (1 << 31) - 1
 MAX_VALUE = 4096
 MAX_KEY = 200
 MAX_INPUT_BYTES = 1 << 40
-MAX_COUNT = 1_000_000
 
 ONS = ("ok", "any", "failed")
 DEPENDENCY_MODES = ("whole", "index")
@@ -222,14 +220,6 @@ def read_rates(value: object, field: str = "rates") -> tuple[tuple[str, int, int
 def spell_rates(rates: tuple[tuple[str, int, int], ...]) -> dict[str, str]:
     """The JSON that `read_rates` reads."""
     return {name: f"{count}/{spell_duration(period_ms)}" for name, count, period_ms in rates}
-
-
-def check_rates(rates: tuple[tuple[str, int, int], ...]) -> None:
-    """Refuse a rate that is out of bounds."""
-    for name, count, period_ms in rates:
-        check_name(name, "rates")
-        check_int(count, f"rates.{name}", 1, MAX_COUNT)
-        check_int(period_ms, f"rates.{name}", 1, MAX_DURATION_MS)
 
 
 def _rate(value: object, field: str) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from math import isfinite
 from typing import Any
 
@@ -47,7 +47,7 @@ def check_int(value: object, field: str, low: int, high: int) -> int:
 
 
 def check_text(value: object, field: str, limit: int) -> str:
-    """Text of at most `limit` bytes without NUL; it may hold bytes of no UTF-8 as `os.fsdecode` escapes them."""
+    """Text of at most `limit` bytes without NUL; what is no UTF-8 stands in it as Python escapes it."""
     if not isinstance(value, str):
         raise SpecError(f"{shown(value)} is not text (field '{field}')")
     if "\0" in value:
@@ -78,7 +78,7 @@ def check_name(value: object, field: str) -> str:
     return value
 
 
-def check_choice(value: object, field: str, choices: Iterable[str]) -> str:
+def check_choice(value: object, field: str, choices: Collection[str]) -> str:
     """One of the words."""
     if not isinstance(value, str) or value not in choices:
         raise SpecError(f"{shown(value)} is not one of {', '.join(choices)} (field '{field}')")
@@ -110,15 +110,15 @@ def read_map(value: object, field: str, limit: int | None = None) -> dict[str, A
     return dict(value)
 
 
-def refuse_unknown(mapping: Mapping[str, object], known: Iterable[str], what: str) -> None:
+def refuse_unknown(mapping: Mapping[str, object], known: Collection[str], what: str) -> None:
     """Name the first field that nobody reads, and the one that was perhaps meant."""
-    strange = [str(key) for key in mapping if key not in set(known)]
-    if strange:
-        from difflib import get_close_matches
+    for name in mapping:
+        if name not in known:
+            from difflib import get_close_matches
 
-        near = get_close_matches(strange[0], list(known), 1)
-        hint = f", did you mean '{near[0]}'?" if near else " (a newer RelayQ may know it)"
-        raise SpecError(f"unknown field {shown(strange[0])} in {what}{hint}")
+            near = get_close_matches(name, list(known), 1)
+            hint = f": did you mean '{near[0]}'?" if near else "; perhaps a newer RelayQ knows it"
+            raise SpecError(f"unknown field {shown(name)} in {what}{hint}")
 
 
 def shown(value: object) -> str:

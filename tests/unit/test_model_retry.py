@@ -1,0 +1,107 @@
+"""The retry policy: who gets another attempt."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relayq.errors import SpecError
+from relayq.model.duration import MAX_DURATION_MS
+from relayq.model.retry import MAX_ATTEMPTS, REASONS, RetryPolicy, decide, parse_patterns
+
+codes = st.integers(1, 255)
+ranges = st.tuples(codes, codes).map(lambda pair: f"{min(pair)}-{max(pair)}")
+patterns = st.lists(codes.map(str) | ranges | st.sampled_from(REASONS), max_size=8).map(
+    lambda words: parse_patterns(",".join(words)) if words else ()
+)
+policies = st.builds(
+    RetryPolicy,
+    attempts=st.integers(1, MAX_ATTEMPTS),
+    backoff_ms=st.integers(0, MAX_DURATION_MS),
+    cap_ms=st.integers(0, MAX_DURATION_MS),
+    retry_on=patterns,
+    stop_on=patterns,
+)
+
+
+@given(policies)
+def test_a_policy_reads_back(policy):
+    assert RetryPolicy.from_dict(policy.to_dict()) == policy
+
+
+@given(patterns)
+def test_patterns_read_back(words):
+    assert parse_patterns(list(words)) == words
+
+
+def test_patterns_are_read_from_texts_and_numbers():
+    assert parse_patterns(["75,100-110", "timeout", 9, "7-7", "075"]) == (
+        "75",
+        "100-110",
+        "timeout",
+        "9",
+        "7",
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "0", "256", "110-100", "1-", "exit", "-5", ["1", ""], 0, -1, 1.5, None, True, ["1"] * 17, [[]]],
+)
+def test_what_is_no_pattern_is_refused(value):
+    with pytest.raises(SpecError, match=r"\(field 'retry_on'\)"):
+        parse_patterns(value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"attempts": 0}, "attempts"),
+        ({"attempts": 11}, "attempts"),
+        ({"attempts": "3"}, "attempts"),
+        ({"backoff": "soon"}, "backoff"),
+        ({"backoff_cap": -1}, "backoff_cap"),
+        ({"stop_on": "x"}, "stop_on"),
+    ],
+)
+def test_a_wrong_field_is_named(fields, field):
+    with pytest.raises(SpecError, match=rf"\(field '{field}'\)"):
+        RetryPolicy.from_dict(fields)
+
+
+def test_a_policy_built_by_hand_is_checked_too():
+    with pytest.raises(SpecError, match="canonical"):
+        RetryPolicy(retry_on=("075",))
+
+
+@given(policies, codes, st.sampled_from(("exit", *REASONS)))
+def test_attempts_are_counted_in_all(policy, code, reason):
+    assert not decide(policy, policy.attempts, code, reason)
+
+
+@given(codes)
+def test_without_rules_every_exit_code_is_retried(code):
+    assert decide(RetryPolicy(attempts=2), 1, code)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_timeout_and_a_refusal_are_retried_only_where_named(reason):
+    assert not decide(RetryPolicy(attempts=2), 1, 143, reason)
+    assert decide(RetryPolicy(attempts=2, retry_on=(reason,)), 1, 143, reason)
+
+
+def test_with_rules_only_what_they_name_is_retried():
+    policy = RetryPolicy(attempts=9, retry_on=parse_patterns("75,100-110"))
+    assert [code for code in range(1, 256) if decide(policy, 1, code)] == [75, *range(100, 111)]
+
+
+@given(policies, st.integers(1, 9), codes, st.sampled_from(("exit", *REASONS)))
+def test_a_stop_rule_wins(policy, failures, code, reason):
+    word = reason if reason in REASONS else str(code)
+    stopping = RetryPolicy(attempts=policy.attempts, retry_on=policy.retry_on, stop_on=(word,))
+    assert not decide(stopping, failures, code, reason)
+
+
+def test_the_code_of_a_killed_attempt_matches_no_code_rule():
+    policy = RetryPolicy(attempts=2, retry_on=("143",))
+    assert not decide(policy, 1, 143, "timeout")
+    assert decide(policy, 1, 143, "exit")
