@@ -68,6 +68,7 @@ class LogChunk:
 
     The hub takes it when `offset` is where that stream ends in the hub, skips what
     it has already, and answers with its own offsets; a superseded attempt is fenced out.
+    `jump` allows a gap before it: the worker left out the middle of too much output.
     """
 
     job: str
@@ -75,6 +76,7 @@ class LogChunk:
     stream: int
     offset: int
     data: bytes
+    jump: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,22 +261,21 @@ class WorkerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueInfo:
-    """One queue: what stands in it, whether it is paused, and its weight."""
+    """One queue: jobs that may start now, all that are not final, paused or not, its weight."""
 
     name: str
     runnable: int
-    running: int
-    pending: int
+    living: int
     paused: bool
-    weight: int
+    weight: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """Why a job stands where it stands: the facts, before any wording.
 
-    `blockers` are (kind, detail) pairs: dependency <id>, delay <ms>, held, paused
-    <queue>, limit <name n/m>, rate <name ms>, ahead <number of jobs before it>.
+    `blockers` are (kind, detail) pairs: dependencies <number>, held, delay <ms>,
+    paused <queue>, limit <name n/m>, rate <name ms>, ahead <jobs before it in its lane>.
     """
 
     record: JobRecord

@@ -190,6 +190,10 @@ def submit_args(fleet, routings, lanes, envelopes, record=b"", watch=False):
     if len(routings) > MAX_JOBS_PER_CALL:
         raise ValueError(f"at most {MAX_JOBS_PER_CALL} jobs go in one call")
     request = {"jobs": routings, "lanes": lanes}
+    if record:
+        import hashlib
+
+        request["batch"] = hashlib.sha256(record).hexdigest()
     if watch:
         request["watch"] = 1
     text = json.dumps(request, separators=(",", ":"))

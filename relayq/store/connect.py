@@ -1,0 +1,143 @@
+"""Connections to the hub: one Link is one socket, one command at a time, every wait bounded.
+
+redis-py retries by itself and may run a script twice behind our back; here
+it gets no retry, no time-out and no handshake of its own. A command that is in
+flight is never cancelled: when its time is over the connection is dropped, and the
+caller, whose functions are all idempotent, decides whether to ask again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from typing import Any
+
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+)
+
+from relayq.errors import ConfigError, HubDenied, HubError, HubFull, HubUnreachable
+from relayq.store.wire import Address, WireError
+
+CONNECT_TIMEOUT_S = 10.0
+CALL_TIMEOUT_S = 10.0
+HALF_OPEN_MS = 30_000
+
+
+def parse_url(url: str) -> Address:
+    """Read a hub's URL; ConfigError when it is none."""
+    try:
+        return Address(url)
+    except WireError as error:
+        raise ConfigError(str(error)) from error
+
+
+class Link:
+    """One connection, opened on first use and again after it broke."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._connection = _connection(address)
+        self._lock = asyncio.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Is there a socket right now? It may be half open: only a reply proves more."""
+        return self._connection.is_connected
+
+    async def call(self, *args: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        """Send one command and return its reply.
+
+        HubUnreachable when the link broke or `timeout_s` passed (the command may have
+        been carried out), HubDenied, HubFull, or HubError with the server's own words.
+        """
+        async with self._lock:
+            try:
+                if not self._connection.is_connected:
+                    await self._open()
+                async with asyncio.timeout(timeout_s):
+                    await self._connection.send_command(*args, check_health=False)
+                    return await self._connection.read_response()
+            except ResponseError as error:
+                raise self._refusal(error) from error
+            except (RedisError, OSError, TimeoutError) as error:
+                await self._drop()
+                raise HubUnreachable(self._failure("stopped answering", error)) from error
+
+    async def close(self) -> None:
+        """Close the socket; the next call opens a new one."""
+        await self._drop()
+
+    async def _open(self) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._connection.connect()
+        except (AuthenticationError, ResponseError) as error:
+            await self._drop()
+            raise self._refusal(error) from error
+        except (RedisError, OSError, TimeoutError) as error:
+            await self._drop()
+            raise HubUnreachable(self._failure("cannot be reached", error)) from error
+        _notice_half_open(self._connection)
+
+    async def _drop(self) -> None:
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            await self._connection.disconnect(nowait=True)
+
+    def _failure(self, what: str, error: BaseException) -> str:
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        reason = getattr(cause, "strerror", None) or str(cause) or "no reply in time"
+        return f"hub {self.address.shown} {what}: {reason}"
+
+    def _refusal(self, error: RedisError) -> HubError:
+        return refusal(self.address.shown, error)
+
+
+def refusal(shown: str, error: Exception) -> HubError:
+    """The server's error reply as one of our own errors."""
+    text = str(error)
+    if isinstance(error, AuthenticationError) or text.startswith(("WRONGPASS", "NOAUTH")):
+        return HubDenied(
+            f"hub {shown} refused the user or password: check the address you use (relayq config show)"
+        )
+    if isinstance(error, NoPermissionError) or text.startswith("NOPERM"):
+        return HubDenied(f"hub {shown} does not allow this to your user: {text}")
+    if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
+        return HubFull(f"hub {shown} has no memory left for new jobs: wait, or raise its maxmemory")
+    return HubError(f"hub {shown} answered: {text}")
+
+
+def _connection(address: Address) -> Connection | UnixDomainSocketConnection:
+    common: dict[str, Any] = {
+        "db": address.db,
+        "username": address.user or None,
+        "password": address.password or None,
+        "socket_timeout": None,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "driver_info": None,
+    }
+    if address.scheme == "unix":
+        return UnixDomainSocketConnection(path=address.path, **common)
+    place = {"host": address.host, "port": address.port, "socket_keepalive": True}
+    if address.scheme == "rediss":
+        return SSLConnection(**place, **common, ssl_ca_certs=address.ca or None)
+    return Connection(**place, **common)
+
+
+def _notice_half_open(connection: Connection | UnixDomainSocketConnection) -> None:
+    """A peer that vanished is noticed within 30 s, also while we only wait."""
+    writer = connection._writer
+    link = writer.get_extra_info("socket") if writer else None
+    if link is not None and link.family != socket.AF_UNIX and sys.platform == "linux":
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, HALF_OPEN_MS)

@@ -1,0 +1,167 @@
+"""Turn the hub's replies into records: the only place that knows the short field names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from relayq.model.lifecycle import State, state_of
+from relayq.model.needs import Lane
+from relayq.store.records import ArrayCounts, AttemptRecord, Claim, JobRecord, Letter, WorkerRecord
+
+Fields = dict[str, str]
+
+
+def text(value: bytes | str | int) -> str:
+    """A bulk reply as text."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def fields(flat: list[Any]) -> Fields:
+    """A flat reply (name, value, name, value...) as a dict of text."""
+    return {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
+
+
+def claim(reply: list[Any], *, pushed: bool = False) -> Claim:
+    """A claim as `letters.lua` builds it."""
+    job, attempt, crashes, lane, offered, envelope, op, size = reply
+    return Claim(
+        job=text(job),
+        attempt=int(attempt),
+        crashes=int(crashes),
+        lane=text(lane),
+        offered_ms=int(offered),
+        envelope=envelope,
+        retry_op=op,
+        array_size=int(size),
+        pushed=pushed,
+    )
+
+
+def letter(entry: list[Any]) -> Letter:
+    """One entry of a mailbox."""
+    flat = entry[1]
+    found = {text(flat[i]): flat[i + 1] for i in range(0, len(flat), 2)}
+    kind = text(found["k"])
+    if kind == "claim":
+        parts = [found[name] for name in ("i", "a", "c", "l", "o", "e", "r", "n")]
+        return Letter(id=text(entry[0]), kind=kind, claim=claim(parts, pushed=True))
+    return Letter(
+        id=text(entry[0]), kind=kind, job=text(found.get("i", b"")), delay_ms=int(float(found.get("d", 0)))
+    )
+
+
+def job(reply: list[Any], lanes: dict[str, Lane]) -> JobRecord:
+    """A job as `views.lua` shows it: id, fields, envelope and, from `record`, result and attempts."""
+    f = fields(reply[1])
+    session = f.get("w", "")
+    return JobRecord(
+        id=text(reply[0]),
+        state=state_of(f["s"]),
+        reason=f.get("r", ""),
+        lane=lanes.get(f["l"]) or _lost_lane(),
+        priority=_int(f, "p"),
+        attempt=_int(f, "a") - _int(f, "v"),
+        crashes=_int(f, "c"),
+        worker=session.rsplit("#", 1)[0],
+        session=session,
+        submitted_ms=_int(f, "t"),
+        ready_ms=_int(f, "y"),
+        started_ms=_int(f, "b"),
+        ended_ms=_int(f, "e"),
+        exit_code=int(f["x"]) if "x" in f else None,
+        array=_array(f),
+        progress=_progress(f),
+        message=f.get("pg", ""),
+        cancel_asked="cx" in f,
+        attempts=_attempts(f, reply[4] if len(reply) > 4 else []),
+        envelope=reply[2],
+        result=reply[3] if len(reply) > 3 else b"",
+    )
+
+
+def worker(reply: list[Any], now_ms: int, lease_ms: int) -> WorkerRecord:
+    """A worker as `views.lua` shows it."""
+    session, expires, flat, jobs = reply
+    f = fields(flat)
+    until = int(float(expires))
+    return WorkerRecord(
+        name=f.get("name", text(session).rsplit("#", 1)[0]),
+        session=text(session),
+        online=until > now_ms,
+        seen_ms=max(0, until - lease_ms),
+        started_ms=_int(f, "since"),
+        offer=json.loads(f.get("offer", "{}")),
+        facts=json.loads(f.get("facts", "{}")),
+        unserved=_dict(f.get("unserved", "{}")),
+        running={name: int(attempt) for name, attempt in fields(jobs).items()},
+        command=f.get("cmd", ""),
+    )
+
+
+def _int(f: Fields, name: str) -> int:
+    return int(float(f.get(name, "0")))
+
+
+def _dict(raw: str) -> dict[str, str]:
+    found = json.loads(raw)
+    return found if isinstance(found, dict) else {}
+
+
+def _progress(f: Fields) -> float | None:
+    value = float(f.get("pm", "-1"))
+    return value if value >= 0 else None
+
+
+def _array(f: Fields) -> ArrayCounts | None:
+    if "n" not in f:
+        return None
+    size = int(f["n"])
+    ended = {name: _int(f, name) for name in ("nS", "nF", "nC", "nK")}
+    running = _int(f, "nR")
+    return ArrayCounts(
+        size=size,
+        start=_int(f, "n0"),
+        waiting=max(0, size - running - sum(ended.values())),
+        running=running,
+        succeeded=ended["nS"],
+        failed=ended["nF"],
+        cancelled=ended["nC"],
+        skipped=ended["nK"],
+    )
+
+
+def _attempts(f: Fields, lines: list[bytes]) -> list[AttemptRecord]:
+    earlier = [_attempt_line(text(line)) for line in lines]
+    if not _int(f, "b") or "n" in f:
+        return earlier
+    state = state_of(f["s"])
+    ended = _int(f, "e") if state not in (State.RUNNING, State.UNREACHABLE) else 0
+    current = AttemptRecord(
+        number=_int(f, "a"),
+        worker=f.get("w", "").rsplit("#", 1)[0],
+        started_ms=_int(f, "b"),
+        ended_ms=ended or None,
+        exit_code=int(f["x"]) if "x" in f else None,
+        reason=f.get("r", "") if ended else "",
+    )
+    if earlier and earlier[-1].number >= current.number:
+        return earlier
+    return [*earlier, current]
+
+
+def _attempt_line(line: str) -> AttemptRecord:
+    number, session, begun, ended, code, reason = line.split(" ", 5)
+    return AttemptRecord(
+        number=int(number),
+        worker=session.rsplit("#", 1)[0],
+        started_ms=int(begun),
+        ended_ms=int(ended),
+        exit_code=None if code == "-" else int(code),
+        reason="" if reason == "-" else reason,
+    )
+
+
+def _lost_lane() -> Lane:
+    """A finished job may outlive its lane."""
+    return Lane.from_json('{"q":"default","t":"shell"}')

@@ -1,0 +1,62 @@
+"""The event stream: what happened in the fleet, capped and resumable.
+
+Events carry ids, states and words, never output or results, so that every reader
+may have them. A reader that fell behind the cap sees a gap in the ids and takes
+a fresh snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from relayq.store import decode
+from relayq.store.hub import Hub
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened: `kind` submit, start, end, retry, alarm, worker... to `subject`."""
+
+    id: str
+    kind: str
+    subject: str
+    detail: str
+
+    @property
+    def at_ms(self) -> int:
+        """The hub's time of the event."""
+        return int(self.id.split("-", 1)[0])
+
+
+class Events:
+    """The events of a fleet. Blocking reads hold the link: use a hub of their own for them."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def last_id(self) -> str:
+        """The id of the newest event, from which to follow."""
+        reply = await self._hub.link.call("XREVRANGE", self._hub.keys.events, "+", "-", "COUNT", 1)
+        return decode.text(reply[0][0]) if reply else "0"
+
+    async def recent(self, count: int = 100) -> list[Event]:
+        """The newest events, oldest first."""
+        reply = await self._hub.link.call("XREVRANGE", self._hub.keys.events, "+", "-", "COUNT", count)
+        return [_event(item) for item in reversed(reply)]
+
+    async def follow(self, from_id: str, block_ms: int = 20_000) -> list[Event]:
+        """Up to 500 events after `from_id`, waiting up to `block_ms` for the first."""
+        reply = await self._hub.link.call(
+            "XREAD", "COUNT", 500, "BLOCK", max(1, block_ms), "STREAMS", self._hub.keys.events, from_id,
+            timeout_s=block_ms / 1000 + 10,
+        )  # fmt: skip
+        return [_event(item) for item in reply[0][1]] if reply else []
+
+
+def _event(item: list[object]) -> Event:
+    flat = item[1]
+    assert isinstance(flat, list)
+    found = decode.fields(flat)
+    return Event(
+        id=decode.text(item[0]), kind=found["k"], subject=found["i"], detail=found["d"]  # type: ignore[arg-type]
+    )

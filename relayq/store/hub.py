@@ -1,0 +1,83 @@
+"""A hub as the rest of RelayQ sees it: a fleet's keys, one link, functions by name."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any, Self
+
+from relayq.errors import HubError
+from relayq.store import scripts
+from relayq.store.connect import CALL_TIMEOUT_S, Link, parse_url
+from relayq.store.keys import Keys
+
+
+class Hub:
+    """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it."""
+
+    def __init__(self, url: str, fleet: str) -> None:
+        self.url = url
+        self.fleet = fleet
+        self.keys = Keys(fleet)
+        self.address = parse_url(url)
+        self.link = Link(self.address)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Connect, check server and schema, and load the library where it is missing or older."""
+        await scripts.ensure(self.link, self.keys.anchor)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.link.close()
+
+    def twin(self) -> Hub:
+        """A second connection to the same fleet, for blocking reads."""
+        return Hub(self.url, self.fleet)
+
+    async def run(
+        self, function: str, request: dict[str, object], *blobs: bytes, timeout_s: float = CALL_TIMEOUT_S
+    ) -> Any:
+        """Call a function that writes: one JSON request, then raw bytes."""
+        return await self._call("FCALL", function, request, blobs, timeout_s)
+
+    async def view(self, function: str, request: dict[str, object] | None = None) -> Any:
+        """Call a function that only reads."""
+        return await self._call("FCALL_RO", function, request or {}, (), CALL_TIMEOUT_S)
+
+    async def _call(
+        self, verb: str, function: str, request: dict[str, object], blobs: tuple[bytes, ...], timeout_s: float
+    ) -> Any:
+        text = json.dumps(request, separators=(",", ":"))
+        return await self.send(
+            verb, scripts.PREFIX + function, 1, self.keys.anchor, text, *blobs, timeout_s=timeout_s
+        )
+
+    async def send(self, *command: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        """Send a function call as it stands; a hub that lost its library gets it back first."""
+        try:
+            return await self.link.call(*command, timeout_s=timeout_s)
+        except HubError as error:
+            if not scripts.is_missing(error):
+                raise
+            await scripts.load(self.link, self.keys.anchor)
+            return await self.link.call(*command, timeout_s=timeout_s)
+
+
+async def connect(url: str, fleet: str) -> Hub:
+    """Open a hub; close it with `await hub.close()`."""
+    hub = Hub(url, fleet)
+    try:
+        await hub.open()
+    except BaseException:
+        await hub.close()
+        raise
+    return hub

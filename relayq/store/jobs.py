@@ -1,0 +1,211 @@
+"""Jobs in the hub: submit, control, look at. One method, one function of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError
+from relayq.model.duration import format_size
+from relayq.model.ids import is_id
+from relayq.model.lifecycle import CODE, LEASE_MS, State
+from relayq.model.needs import Lane
+from relayq.store import decode
+from relayq.store.hub import Hub
+from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
+from relayq.store.wire import submit_args
+
+SUFFIX_FLOOR = 4
+SCAN_COUNT = 5_000
+
+
+class Jobs:
+    """What can be done to the jobs of a fleet."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._lanes: dict[str, Lane] = {}
+
+    async def submit(
+        self, batch: Sequence[Submission], *, record: bytes = b"", watch: bool = False
+    ) -> list[str]:
+        """Submit up to 500 jobs in one round trip; a word for each.
+
+        `new`, `dup` (this id is in the hub already), `unique:<id>` (a live job has the key),
+        `replaced:<id>`, `bad:<why>`. Raises HubFull when nothing was taken.
+        """
+        args = submit_args(
+            self._hub.fleet,
+            [item.routing for item in batch],
+            {item.lane.id: item.lane.json for item in batch},
+            [item.envelope for item in batch],
+            record,
+            watch,
+        )
+        return submit_words(await self._hub.send(*args))
+
+    async def cancel(self, job: str, *, who: str = "", why: str = "") -> str:
+        """`cancelled`, `asked` (it runs: its worker is told), `ended:<state>` or `unknown`."""
+        detail = " ".join(part for part in (who, why) if part) or "cancelled"
+        return _state_word(await self._hub.run("cancel", {"id": job, "why": detail[:64]}))
+
+    async def hold(self, job: str) -> str:
+        """`held`, `running`, `ended:<state>` or `unknown`."""
+        return _state_word(await self._hub.run("hold", {"id": job}))
+
+    async def release(self, job: str) -> str:
+        """`released`, `not-held`, `ended:<state>` or `unknown`."""
+        return _state_word(await self._hub.run("release", {"id": job}))
+
+    async def reprioritise(self, job: str, priority: int) -> str:
+        """`done`, `running`, `ended:<state>` or `unknown`."""
+        return _state_word(await self._hub.run("reprioritise", {"id": job, "priority": priority}))
+
+    async def retry(self, job: str, op: bytes) -> str:
+        """Run a finished job again with a signed op: `retried`, `not-ended`, `unique:<id>` or `unknown`."""
+        return decode.text(await self._hub.run("retry", {"id": job}, op))
+
+    async def record(self, job: str) -> JobRecord | None:
+        """One job or array element with its attempts and result, or None."""
+        reply = await self._hub.view("record", {"id": job})
+        return decode.job(reply, await self.lanes(reply[1])) if reply else None
+
+    async def list_jobs(
+        self, states: Sequence[State] = tuple(State), *, queue: str = "", limit: int = 50
+    ) -> list[JobRecord]:
+        """The newest `limit` jobs in these states; alive ones before finished ones of the same age."""
+        letters = "".join(CODE[state] for state in states)
+        reply = await self._hub.view("list", {"states": letters, "queue": queue, "limit": limit})
+        lanes = await self.lanes(*(item[1] for item in reply))
+        found = [decode.job(item, lanes) for item in reply]
+        wanted = [job for job in found if job.state in states and (not queue or job.lane.queue == queue)]
+        wanted.sort(key=lambda job: job.submitted_ms, reverse=True)
+        return wanted[:limit]
+
+    async def resolve(self, suffix: str) -> str:
+        """The full id behind an id, a unique suffix of four or more characters, or `<suffix>:<index>`."""
+        wanted, colon, index = suffix.upper().partition(":")
+        if is_id(wanted):
+            return wanted + colon + index
+        if len(wanted) < SUFFIX_FLOOR or not wanted.isalnum():
+            raise NotFound(f"{suffix!r} is no job id: use at least its last {SUFFIX_FLOOR} characters")
+        found = await self._with_suffix(wanted)
+        if not found:
+            raise NotFound(f"there is no job {suffix!r} in fleet '{self._hub.fleet}'")
+        if len(found) > 1:
+            raise AmbiguousId(f"{suffix!r} fits {len(found)} jobs: {', '.join(sorted(found)[:5])}")
+        return found.pop() + colon + index
+
+    async def explain(self, job: str) -> Explanation | None:
+        """The facts about why a job stands where it stands, or None when there is no such job."""
+        record = await self.record(job)
+        if record is None:
+            return None
+        pairs = await self._hub.view("blockers", {"id": job})
+        return Explanation(
+            record=record,
+            blockers=[(decode.text(kind), decode.text(detail)) for kind, detail in pairs],
+            workers=await self.workers(),
+        )
+
+    async def workers(self) -> list[WorkerRecord]:
+        """Every worker the hub remembers, by name."""
+        reply = await self._hub.view("workers")
+        now_ms = int((await self._hub.view("stats"))[0])
+        return sorted((decode.worker(item, now_ms, LEASE_MS) for item in reply), key=lambda w: w.name)
+
+    async def lanes(self, *jobs: list[Any]) -> dict[str, Lane]:
+        """The lanes of these jobs' fields (all lanes without an argument), kept between calls."""
+        wanted = {decode.fields(flat)["l"] for flat in jobs}
+        if not jobs or not wanted <= self._lanes.keys():
+            flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + "lanes")
+            known = {name: text for name, text in decode.fields(flat).items() if name not in self._lanes}
+            self._lanes.update((name, Lane.from_json(text)) for name, text in known.items())
+        return self._lanes
+
+    async def _with_suffix(self, wanted: str) -> set[str]:
+        prefix, cursor, found = self._hub.keys.prefix + "j:", "0", set()
+        while True:
+            reply = await self._hub.link.call(
+                "SCAN", cursor, "MATCH", f"{prefix}*{wanted}", "COUNT", SCAN_COUNT, timeout_s=30.0
+            )
+            found |= {decode.text(key).removeprefix(prefix) for key in reply[1]}
+            cursor = decode.text(reply[0])
+            if cursor == "0":
+                return {job for job in found if ":" not in job}
+
+
+class Queues:
+    """The queues of a fleet and its counters."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def pause(self, queue: str) -> None:
+        """Start nothing more from this queue."""
+        await self._hub.run("pause", {"queue": queue, "paused": True})
+
+    async def resume(self, queue: str) -> None:
+        """Start jobs from this queue again, at once where workers are idle."""
+        await self._hub.run("pause", {"queue": queue, "paused": False})
+
+    async def weight(self, queue: str, weight: float) -> None:
+        """Let the jobs of this queue age `weight` times as fast as others (1 is normal)."""
+        if not 0.01 <= weight <= 100:
+            raise SpecError(f"weight {weight} is out of range: 0.01 to 100 (queue '{queue}')")
+        await self._hub.run("weight", {"queue": queue, "weight": weight})
+
+    async def list(self) -> list[QueueInfo]:
+        """Every queue that has a lane, is paused or has a weight."""
+        stats = await self.stats()
+        names = {name for _, name, _, _ in stats["lanes"]} | set(stats["paused"]) | set(stats["weights"])
+        return [_queue(name, stats) for name in sorted(names)]
+
+    async def stats(self) -> dict[str, Any]:
+        """Counters by state, today's totals, lanes, memory and the number of workers online."""
+        now, counters, cfg, lanes, paused, weights, online, today = await self._hub.view("stats")
+        by_letter = decode.fields(counters)
+        return {
+            "now_ms": int(now),
+            "jobs": {state.value: int(by_letter.get(CODE[state], 0)) for state in State},
+            "kept_bytes": int(by_letter.get("kept", 0)),
+            "settings": decode.fields(cfg),
+            "lanes": [(decode.text(a), decode.text(b), int(c), int(d)) for a, b, c, d in lanes],
+            "paused": [decode.text(name) for name in paused],
+            "weights": {name: float(value) for name, value in decode.fields(weights).items()},
+            "workers_online": int(online),
+            "today": {name: int(value) for name, value in decode.fields(today).items() if ":" not in name},
+        }
+
+
+def submit_words(reply: list[Any]) -> list[str]:
+    """What `submit` answered, a word a job; HubFull or SpecError when it took nothing at all."""
+    words = [decode.text(word) for word in reply]
+    if words and words[0] == "full":
+        used, most = int(words[1]), int(words[2])
+        raise HubFull(
+            f"the hub is full ({format_size(used)} of {format_size(most)} in use): nothing was queued; "
+            "wait for jobs to be forgotten, or raise its maxmemory"
+        )
+    if words == ["lanes"]:
+        raise SpecError("the hub has 512 different sets of needs already: nothing was queued (field 'needs')")
+    return words
+
+
+def _state_word(reply: bytes) -> str:
+    """`ended:S` as `ended:SUCCEEDED`."""
+    word = decode.text(reply)
+    head, _, letter = word.partition(":")
+    return f"ended:{decode.state_of(letter).value}" if head == "ended" else word
+
+
+def _queue(name: str, stats: dict[str, Any]) -> QueueInfo:
+    mine = [(ready, living) for _, queue, ready, living in stats["lanes"] if queue == name]
+    runnable, living = sum(pair[0] for pair in mine), sum(pair[1] for pair in mine)
+    return QueueInfo(
+        name=name,
+        runnable=runnable,
+        living=living,
+        paused=name in stats["paused"],
+        weight=stats["weights"].get(name, 1.0),
+    )

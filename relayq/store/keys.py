@@ -1,0 +1,39 @@
+"""Every key of a fleet, its type and who writes it, in one table.
+
+All keys share the hash tag `{rq:<fleet>}`, so a fleet lives in one slot and a
+function may touch all of it. The Lua library builds its keys from the anchor
+`cfg`; Python reads only those that `Keys` names.
+
+| key | type | what |
+|---|---|---|
+| `cfg` | hash | schema, library revision, epoch, settings, housekeeping clock |
+| `j:<id>` | hash | a job (fields: `lua/prelude.lua`) |
+| `s:<id>` `r:<id>` `ro:<id>` | string | its signed spec, its result, the signed op that runs it again |
+| `log:<id>` | stream | its output; id = attempt * 2^44 + position |
+| `at:<id>` | list | its earlier attempts |
+| `as:` `am:` `ar:` `ax:` `dx:` `al:<id>` | bitfield, set, list, hash, set, set | an array's elements (`lua/array.lua`) |
+| `lanes` `lx` `lref` `lused` `lanev` | hash, hash, hash, zset, int | lanes (`lua/lanes.lua`) |
+| `q:<lane>` `idle:<lane>` | zset | runnable jobs; idle sessions |
+| `delay` `pend` `dl` `lost` `open` `done` `fail` | zset | the index a state demands |
+| `dep:<id>` `fan` | list | who waits for a job; finished jobs whose dependents are told |
+| `lim:<name>` `rl:<name>` `uq:<key>` | set, string, string | limits, rates, unique keys |
+| `names` `wlive` `woff` | hash, zset, zset | workers: name -> session, lease expiry, gone since |
+| `w:` `wj:` `mb:` `fl:<session>` | hash, hash, stream, set | a session: offer, jobs, mailbox, orders |
+| `paused` `qw` `sh` `shw` | set, hash, hash, hash | queues paused, queue weights, share use and weights |
+| `bt:<digest>` `btn` | string, hash | batch records and how many jobs refer to them |
+| `b:<sha256>` | string | shared blobs: input and output files |
+| `ev` `n` `hs:<day>` | stream, hash, hash | events, counters, statistics |
+"""
+
+
+class Keys:
+    """The keys of one fleet."""
+
+    def __init__(self, fleet: str) -> None:
+        self.prefix = f"{{rq:{fleet}}}:"
+        self.anchor = self.prefix + "cfg"
+        self.events = self.prefix + "ev"
+
+    def of(self, kind: str, name: str) -> str:
+        """The key of one thing of a kind: `of("log", id)`."""
+        return f"{self.prefix}{kind}:{name}"

@@ -1,0 +1,143 @@
+-- control: what people ask of a job that is in the hub. Each answers with a word.
+--
+-- cancel: PENDING | RUNNABLE -> CANCELLED; RUNNING | UNREACHABLE -> asked, told to the
+--         worker in every sync until it reports                   -> cancelled | asked | ended:<state>
+-- hold:   RUNNABLE | PENDING -> PENDING(held)                     -> held | running | ended:<state>
+-- release: PENDING(held) -> wherever it belongs                   -> released | not-held | ended:<state>
+-- reprioritise: a new place in its lane                           -> done | running | ended:<state>
+-- retry:  final -> RUNNABLE, a new attempt of the same id, with the signed op that allows it
+--                                                                  -> retried | not-ended | unique:<id>
+
+local function ended(state) return 'ended:' .. state end
+
+local function cancel_alive(x, parent)
+  for _, index in ipairs(call('SMEMBERS', x.P .. 'am:' .. parent)) do R.cancel(x, parent .. ':' .. index, 'cancelled') end
+end
+
+function R.cancel(x, id, why)
+  local j = R.job(x, id, 's', 'w', 'n')
+  local state = j[1]
+  if not state then return 'unknown' end
+  if FINAL[state] then return ended(state) end
+  if j[3] then
+    call('HSET', x.P .. 'j:' .. id, 'cx', '1')
+    R.end_rest(x, id, 'C')
+    cancel_alive(x, id)
+    R.array_check(x, id)
+    return FINAL[R.job(x, id, 's')[1]] and 'cancelled' or 'asked'
+  end
+  if state == 'P' or state == 'R' then
+    R.finish(x, id, state, 'C', why)
+    return 'cancelled'
+  end
+  call('HSET', x.P .. 'j:' .. id, 'cx', '1')
+  R.event(x, 'cancel', id, why)
+  if state == 'N' then R.order(x, j[2], 'c', id) end
+  return 'asked'
+end
+
+function R.hold(x, id)
+  local state = R.job(x, id, 's')[1]
+  if not state then return 'unknown' end
+  if FINAL[state] then return ended(state) end
+  if state == 'N' or state == 'U' then return 'running' end
+  call('HSET', x.P .. 'j:' .. id, 'h', '1')
+  R.settle(x, id, state)
+  return 'held'
+end
+
+function R.release(x, id)
+  local j = R.job(x, id, 's', 'h')
+  if not j[1] then return 'unknown' end
+  if FINAL[j[1]] then return ended(j[1]) end
+  if not j[2] then return 'not-held' end
+  call('HDEL', x.P .. 'j:' .. id, 'h')
+  if j[1] == 'P' then R.settle(x, id, 'P') end
+  return 'released'
+end
+
+function R.reprioritise(x, id, priority)
+  local j = R.job(x, id, 's', 'l', 'y')
+  if not j[1] then return 'unknown' end
+  if FINAL[j[1]] then return ended(j[1]) end
+  if j[1] == 'U' or (j[1] == 'N' and call('HEXISTS', x.P .. 'j:' .. id, 'n') == 0) then return 'running' end
+  call('HSET', x.P .. 'j:' .. id, 'p', int(priority))
+  if j[1] == 'R' then call('ZADD', x.P .. 'q:' .. j[2], int(R.score(tonumber(j[3]), priority)), id) end
+  R.event(x, 'priority', id, int(priority))
+  return 'done'
+end
+
+-- the failed, cancelled and skipped elements of an array may run once more
+local function reopen_array(x, id, j)
+  local first, size = tonumber(j.n0) or 0, tonumber(j.n)
+  local again = {}
+  for index = first, first + size - 1 do
+    local letter = R.element_letter(x, id, int(index))
+    if letter and letter ~= 'S' then
+      again[#again + 1] = int(index)
+      call('BITFIELD', x.P .. 'as:' .. id, 'SET', 'u4', '#' .. int(index - first), 0)
+    end
+  end
+  for _, index in ipairs(again) do call('RPUSH', x.P .. 'ar:' .. id, index) end
+  call('HDEL', x.P .. 'j:' .. id, 'nF', 'nC', 'nK', 'rc', 'cx', 'sq')
+  call('HSET', x.P .. 'j:' .. id, 'gt', '1')
+end
+
+function R.retry(x, id, op)
+  local j = fields(call('HGETALL', x.P .. 'j:' .. id))
+  if not j.s then return 'unknown' end
+  if not FINAL[j.s] then return 'not-ended' end
+  local key = j.u and string.sub(j.u, 3)
+  local holder = key and R.unique_holder(x, key)
+  if holder then return 'unique:' .. holder end
+  R.note_attempt(x, id, j.x, j.r)
+  R.leave(x, id, j.s)
+  call('SET', x.P .. 'ro:' .. id, op)
+  call('HSET', x.P .. 'j:' .. id, 'v', j.a or '0')
+  call('HDEL', x.P .. 'j:' .. id, 'e', 'x', 'r', 'cx', 'z', 'c', 'du')
+  x.counts.kept = (x.counts.kept or 0) - (tonumber(j.z) or 0)
+  if key then call('SET', x.P .. 'uq:' .. key, id .. ' 0') end
+  if j.n then reopen_array(x, id, j) end
+  R.lane_holds(x, j.l, 1)
+  R.event(x, 'again', id)
+  call('ZADD', x.P .. 'lused', int(x.now), j.l)
+  R.make_ready(x, id, j.s)
+  return 'retried'
+end
+
+-- somebody follows the log: -> {state, attempt}
+function R.watch(x, id)
+  local j = R.job(x, id, 's', 'w')
+  if not j[1] then return {'unknown'} end
+  if not FINAL[j[1]] then
+    call('HSET', x.P .. 'j:' .. id, 'wt', '1')
+    if j[1] == 'N' and j[2] then R.order(x, j[2], 'w', id) end
+  end
+  return {j[1]}
+end
+
+function R.pause(x, queue, paused)
+  call(paused and 'SADD' or 'SREM', x.P .. 'paused', queue)
+  R.event(x, paused and 'pause' or 'resume', queue)
+  if paused then return 'paused' end
+  for _, lane in ipairs(call('HKEYS', x.P .. 'lanes')) do
+    if R.lane(x, lane).q == queue then R.nudge(x, lane) end
+  end
+  return 'resumed'
+end
+
+function R.weight(x, queue, weight)
+  call('HSET', x.P .. 'qw', queue, tostring(weight))
+  R.event(x, 'weight', queue, tostring(weight))
+  return 'done'
+end
+
+-- quiet, stop, kill or resume a worker by name
+function R.command(x, name, word)
+  local session = call('HGET', x.P .. 'names', name)
+  if not session or not R.online(x, session) then return 'unknown' end
+  call('HSET', x.P .. 'w:' .. session, 'cmd', word == 'resume' and '' or word)
+  R.letter(x, session, {'k', word})
+  R.event(x, word, name)
+  return 'told'
+end

@@ -1,0 +1,44 @@
+-- entry: the functions of the library. One anchor key, one JSON argument, then raw bytes.
+
+local function tail(args, from)
+  local rest = {}
+  for i = from, #args do rest[#rest + 1] = args[i] end
+  return rest
+end
+
+local function writes(name, flags, body)
+  redis.register_function{function_name = 'rq1_' .. name, flags = flags, callback = function(keys, args)
+    local x = R.open(keys)
+    local reply = body(x, cjson.decode(args[1]), args)
+    R.close(x)
+    return reply
+  end}
+end
+
+local function reads(name, body)
+  redis.register_function{function_name = 'rq1_' .. name, flags = {'no-writes'}, callback = function(keys, args)
+    return body(R.open(keys), cjson.decode(args[1]))
+  end}
+end
+
+local ALWAYS = {'allow-oom'}
+
+writes('submit', {}, function(x, request, args) return R.submit(x, request, args[2], tail(args, 3)) end)
+writes('sync', ALWAYS, function(x, request, args) return R.sync(x, request, args) end)
+writes('register', ALWAYS, function(x, request) return R.register(x, request) end)
+writes('leave', ALWAYS, function(x, request) return R.goodbye(x, request.session) end)
+writes('cancel', ALWAYS, function(x, request) return R.cancel(x, request.id, request.why) end)
+writes('hold', ALWAYS, function(x, request) return R.hold(x, request.id) end)
+writes('release', ALWAYS, function(x, request) return R.release(x, request.id) end)
+writes('reprioritise', ALWAYS, function(x, request) return R.reprioritise(x, request.id, request.priority) end)
+writes('retry', {}, function(x, request, args) return R.retry(x, request.id, args[2]) end)
+writes('watch', ALWAYS, function(x, request) return R.watch(x, request.id) end)
+writes('pause', ALWAYS, function(x, request) return R.pause(x, request.queue, request.paused) end)
+writes('weight', ALWAYS, function(x, request) return R.weight(x, request.queue, request.weight) end)
+writes('command', ALWAYS, function(x, request) return R.command(x, request.name, request.word) end)
+writes('tick', ALWAYS, function(x) R.tick(x, true) return 'ok' end)
+reads('record', function(x, request) return R.record(x, request.id) end)
+reads('list', function(x, request) return R.list(x, request) end)
+reads('blockers', function(x, request) return R.blockers(x, request.id) end)
+reads('workers', function(x) return R.workers(x) end)
+reads('stats', function(x) return R.stats(x) end)

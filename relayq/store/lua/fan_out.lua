@@ -1,0 +1,48 @@
+-- fan_out: tell the dependents of finished jobs, at most 500 in one call.
+--
+-- dep:<id>  list of '<dependent> <on>'      fan  list of finished jobs not yet told through
+-- A dependent whose demand is not met is SKIPPED, and so are its own dependents, whatever
+-- path led there.
+
+local BUDGET = 500
+
+function R.satisfied(on, state)
+  if on == 'any' then return true end
+  if on == 'failed' then return state == 'F' end
+  return state == 'S'
+end
+
+local function tell(x, dependent, on, state)
+  local j = R.job(x, dependent, 's', 'd')
+  if j[1] ~= 'P' then return end
+  if not R.satisfied(on, state) then return R.skip(x, dependent) end
+  local open = call('HINCRBY', x.P .. 'j:' .. dependent, 'd', -1)
+  if open <= 0 then R.settle(x, dependent, 'P') end
+end
+
+function R.skip(x, id)
+  if call('HEXISTS', x.P .. 'j:' .. id, 'n') == 1 then
+    R.end_rest(x, id, 'K')
+    return R.array_check(x, id)
+  end
+  R.finish(x, id, 'P', 'K', 'dependency')
+end
+
+function R.fan_out(x)
+  if x.fanning then return end
+  x.fanning = true
+  x.told = x.told or 0
+  while x.told < BUDGET do
+    local id = call('LINDEX', x.P .. 'fan', 0)
+    if not id then break end
+    local entry = call('LPOP', x.P .. 'dep:' .. id)
+    if entry then
+      x.told = x.told + 1
+      local dependent, on = string.match(entry, '^(%S+) (%S+)$')
+      tell(x, dependent, on, R.job(x, id, 's')[1])
+    else
+      call('LPOP', x.P .. 'fan')
+    end
+  end
+  x.fanning = nil
+end

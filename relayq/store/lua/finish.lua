@@ -1,0 +1,49 @@
+-- finish: the only way into a final state.
+--
+-- Leaves the index of the state before, frees limits, unique key and lane, tells
+-- dependents (fan_out.lua) and whoever follows the log, and books what is retained.
+-- done  zset of succeeded jobs by finish time     fail  zset of all other final jobs
+
+local function free_resources(x, id, from)
+  local j = R.job(x, id, 'l', 'u', 'w')
+  R.lane_holds(x, j[1], -1)
+  if j[2] then R.unique_ended(x, id, j[2]) end
+  if j[3] then R.drop_orders(x, j[3], id) end
+  if from == 'N' or from == 'U' then
+    local facts = R.lane(x, j[1])
+    R.free_limits(x, facts, id)
+    R.after_limits(x, facts, j[1])
+  end
+end
+
+-- bytes a finished job keeps in the hub: envelope, result, log, and about 600 for the record
+local function book(x, id)
+  local j = R.job(x, id, 'lb')
+  local bytes = 600 + call('STRLEN', x.P .. 's:' .. id) + call('STRLEN', x.P .. 'r:' .. id) + (tonumber(j[1]) or 0)
+  call('HSET', x.P .. 'j:' .. id, 'z', int(bytes))
+  x.counts.kept = (x.counts.kept or 0) + bytes
+end
+
+function R.finish(x, id, from, to, reason, exit)
+  local key = x.P .. 'j:' .. id
+  R.leave(x, id, from)
+  call('HSET', key, 'e', int(x.now))
+  call('HDEL', key, 'd', 'h', 'du', 'ls')
+  if reason then call('HSET', key, 'r', reason) else call('HDEL', key, 'r') end
+  if exit then call('HSET', key, 'x', exit) end
+  R.move(x, id, from, to)
+  free_resources(x, id, from)
+  R.tally(x, to)
+  R.event(x, 'end', id, to .. ' ' .. (exit or '') .. ' ' .. (reason or ''))
+  R.log_end(x, id, to, reason, exit)
+  local _, index = R.parts(id)
+  if index then return R.element_ended(x, id, to, reason, exit) end
+  call('ZADD', x.P .. (to == 'S' and 'done' or 'fail'), int(x.now), id)
+  call('ZREM', x.P .. 'dl', id)
+  call('DEL', x.P .. 'ro:' .. id)
+  book(x, id)
+  if call('EXISTS', x.P .. 'dep:' .. id) == 1 then
+    call('RPUSH', x.P .. 'fan', id)
+    R.fan_out(x)
+  end
+end

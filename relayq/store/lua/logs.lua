@@ -1,0 +1,66 @@
+-- logs: output as it comes, in a stream whose ids are positions.
+--
+-- Entry id = attempt * 2^44 + bytes before it (both streams of output counted), so a
+-- repeated append is a no-op, a superseded attempt is fenced out, and readers resume by
+-- id. Field o or e: the stream; x: how a watched job ended, always the last entry.
+-- The first 64 KiB are kept, then a tail ring up to j.k bytes (default 1 MiB).
+-- al:<array>  indices of elements that have a log or a result
+
+local ATTEMPT = 17592186044416
+local HEAD = 65536
+local KEEP = 1048576
+
+local function position(attempt, bytes) return int(attempt * ATTEMPT + bytes) end
+
+local function trim(x, id, kept, keep)
+  local log, head = x.P .. 'log:' .. id, call('HGET', x.P .. 'j:' .. id, 'lh')
+  while kept > keep and head do
+    local oldest = call('XRANGE', log, '(' .. head, '+', 'COUNT', 1)[1]
+    if not oldest then break end
+    call('XDEL', log, oldest[1])
+    kept = kept - #(oldest[2][2] or '')
+    call('HINCRBY', x.P .. 'j:' .. id, 'ld', #(oldest[2][2] or ''))
+  end
+  return kept
+end
+
+-- chunk: {id, attempt, stream (1|2), offset, jump} -> the hub's own offsets, or nil when fenced out.
+-- Output is taken where the stream ends in the hub; only a jump, which says that the worker
+-- left out the middle of too much output, may leave a gap (counted in ld).
+function R.append_log(x, session, chunk, data)
+  local id, attempt = chunk[1], chunk[2]
+  local key = x.P .. 'j:' .. id
+  local j = R.job(x, id, 's', 'a', 'w', 'lo', 'le', 'lb', 'k')
+  if (j[1] ~= 'N' and j[1] ~= 'U') or tonumber(j[2]) ~= attempt or j[3] ~= session then return end
+  local have = {tonumber(j[4]) or 0, tonumber(j[5]) or 0}
+  local stream, skip = chunk[3], have[chunk[3]] - chunk[4]
+  if skip < 0 then
+    if chunk[5] ~= 1 then return have end
+    call('HINCRBY', key, 'ld', int(-skip))
+    have[stream] = chunk[4]
+    skip = 0
+  end
+  if skip < #data then
+    local piece = skip > 0 and string.sub(data, skip + 1) or data
+    local entry = position(attempt, have[1] + have[2]) .. '-0'
+    call('XADD', x.P .. 'log:' .. id, entry, stream == 1 and 'o' or 'e', piece)
+    have[stream] = have[stream] + #piece
+    local kept = (tonumber(j[6]) or 0) + #piece
+    if kept <= HEAD then call('HSET', key, 'lh', entry) end
+    local most = tonumber(j[7]) or KEEP
+    if kept > most then kept = trim(x, id, kept, most) end
+    call('HSET', key, 'lo', int(have[1]), 'le', int(have[2]), 'lb', int(kept))
+    local parent, index = R.parts(id)
+    if index then call('SADD', x.P .. 'al:' .. parent, index) end
+  end
+  return have
+end
+
+-- whoever follows the log of a watched job learns from the same stream how it ended
+function R.log_end(x, id, state, reason, exit)
+  local j = R.job(x, id, 'wt', 'a', 'lo', 'le')
+  if not j[1] then return end
+  local at = position(tonumber(j[2]) or 0, (tonumber(j[3]) or 0) + (tonumber(j[4]) or 0))
+  local result = call('GET', x.P .. 'r:' .. id) or ''
+  call('XADD', x.P .. 'log:' .. id, at .. '-1', 'x', state .. ' ' .. (exit or '-') .. ' ' .. (reason or ''), 'r', result)
+end

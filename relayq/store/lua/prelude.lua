@@ -1,0 +1,97 @@
+-- prelude: what every transition stands on: the namespace, the hub's clock, counters, events.
+--
+-- Every key is built from the anchor KEYS[1] = '{rq:<fleet>}:cfg'. A transition
+-- is a function in R; `x` is the context of one call: P prefix, now (ms).
+-- Counters are gathered in x and written once, by R.close.
+--
+-- Fields of j:<id> (short, so that the hash stays a listpack): s state  l lane
+-- p priority  t submitted  y ready  a attempt  c crashes  v attempts handed back
+-- m attempts in all  w session  b begun  e ended  x exit code  r reason
+-- d open dependencies  u unique key  f on_lost  g grace  D deadline  k output kept
+-- h held  cx cancel asked  wt watched  z bytes retained  pm pg progress
+-- lo le log bytes of stdout, stderr  lb log bytes in the hub  lh end of the log's head
+-- arrays: n size  n0 first index  nx next index  gt gated  sq sequential
+-- nS nF nC nK elements ended  nR elements alive  rc what became of the never started
+
+local R = {}
+local call = redis.call
+local LEASE = 60000
+local HEARTBEAT = 20000
+local CRASH_LIMIT = 5
+local PRIORITY_STEP = 600000
+local FINAL = {S = true, F = true, C = true, K = true, E = true}
+
+local function int(number) return string.format('%.0f', number) end
+
+local function fields(list)
+  local map = {}
+  for i = 1, #list, 2 do map[list[i]] = list[i + 1] end
+  return map
+end
+
+local function filled(value) return value and value ~= '' end
+
+function R.open(keys)
+  local clock = call('TIME')
+  local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+  local shift = call('HGET', keys[1], 'shift')
+  return {P = string.sub(keys[1], 1, -4), now = now + (tonumber(shift) or 0),
+          dice = tonumber(clock[2]), counts = {}, day = {}, lanes = {}}
+end
+
+function R.close(x)
+  for state, change in pairs(x.counts) do
+    if change ~= 0 then call('HINCRBY', x.P .. 'n', state, int(change)) end
+  end
+  if next(x.day) then
+    local stats = x.P .. 'hs:' .. int(math.floor(x.now / 86400000))
+    for name, change in pairs(x.day) do call('HINCRBY', stats, name, int(change)) end
+    call('EXPIRE', stats, 1296000)
+  end
+end
+
+-- a job goes from one state to another: the field and the two counters
+function R.move(x, id, from, to)
+  call('HSET', x.P .. 'j:' .. id, 's', to)
+  if from then x.counts[from] = (x.counts[from] or 0) - 1 end
+  x.counts[to] = (x.counts[to] or 0) + 1
+end
+
+-- statistics: the day's total and the minute's
+function R.tally(x, what, amount)
+  local minute = int(math.floor(x.now / 60000) % 1440) .. ':' .. what
+  x.day[what] = (x.day[what] or 0) + (amount or 1)
+  x.day[minute] = (x.day[minute] or 0) + (amount or 1)
+end
+
+function R.event(x, kind, id, detail)
+  call('XADD', x.P .. 'ev', 'MAXLEN', '~', 10000, '*', 'k', kind, 'i', id, 'd', detail or '')
+end
+
+function R.job(x, id, ...)
+  return call('HMGET', x.P .. 'j:' .. id, ...)
+end
+
+-- '<id>:<index>' -> id, index; a plain id -> id, nil
+function R.parts(id)
+  local parent, index = string.match(id, '^([^:]+):(%d+)$')
+  return parent or id, index
+end
+
+function R.score(ready, priority)
+  return ready - (tonumber(priority) or 0) * PRIORITY_STEP
+end
+
+-- a number in [0, top): the clock's microseconds stirred with the job's name, since
+-- scripts have no randomness of their own
+function R.random(x, top, salt)
+  local seed = x.dice + 1
+  for i = 1, #salt do seed = (seed * 31 + string.byte(salt, i)) % 1000003 end
+  x.dice = (x.dice * 7919 + seed) % 1000003
+  return math.floor(x.dice / 1000003 * top)
+end
+
+function R.online(x, session)
+  local expires = call('ZSCORE', x.P .. 'wlive', session)
+  return expires and tonumber(expires) > x.now
+end

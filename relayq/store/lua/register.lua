@@ -1,0 +1,100 @@
+-- register: a session appears, tells what it offers, and takes back what it still holds.
+--
+-- names  worker name -> session    w:<session>  what it offers    wj:<session>  job -> attempt
+-- A name belongs to one live session. The same instance (the same state directory) replaces
+-- its own session: that is a restart. Another instance is refused while the first lives.
+-- UNREACHABLE -> RUNNING, RUNNABLE -> RUNNING (nobody has started it since): adoption.
+
+local function hold(x, session, id, attempt)
+  call('HSET', x.P .. 'wj:' .. session, id, attempt)
+  call('HSET', x.P .. 'j:' .. id, 'w', session)
+  call('HDEL', x.P .. 'j:' .. id, 'ls')
+  local j = R.job(x, id, 'cx', 'wt')
+  if j[1] then call('SADD', x.P .. 'fl:' .. session, 'c' .. id) end
+  if j[2] then call('SADD', x.P .. 'fl:' .. session, 'w' .. id) end
+  R.event(x, 'adopt', id, session)
+end
+
+local function back_from_queue(x, session, id, attempt, j)
+  local facts = R.lane(x, j[4])
+  if R.blocked(x, facts) then return false end
+  R.leave(x, id, j[1])
+  call('HDEL', x.P .. 'j:' .. id, 'h', 'r', 'du')
+  R.move(x, id, j[1], 'N')
+  for name in pairs(facts.l or {}) do call('SADD', x.P .. 'lim:' .. name, id) end
+  call('HINCRBY', x.P .. 'j:' .. id, 'c', -1)
+  hold(x, session, id, attempt)
+  return true
+end
+
+-- true when the held attempt is (again) this session's
+local function adopt(x, session, name, id, attempt)
+  local j = R.job(x, id, 's', 'a', 'w', 'l', 'ls')
+  if not j[1] or tonumber(j[2]) ~= attempt then return false end
+  if string.match(j[3] or '', '^(.*)#') ~= name then return false end
+  if j[1] == 'U' then
+    R.leave(x, id, 'U')
+    R.move(x, id, 'U', 'N')
+    hold(x, session, id, attempt)
+    return true
+  end
+  if j[1] == 'N' then return j[3] == session end
+  if j[5] and (j[1] == 'R' or j[1] == 'P') then return back_from_queue(x, session, id, attempt, j) end
+  return false
+end
+
+-- the session that this one replaces ends now; what it held and nobody holds is run again at once,
+-- since the same instance says that it does not run it
+local function replace(x, old, request)
+  local held = call('HKEYS', x.P .. 'wj:' .. old)
+  R.end_session(x, old)
+  for _, id in ipairs(held) do
+    if not request.held[id] then R.crash(x, id, 'U') end
+  end
+  R.forget_session(x, old)
+end
+
+local function session_hash(x, request)
+  local key = x.P .. 'w:' .. request.session
+  call('HSET', key, 'name', request.name, 'instance', request.instance, 'offer', request.offer,
+       'facts', request.facts, 'since', int(x.now))
+end
+
+function R.register(x, request)
+  local old = call('HGET', x.P .. 'names', request.name)
+  if old and old ~= request.session then
+    local instance = call('HGET', x.P .. 'w:' .. old, 'instance')
+    if instance ~= request.instance and R.online(x, old) then return {'taken', old} end
+    if instance == request.instance and call('ZSCORE', x.P .. 'wlive', old) then
+      replace(x, old, request)
+    else
+      if call('ZSCORE', x.P .. 'wlive', old) then R.end_session(x, old) end
+      R.forget_session(x, old)
+    end
+  end
+  R.tick(x)
+  call('HSET', x.P .. 'names', request.name, request.session)
+  call('ZADD', x.P .. 'wlive', int(x.now + LEASE), request.session)
+  call('ZREM', x.P .. 'woff', request.session)
+  session_hash(x, request)
+  if old ~= request.session then R.event(x, 'worker', request.name, request.session) end
+  local adopted, gone, offsets = {}, {}, {}
+  for id, attempt in pairs(request.held) do
+    if adopt(x, request.session, request.name, id, attempt) then
+      adopted[#adopted + 1] = id
+      local j = R.job(x, id, 'lo', 'le')
+      offsets[#offsets + 1] = id; offsets[#offsets + 1] = j[1] or '0'; offsets[#offsets + 1] = j[2] or '0'
+    else
+      gone[#gone + 1] = id
+    end
+  end
+  return {'ok', int(x.now), call('HGET', x.P .. 'cfg', 'epoch') or '', call('GET', x.P .. 'lanev') or '0',
+          call('HGETALL', x.P .. 'lanes'), adopted, gone, offsets}
+end
+
+-- the session ends in good order: what it leaves running becomes UNREACHABLE, for its next session
+function R.goodbye(x, session)
+  if not call('ZSCORE', x.P .. 'wlive', session) then return 'unknown' end
+  R.end_session(x, session)
+  return 'left'
+end

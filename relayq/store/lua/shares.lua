@@ -1,0 +1,25 @@
+-- shares: fair share between the names that submitters give, by decayed use.
+--
+-- sh  hash: <share> -> use in job-ms, <share>@ -> when that was computed
+-- shw hash: <share> -> weight (default 1).  Half of the use is forgotten every hour.
+
+local HALF_LIFE = 3600000
+local START_CHARGE = 1000
+
+local function use_of(x, share)
+  local pair = call('HMGET', x.P .. 'sh', share, share .. '@')
+  local use, at = tonumber(pair[1]) or 0, tonumber(pair[2]) or x.now
+  return use * math.pow(0.5, (x.now - at) / HALF_LIFE)
+end
+
+function R.share_use(x, share)
+  local weight = tonumber(call('HGET', x.P .. 'shw', share)) or 1
+  return use_of(x, share) / weight
+end
+
+function R.charge(x, facts, amount)
+  local share = facts.s
+  if not filled(share) then return end
+  local use = use_of(x, share) + (amount or START_CHARGE)
+  call('HSET', x.P .. 'sh', share, string.format('%.3f', use), share .. '@', int(x.now))
+end

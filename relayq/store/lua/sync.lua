@@ -1,0 +1,113 @@
+-- sync: one heartbeat. Renew, take output and reports, reconcile, keep house, claim, stand by.
+--
+-- ARGV 1 JSON: session, held {job: attempt}, full, done [report], logs [[id, attempt, stream,
+--   offset, jump]], progress [[id, percent, message]], free, lanes [[lane, cost]], empty [lane],
+--   want, idle, unserved, facts, mail, version      2.. data of the logs, in their order
+-- -> {'ok', now, lanes version, next ms, command, claims, reports, orders, gone, log offsets, wide}
+--    or {'unknown'}: register again.  Every part may be repeated: the answer is the same.
+
+local function take_logs(x, session, logs, data)
+  local offsets = {}
+  for i, chunk in ipairs(logs or {}) do
+    local have = R.append_log(x, session, chunk, data[i + 1])
+    if have then
+      offsets[#offsets + 1] = chunk[1]; offsets[#offsets + 1] = int(have[1]); offsets[#offsets + 1] = int(have[2])
+    end
+  end
+  return offsets
+end
+
+local function take_progress(x, session, list)
+  for _, item in ipairs(list or {}) do
+    local j = R.job(x, item[1], 's', 'w')
+    if j[1] == 'N' and j[2] == session then
+      call('HSET', x.P .. 'j:' .. item[1], 'pm', tostring(item[2]), 'pg', string.sub(tostring(item[3] or ''), 1, 64))
+      R.event(x, 'progress', item[1], tostring(item[2]))
+    end
+  end
+end
+
+local function take_reports(x, session, done)
+  local words = {}
+  for _, report in ipairs(done or {}) do
+    words[#words + 1] = report.id
+    words[#words + 1] = R.report(x, session, report)
+  end
+  return words
+end
+
+-- what the hub says this session holds, against what it lists: claims it never got are sent
+-- again, attempts that are not its own any more are named
+local function reconcile(x, session, request)
+  local again, gone, mine = {}, {}, {}
+  local list = call('HGETALL', x.P .. 'wj:' .. session)
+  for i = 1, #list, 2 do
+    local id, attempt = list[i], tonumber(list[i + 1])
+    mine[id] = attempt
+    if request.held[id] ~= attempt then
+      local j = R.job(x, id, 'c', 'v', 'l')
+      again[#again + 1] = R.claim_of(x, id, j[3], attempt, j)
+    end
+  end
+  for id, attempt in pairs(request.held) do
+    if mine[id] ~= attempt then gone[#gone + 1] = id end
+  end
+  return again, gone
+end
+
+local function earliest(x, waits)
+  local nearest = HEARTBEAT
+  for _, index in ipairs({'delay', 'dl', 'lost'}) do
+    local head = call('ZRANGE', x.P .. index, 0, 0, 'WITHSCORES')
+    if head[2] then nearest = math.min(nearest, tonumber(head[2]) - x.now) end
+  end
+  for _, wait in ipairs(waits) do nearest = math.min(nearest, wait) end
+  if call('LLEN', x.P .. 'fan') > 0 then nearest = 1000 end
+  return math.max(5, math.ceil(nearest))
+end
+
+local function stand_by(x, session, request)
+  local key = x.P .. 'w:' .. session
+  if not request.idle then
+    call('HDEL', key, 'fr')
+    return
+  end
+  local put = {'fr', cjson.encode(request.free)}
+  for _, pair in ipairs(request.lanes) do
+    put[#put + 1] = 'c:' .. pair[1]; put[#put + 1] = cjson.encode(pair[2])
+    call('ZADD', x.P .. 'idle:' .. pair[1], int(x.now), session)
+  end
+  call('HSET', key, unpack(put))
+end
+
+local function remember(x, session, request)
+  local key = x.P .. 'w:' .. session
+  if request.facts then call('HSET', key, 'facts', request.facts) end
+  if request.unserved then call('HSET', key, 'unserved', request.unserved) end
+  if filled(request.mail) and request.mail ~= '0' then call('XTRIM', x.P .. 'mb:' .. session, 'MINID', request.mail) end
+end
+
+function R.sync(x, request, data)
+  local session = request.session
+  if not call('ZSCORE', x.P .. 'wlive', session) then return {'unknown'} end
+  call('ZADD', x.P .. 'wlive', int(x.now + LEASE), session)
+  remember(x, session, request)
+  local offsets = take_logs(x, session, request.logs, data)
+  take_progress(x, session, request.progress)
+  local words = take_reports(x, session, request.done)
+  local again, gone = {}, {}
+  if request.full then again, gone = reconcile(x, session, request) end
+  R.tick(x)
+  local claims, waits, rank = again, {}, nil
+  local command = call('HGET', x.P .. 'w:' .. session, 'cmd') or ''
+  if #again == 0 and not filled(command) then
+    claims, waits, rank = R.claim(x, session, request)
+  else
+    request.idle = false
+    x.paused, x.weights = {}, {}
+  end
+  local wide = R.wide(x, request, rank)
+  stand_by(x, session, request)
+  return {'ok', int(x.now), call('GET', x.P .. 'lanev') or '0', int(earliest(x, waits)), command, claims, words,
+          call('SMEMBERS', x.P .. 'fl:' .. session), gone, offsets, wide}
+end

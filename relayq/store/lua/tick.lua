@@ -1,0 +1,113 @@
+-- tick: the housekeeping that time asks for, at most once a second in the whole fleet.
+--
+-- Every sync and submit calls it, so it needs no process of its own. Each part takes a
+-- bounded bite; what is left over is taken a second later.
+
+local OK_RETENTION = 3 * 86400000
+local OTHER_RETENTION = 14 * 86400000
+local DEFAULT_KEEP_BYTES = 1073741824
+
+function R.promote(x)
+  local due = call('ZRANGEBYSCORE', x.P .. 'delay', '-inf', int(x.now), 'LIMIT', 0, 200)
+  for _, id in ipairs(due) do R.settle(x, id, 'P') end
+end
+
+-- PENDING | RUNNABLE -> EXPIRED: not started before its deadline
+function R.expire(x)
+  local late = call('ZRANGEBYSCORE', x.P .. 'dl', '-inf', int(x.now), 'LIMIT', 0, 200)
+  for _, id in ipairs(late) do
+    local j = R.job(x, id, 's', 'a', 'n', 'nR')
+    call('ZREM', x.P .. 'dl', id)
+    if (j[1] == 'P' or j[1] == 'R') and not j[2] and not j[4] then
+      R.finish(x, id, j[1], 'E', 'deadline')
+    end
+  end
+end
+
+-- a finished job and everything that belongs to it is forgotten
+function R.forget(x, id)
+  local P = x.P
+  local j = R.job(x, id, 's', 'z', 'n')
+  local head = call('GETRANGE', P .. 's:' .. id, 0, 90)
+  local batch = string.match(head, '^%dz? batch (%x+) ')
+  if batch and call('HINCRBY', P .. 'btn', batch, -1) <= 0 then
+    call('HDEL', P .. 'btn', batch)
+    call('DEL', P .. 'bt:' .. batch)
+  end
+  if j[3] then R.forget_elements(x, id) end
+  for _, kind in ipairs({'j:', 's:', 'r:', 'log:', 'at:', 'as:', 'ar:', 'ax:', 'am:', 'dx:', 'dep:', 'ro:'}) do
+    call('UNLINK', P .. kind .. id)
+  end
+  call('ZREM', P .. 'done', id)
+  call('ZREM', P .. 'fail', id)
+  x.counts.kept = (x.counts.kept or 0) - (tonumber(j[2]) or 0)
+  x.counts[j[1]] = (x.counts[j[1]] or 0) - 1
+end
+
+-- logs and results of elements: those that `al` says there are
+function R.forget_elements(x, id)
+  for _, index in ipairs(call('SMEMBERS', x.P .. 'al:' .. id)) do
+    call('UNLINK', x.P .. 'log:' .. id .. ':' .. index, x.P .. 'r:' .. id .. ':' .. index)
+  end
+  call('UNLINK', x.P .. 'al:' .. id)
+end
+
+local function forget_before(x, index, time)
+  for _, id in ipairs(call('ZRANGEBYSCORE', x.P .. index, '-inf', int(time), 'LIMIT', 0, 100)) do R.forget(x, id) end
+end
+
+local function budget(x)
+  local set = tonumber(call('HGET', x.P .. 'cfg', 'keep_bytes'))
+  if set then return set end
+  local most = tonumber(call('HGET', x.P .. 'cfg', 'maxmemory')) or 0
+  return most > 0 and most * 0.4 or DEFAULT_KEEP_BYTES
+end
+
+function R.retain(x)
+  local cfg = call('HMGET', x.P .. 'cfg', 'keep_ok', 'keep_other')
+  forget_before(x, 'done', x.now - (tonumber(cfg[1]) or OK_RETENTION))
+  forget_before(x, 'fail', x.now - (tonumber(cfg[2]) or OTHER_RETENTION))
+  local kept = (tonumber(call('HGET', x.P .. 'n', 'kept')) or 0) + (x.counts.kept or 0)
+  local most, bites = budget(x), 0
+  while kept > most and bites < 100 do
+    local id = call('ZRANGE', x.P .. 'done', 0, 0)[1] or call('ZRANGE', x.P .. 'fail', 0, 0)[1]
+    if not id then return end
+    kept = kept - (tonumber(R.job(x, id, 'z')[1]) or 0)
+    R.forget(x, id)
+    bites = bites + 1
+  end
+end
+
+-- workers not heard of for two weeks
+function R.forget_workers(x)
+  local old = call('ZRANGEBYSCORE', x.P .. 'woff', '-inf', int(x.now - OTHER_RETENTION), 'LIMIT', 0, 20)
+  for _, session in ipairs(old) do R.forget_session(x, session) end
+end
+
+function R.forget_session(x, session)
+  local name = call('HGET', x.P .. 'w:' .. session, 'name')
+  if name and call('HGET', x.P .. 'names', name) == session then call('HDEL', x.P .. 'names', name) end
+  call('ZREM', x.P .. 'woff', session)
+  call('UNLINK', x.P .. 'w:' .. session, x.P .. 'wj:' .. session, x.P .. 'mb:' .. session, x.P .. 'fl:' .. session)
+end
+
+local function memory(x)
+  local info = call('INFO', 'memory')
+  call('HSET', x.P .. 'cfg', 'used', string.match(info, 'used_memory:(%d+)') or '0',
+       'maxmemory', string.match(info, 'maxmemory:(%d+)') or '0')
+end
+
+function R.tick(x, force)
+  local last = tonumber(call('HGET', x.P .. 'cfg', 'tick')) or 0
+  if not force and x.now - last < 1000 and x.now >= last then return end
+  call('HSET', x.P .. 'cfg', 'tick', int(x.now))
+  memory(x)
+  R.reap(x)
+  R.lapse(x)
+  R.promote(x)
+  R.expire(x)
+  R.fan_out(x)
+  R.retain(x)
+  R.collect_lanes(x)
+  R.forget_workers(x)
+end

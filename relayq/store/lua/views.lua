@@ -1,0 +1,120 @@
+-- views: what people look at. Nothing here writes.
+
+local function record(x, id)
+  local list = call('HGETALL', x.P .. 'j:' .. id)
+  if #list > 0 then return {id, list, call('GET', x.P .. 's:' .. R.parts(id)) or ''} end
+end
+
+-- an element that ended lives on in its array's notes
+local function ended_element(x, id)
+  local parent, index = R.parts(id)
+  if not index then return end
+  local p = fields(call('HGETALL', x.P .. 'j:' .. parent))
+  local letter, code = nil, nil
+  if p.s then letter, code = R.element_letter(x, parent, index) end
+  if not code then return end
+  local note = cjson.decode(call('HGET', x.P .. 'ax:' .. parent, index) or '{}')
+  local list = {'s', letter or 'P', 'l', p.l, 't', p.t, 'y', p.y or '0', 'p', p.p or '0'}
+  local function put(name, value) if value then list[#list + 1] = name; list[#list + 1] = value end end
+  put('a', note.a and int(note.a)); put('w', note.w); put('b', note.b and int(note.b))
+  put('e', note.e and int(note.e)); put('x', type(note.x) == 'number' and int(note.x) or nil)
+  put('r', note.r ~= '' and note.r or nil)
+  if not letter then put('r', 'array') end
+  return {id, list, call('GET', x.P .. 's:' .. parent) or ''}
+end
+
+-- -> {id, fields, envelope, result, attempts} or {}
+function R.record(x, id)
+  local found = record(x, id) or ended_element(x, id)
+  if not found then return {} end
+  found[4] = call('GET', x.P .. 'r:' .. id) or ''
+  found[5] = call('LRANGE', x.P .. 'at:' .. id, 0, -1)
+  return found
+end
+
+local function append(to, from) for i = 1, #from do to[#to + 1] = from[i] end end
+
+local function queued(x, want, queue)
+  local ids = {}
+  for _, lane in ipairs(call('HKEYS', x.P .. 'lanes')) do
+    if not filled(queue) or R.lane(x, lane).q == queue then
+      append(ids, call('ZRANGE', x.P .. 'q:' .. lane, 0, want - 1))
+    end
+  end
+  return ids
+end
+
+local function running(x, want)
+  local ids = call('ZRANGE', x.P .. 'open', 0, want - 1)
+  for _, session in ipairs(call('ZRANGE', x.P .. 'wlive', 0, -1)) do append(ids, call('HKEYS', x.P .. 'wj:' .. session)) end
+  return ids
+end
+
+local INDEXES = {P = {'delay', 'pend'}, U = {'lost'}, S = {'done'}, F = {'fail'}}
+
+-- request: states (letters), limit, queue -> {{id, fields, envelope}...}: up to `limit` of each
+-- index, newest first where the index is by time
+function R.list(x, request)
+  local want, ids, seen = request.limit, {}, {}
+  for letter in string.gmatch(request.states, '.') do
+    if letter == 'R' then append(ids, queued(x, want, request.queue))
+    elseif letter == 'N' then append(ids, running(x, want))
+    else
+      for _, index in ipairs(INDEXES[letter] or {'fail'}) do append(ids, call('ZREVRANGE', x.P .. index, 0, want - 1)) end
+    end
+  end
+  local out = {}
+  for _, id in ipairs(ids) do
+    if not seen[id] then
+      seen[id] = true
+      out[#out + 1] = record(x, id)
+    end
+  end
+  return out
+end
+
+-- -> {{kind, detail}...}: what stands between a job and its start
+function R.blockers(x, id)
+  local j = fields(call('HGETALL', x.P .. 'j:' .. id))
+  local out = {}
+  local function say(kind, detail) out[#out + 1] = {kind, tostring(detail)} end
+  if not j.s then return out end
+  if tonumber(j.d) and tonumber(j.d) > 0 then say('dependencies', j.d) end
+  if j.gt and j.s == 'P' then say('dependencies', 'index by index') end
+  if j.h then say('held', '') end
+  if j.s == 'P' and tonumber(j.du) and tonumber(j.du) > x.now then say('delay', int(tonumber(j.du) - x.now)) end
+  local facts = R.lane(x, j.l)
+  if call('SISMEMBER', x.P .. 'paused', facts.q) == 1 then say('paused', facts.q) end
+  if j.s == 'R' then
+    local wait, kind, name = R.blocked(x, facts)
+    if kind == 'limit' then
+      say('limit', name .. ' ' .. call('SCARD', x.P .. 'lim:' .. name) .. '/' .. int(facts.l[name]))
+    elseif kind then say('rate', name .. ' ' .. int(wait)) end
+    local ahead = call('ZRANK', x.P .. 'q:' .. j.l, id)
+    if ahead and ahead > 0 then say('ahead', ahead) end
+  end
+  return out
+end
+
+-- -> {{session, expires, fields, jobs}...}
+function R.workers(x)
+  local out = {}
+  for _, session in ipairs(call('HVALS', x.P .. 'names')) do
+    out[#out + 1] = {session, call('ZSCORE', x.P .. 'wlive', session) or '0', call('HGETALL', x.P .. 'w:' .. session),
+                     call('HGETALL', x.P .. 'wj:' .. session)}
+  end
+  return out
+end
+
+-- -> {now, counters, memory, lanes {lane, queue, runnable, living}, paused, weights, workers online}
+function R.stats(x)
+  local lanes = {}
+  for _, lane in ipairs(call('HKEYS', x.P .. 'lanes')) do
+    lanes[#lanes + 1] = {lane, R.lane(x, lane).q, call('ZCARD', x.P .. 'q:' .. lane),
+                         tonumber(call('HGET', x.P .. 'lref', lane)) or 0}
+  end
+  local per_day = call('HGETALL', x.P .. 'hs:' .. int(math.floor(x.now / 86400000)))
+  return {int(x.now), call('HGETALL', x.P .. 'n'), call('HGETALL', x.P .. 'cfg'), lanes,
+          call('SMEMBERS', x.P .. 'paused'), call('HGETALL', x.P .. 'qw'),
+          call('ZCOUNT', x.P .. 'wlive', '(' .. int(x.now), '+inf'), per_day}
+end
