@@ -1,0 +1,313 @@
+"""Take care of attempts: start them, know how they ended, leave nothing of them behind.
+
+An attempt is over when its main process has ended *and* nothing of its tree is
+left. What a command leaves running behind its back is killed at once, as a
+container would do. An attempt that is being ended (timeout, kill, no worker for
+too long) has its whole tree sent TERM and, `kill_ms` later, KILL, again and again
+until none is left; children whose parent has gone already get that time too.
+
+The usual end is cheap: two system calls show that the process group is empty and
+that no orphan has been re-parented to the keeper. Only otherwise is the process
+table read. An orphan without any mark (own session, clean environment) belongs to
+whichever running attempt is older than it; it ends with the last of them.
+
+Standard library only: the keeper runs this file without the package.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from math import inf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING or __package__:
+    from relayq.worker import spawn, tree
+    from relayq.worker.kept import UNKNOWN, Journal, Kept, told
+else:
+    import spawn
+    import tree
+    from kept import UNKNOWN, Journal, Kept, told
+if TYPE_CHECKING:
+    from typing import Any
+
+SPAWN_SLICE_S = 0.02  # how long it spawns before the loop looks at everything else again
+POLL_S = 1.0  # how often a process that is no child is looked at where there are no pidfds
+UNKILLABLE_S = 10.0  # after so long a tree that survives KILL is given up (stuck in the kernel)
+MARKS = ("RELAYQ_JOB_ID", "RELAYQ_ARRAY_INDEX", "RELAYQ_FENCE", "RELAYQ_WORKDIR")
+
+
+def boot_time_s() -> float:
+    """Seconds that also pass while the machine sleeps, where the system counts them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Care:
+    """Every attempt that is kept. `news` are the events since they were last taken from it.
+
+    `alone_since` is when the last worker left (by `boot_time_s`), None while one is here.
+    """
+
+    def __init__(self, journal: Journal, selector: selectors.BaseSelector) -> None:
+        self.journal = journal
+        self.selector = selector
+        self.boot = tree.boot_id()
+        self.kept = journal.replay()
+        self.active: dict[str, Kept] = {}  # what has not ended
+        self.mains: dict[int, Kept] = {}  # by pid: the main processes that are this process's children
+        self.waiting: deque[dict[str, Any]] = deque()
+        self.news: list[dict[str, Any]] = []
+        self.alone_since: float | None = boot_time_s()
+        for kept in self.kept.values():
+            self.resume(kept)
+        journal.rewrite(self.kept.values())
+
+    def turn(self) -> None:
+        """Do everything that is due now."""
+        self.spawn_some()
+        self.reap()
+        for kept in list(self.active.values()):
+            if self.due_at(kept) <= time.monotonic():
+                self.attend(kept)
+
+    def patience_s(self) -> float:
+        """How long until something is due."""
+        if self.waiting:
+            return 0.0
+        return max(0.0, min(map(self.due_at, self.active.values()), default=inf) - time.monotonic())
+
+    # What the worker asks for.
+
+    def take(self, order: dict[str, Any]) -> None:
+        """Accept an order; of a key that is kept already it only tells again what is known."""
+        known = self.kept.get(order["key"])
+        if known is None:
+            kept = Kept(self.facts(order))
+            self.kept[kept.key] = self.active[kept.key] = kept
+            self.waiting.append(order)
+        elif known.exit:
+            self.news.append(told(known.exit))
+        elif known.pid:
+            self.news.append({"ev": "started"} | known.shown())
+
+    def facts(self, order: dict[str, Any]) -> dict[str, Any]:
+        """What the journal will say about the order."""
+        facts: dict[str, Any] = {
+            name: int(order.get(name, 0)) for name in ("timeout_ms", "kill_ms", "orphan_ms")
+        }
+        marks = [f"{name}={order['env'][name]}" for name in MARKS if name in order["env"]]
+        facts |= {"order": order["key"], "dir": order["dir"], "marks": marks}
+        return facts | {"boot": self.boot, "at_ms": int(time.time() * 1000)}
+
+    def end(self, key: str, reason: str, kill_ms: int | None = None) -> None:
+        """Send TERM to the attempt's tree, KILL later; a second call can only shorten the wait."""
+        kept = self.active.get(key)
+        if kept is None or kept.code is not None:
+            return
+        kill_at = time.monotonic() + (kept.kill_ms if kill_ms is None else kill_ms) / 1000
+        if kept.reason:
+            kept.kill_at = kept.kill_at if kill_ms is None else min(kept.kill_at, kill_at)
+            return
+        kept.reason, kept.kill_at = reason, kill_at
+        if kept.pid:
+            tree.send(self.members(kept), signal.SIGTERM)
+        else:
+            self.journal.add(kept.facts())
+            kept.code = 128 + signal.SIGTERM
+            self.finish(kept)
+
+    def forget(self, keys: list[str]) -> None:
+        """Drop what has ended and is safe elsewhere."""
+        ended = [key for key in keys if key in self.kept and self.kept[key].exit]
+        for key in ended:
+            del self.kept[key]
+        if ended:
+            self.journal.add({"forget": ended})
+            self.journal.tidy(self.kept.values())
+
+    # How an attempt begins.
+
+    def spawn_some(self) -> None:
+        """Start what waits, for a slice of time."""
+        until = time.monotonic() + SPAWN_SLICE_S
+        while self.waiting and time.monotonic() < until:
+            order = self.waiting.popleft()
+            kept = self.active.get(order["key"])
+            if kept:
+                self.spawn(kept, order)
+
+    def spawn(self, kept: Kept, order: dict[str, Any]) -> None:
+        """Start one order.
+
+        The order is on disk before the process exists: no process is ever unknown.
+        """
+        kept.at_ms, kept.started_at = int(time.time() * 1000), time.monotonic()
+        self.journal.add(kept.facts())
+        try:
+            kept.process = spawn.launch(order)
+        except (OSError, ValueError, TypeError, LookupError, MemoryError) as error:
+            kept.reason = "spawn"
+            kept.code, kept.note = spawn.explain(order, error)
+            self.finish(kept)
+            return
+        kept.pid = kept.process.pid
+        kept.start = tree.start_of(kept.pid)
+        self.mains[kept.pid] = kept
+        self.journal.add({"pid": kept.pid, "key": kept.key, "start": kept.start})
+        self.news.append({"ev": "started"} | kept.shown())
+
+    def resume(self, kept: Kept) -> None:
+        """Take over an attempt of an earlier keeper: it is watched while it lives."""
+        if kept.exit:
+            return
+        self.active[kept.key] = kept
+        same_boot = kept.boot == self.boot
+        if same_boot and kept.pid and tree.still_runs(kept.pid, kept.start, kept.at_ms):
+            self.watch(kept)
+        else:
+            kept.reason = "keeper_lost" if same_boot else "machine_lost"
+            self.note_end(kept, UNKNOWN)
+
+    def watch(self, kept: Kept) -> None:
+        """Have the end of a process that is no child end the select; without pidfds it is polled."""
+        try:
+            watcher = os.pidfd_open(kept.pid)
+        except (AttributeError, OSError):
+            return
+
+        def ended(*_: object) -> None:
+            self.selector.unregister(watcher)
+            os.close(watcher)
+            kept.poll_at = 0.0
+
+        self.selector.register(watcher, selectors.EVENT_READ, ended)
+        kept.poll_at = inf
+
+    # How it ends.
+
+    def due_at(self, kept: Kept) -> float:
+        """When the attempt next needs attention, by the monotonic clock."""
+        if kept.code is not None:
+            return kept.look_at
+        if not kept.pid:
+            return inf  # waits to be spawned
+        if kept.reason:
+            due = max(kept.kill_at, kept.look_at)
+        else:
+            due = min(self.timeout_at(kept), self.orphan_at(kept))
+        return due if kept.process else min(due, kept.poll_at)
+
+    def timeout_at(self, kept: Kept) -> float:
+        """When it will have run too long."""
+        return kept.started_at + kept.timeout_ms / 1000 if kept.timeout_ms else inf
+
+    def orphan_at(self, kept: Kept) -> float:
+        """When it will have run too long without a worker."""
+        if self.alone_since is None or not kept.orphan_ms:
+            return inf
+        return time.monotonic() + self.alone_since + kept.orphan_ms / 1000 - boot_time_s()
+
+    def reap(self) -> None:
+        """Learn which children have ended; orphans among them are only buried."""
+        while self.mains or tree.LINUX:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            kept = self.mains.pop(pid, None)
+            if kept and kept.process:
+                kept.process.returncode = os.waitstatus_to_exitcode(status)
+                self.note_end(kept, kept.process.returncode)
+
+    def note_end(self, kept: Kept, code: int) -> None:
+        """The main process is gone; a negative code is a signal, as in subprocess."""
+        kept.code = code if code >= UNKNOWN else 128 - code
+        kept.kill_at = kept.kill_at or time.monotonic()
+        kept.run_ms = int((time.monotonic() - kept.started_at) * 1000)
+        kept.look_at = 0.0
+
+    def attend(self, kept: Kept) -> None:
+        """Do what is due for one attempt."""
+        now = time.monotonic()
+        if kept.code is None and kept.process is None and now >= kept.poll_at:
+            self.poll(kept)
+        if kept.code is not None:
+            self.sweep(kept)
+        elif kept.reason and now >= kept.kill_at:
+            self.kill(kept, self.members(kept))
+        elif now >= self.timeout_at(kept):
+            self.end(kept.key, "timeout")
+        elif now >= self.orphan_at(kept):
+            self.end(kept.key, "orphan")
+
+    def poll(self, kept: Kept) -> None:
+        """See whether a process that is no child still runs."""
+        kept.poll_at = time.monotonic() + POLL_S
+        if not tree.still_runs(kept.pid, kept.start, kept.at_ms):
+            kept.reason = kept.reason or "keeper_lost"
+            self.note_end(kept, UNKNOWN)
+
+    def sweep(self, kept: Kept) -> None:
+        """The main process is gone: finish once nothing of its tree is left."""
+        left = self.left_over(kept)
+        if left and time.monotonic() < kept.kill_at + UNKILLABLE_S:
+            self.kill(kept, left)
+            return
+        if left:
+            kept.note = f"processes {left} survive SIGKILL"
+        self.finish(kept)
+
+    def kill(self, kept: Kept, pids: list[int]) -> None:
+        """Send KILL if it is time for it, and look again soon."""
+        if time.monotonic() >= kept.kill_at:
+            tree.send(pids, signal.SIGKILL)
+        kept.pause_s = min(0.5, max(0.01, 2 * kept.pause_s))
+        kept.look_at = time.monotonic() + kept.pause_s
+
+    def finish(self, kept: Kept) -> None:
+        """Write down how it ended and tell it."""
+        kept.exit = {
+            "exit": kept.key,
+            "code": kept.code,
+            "reason": kept.reason or "exit",
+            "run_ms": kept.run_ms,
+            "note": kept.note,
+        }
+        del self.active[kept.key]
+        self.journal.add(kept.exit)
+        self.news.append(told(kept.exit))
+
+    # Who belongs to it.
+
+    def left_over(self, kept: Kept) -> list[int]:
+        """What is left of the tree whose main process is gone.
+
+        The process table is read twice before "nothing" is believed: a fork may slip
+        through one reading.
+        """
+        if kept.process and not tree.children() - self.mains.keys() and not tree.group_lives(kept.pid):
+            return []
+        return self.members(kept) or self.members(kept)
+
+    def members(self, kept: Kept) -> list[int]:
+        """Every process of the attempt, by all the marks there are."""
+        marks = {os.fsencode(mark) for mark in kept.marks}
+
+        def claimed(process: tree.Process) -> bool:
+            return tree.carries(process.pid, marks) or self.is_stray_of(kept, process)
+
+        return tree.family(tree.snapshot(), kept.pid, kept.code is not None, claimed)
+
+    def is_stray_of(self, kept: Kept, process: tree.Process) -> bool:
+        """Whether an orphan in this process's arms comes from that attempt, or from no other one."""
+        if process.parent != os.getpid() or process.pid in self.mains:
+            return False
+        if tree.works_in(process.pid, kept.dir):
+            return True
+        others = (other for other in self.active.values() if other is not kept and other.pid)
+        return not any(other.start <= process.start for other in others)
