@@ -58,5 +58,8 @@ def _event(item: list[object]) -> Event:
     assert isinstance(flat, list)
     found = decode.fields(flat)
     return Event(
-        id=decode.text(item[0]), kind=found["k"], subject=found["i"], detail=found["d"]  # type: ignore[arg-type]
+        id=decode.text(item[0]),
+        kind=found["k"],
+        subject=found["i"],
+        detail=found["d"],  # type: ignore[arg-type]
     )

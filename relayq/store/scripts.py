@@ -83,7 +83,9 @@ async def load(link: Caller, anchor: str) -> None:
     try:
         await link.call("FUNCTION", "LOAD", "REPLACE", source())
     except HubDenied as error:
-        raise HubSchema("the hub lacks this RelayQ's function library, and only its owner may load it") from error
+        raise HubSchema(
+            "the hub lacks this RelayQ's function library, and only its owner may load it"
+        ) from error
     await link.call("HSETNX", anchor, "epoch", secrets.token_hex(8))
     await link.call("HSET", anchor, "schema", SCHEMA, "code", code_mark())
 

@@ -101,7 +101,9 @@ class Workers:
     async def lanes(self) -> tuple[int, dict[str, Lane]]:
         """The version of the lanes, and the lanes."""
         version = await self._hub.link.call("GET", self._hub.keys.prefix + "lanev")
-        return int(version or 0), _lanes(await self._hub.link.call("HGETALL", self._hub.keys.prefix + "lanes"))
+        return int(version or 0), _lanes(
+            await self._hub.link.call("HGETALL", self._hub.keys.prefix + "lanes")
+        )
 
     async def batch_record(self, digest: str) -> bytes:
         """The signed list of a batch's digests; Refused when the hub does not have it."""

@@ -14,7 +14,7 @@
 -- nS nF nC nK elements ended  nR elements alive  rc what became of the never started
 
 local R = {}
-local call = redis.call
+local function call(...) return redis.call(...) end  -- redis.call exists only while a function runs
 local LEASE = 60000
 local HEARTBEAT = 20000
 local CRASH_LIMIT = 5

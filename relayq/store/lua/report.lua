@@ -8,6 +8,7 @@
 -- how an attempt ended that was not the last: '<n> <session> <begun> <ended> <exit> <reason>'
 function R.note_attempt(x, id, exit, reason)
   local j = R.job(x, id, 'a', 'w', 'b')
+  if not j[1] then return end
   local line = table.concat({j[1], j[2] or '-', j[3] or '0', int(x.now), exit or '-', reason or '-'}, ' ')
   call('RPUSH', x.P .. 'at:' .. id, line)
   call('LTRIM', x.P .. 'at:' .. id, -20, -1)

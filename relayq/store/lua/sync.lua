@@ -39,7 +39,8 @@ end
 -- what the hub says this session holds, against what it lists: claims it never got are sent
 -- again, attempts that are not its own any more are named
 local function reconcile(x, session, request)
-  local again, gone, mine = {}, {}, {}
+  local again, gone, mine, reported = {}, {}, {}, {}
+  for _, report in ipairs(request.done or {}) do reported[report.id] = true end
   local list = call('HGETALL', x.P .. 'wj:' .. session)
   for i = 1, #list, 2 do
     local id, attempt = list[i], tonumber(list[i + 1])
@@ -50,7 +51,7 @@ local function reconcile(x, session, request)
     end
   end
   for id, attempt in pairs(request.held) do
-    if mine[id] ~= attempt then gone[#gone + 1] = id end
+    if mine[id] ~= attempt and not reported[id] then gone[#gone + 1] = id end
   end
   return again, gone
 end
