@@ -16,7 +16,7 @@ from io import FileIO
 
 from relayq.errors import ConfigError
 from relayq.places import default_dirs, short
-from relayq.settings import SETTINGS
+from relayq.settings import SETTINGS, without_password
 
 TYPE_CHECKING = False  # `typing` takes 6 ms to import
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _value(key: str, found: Layer, defaults: Mapping[str, object]) -> object:
     try:
         return SETTINGS[key].read(written)
     except ValueError as error:
-        raise ConfigError(f"{key} = {SETTINGS[key].show(written)!r} ({source}) is not {error}") from None
+        raise ConfigError(f"{key} = {without_password(written)[:80]!r} ({source}) is not {error}") from None
 
 
 def _typed(overrides: Mapping[str, object]) -> Layer:
@@ -211,19 +211,19 @@ def _file(path: str) -> Layer:
         return {}
     except OSError as error:
         raise ConfigError(f"config file {path} cannot be read: {error.strerror}") from None
-    return _known(_flat(_toml(text, path)), path)
+    found = _known(_flat(_toml(text, path)), path)
+    if "paths.config_dir" in found:
+        raise ConfigError(f"config file {path} sets paths.config_dir: set RELAYQ_CONFIG_DIR instead")
+    return found
 
 
 def _toml(text: bytes, path: str) -> dict[str, object]:
     import tomllib
 
     try:
-        tree = tomllib.loads(text.decode())
+        return tomllib.loads(text.decode())
     except ValueError as error:
         raise ConfigError(f"config file {path} is not valid TOML: {error}") from None
-    if "config_dir" in tree.get("paths", ()):
-        raise ConfigError(f"config file {path} sets paths.config_dir: set RELAYQ_CONFIG_DIR instead")
-    return tree
 
 
 def _flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:

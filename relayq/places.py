@@ -10,7 +10,6 @@ the login.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from posixpath import expanduser, isabs, join
 

@@ -213,6 +213,8 @@ def _create_private(path: Path, content: bytes) -> bool:
         _write_durably(draft, content)
         return _link_durably(draft, path)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
         raise ConfigError(f"key file {path} cannot be written: {error.strerror}") from None
 
 
