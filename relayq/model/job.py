@@ -55,6 +55,7 @@ from relayq.model.reading import (
 from relayq.model.retry import NO_RETRY, RETRY_FIELDS, RetryPolicy
 
 __all__ = [
+    "FIELDS",
     "MAX_ARRAY",
     "MAX_BODY_BYTES",
     "ArraySpec",
@@ -125,7 +126,7 @@ class JobSpec(Placement):
     def from_dict(cls, mapping: Mapping[str, Any]) -> "JobSpec":
         """Read the JSON of a job spec; fields that are null count as not given."""
         given = {name: value for name, value in read_map(mapping, "spec").items() if value is not None}
-        refuse_unknown(given, _KNOWN, "the job spec")
+        refuse_unknown(given, FIELDS, "the job spec")
         fields = {}
         for name, value in given.items():
             if name in _CODECS:
@@ -291,7 +292,8 @@ _CODECS: dict[str, tuple[str, Callable[[Any, str], Any], Callable[[Any], Any]]] 
     "labels": ("labels", _read_pairs, dict),
     "args": ("args", _same, _same),
 }
-_KNOWN = frozenset((*_CODECS, *RETRY_FIELDS))
+# The names that the JSON of a job spec may have.
+FIELDS = frozenset((*_CODECS, *RETRY_FIELDS))
 _DEFAULTS = {name: field.default for name, field in JobSpec.__dataclass_fields__.items()}
 
 # Attribute, field, smallest, largest.

@@ -118,7 +118,7 @@ class Placement:
             raise SpecError("the preference is not canonical: build it with parse_prefer (field 'prefer')")
         if self.limits or self.rates:
             _check_limits(self.limits, self.rates)
-        if self.share:
+        if self.share != "":
             check_name(self.share, "share")
 
 

@@ -116,7 +116,7 @@ def refuse_unknown(mapping: Mapping[str, object], known: Collection[str], what: 
         if name not in known:
             from difflib import get_close_matches
 
-            near = get_close_matches(name, list(known), 1)
+            near = get_close_matches(name[:MAX_NAME], list(known), 1)
             hint = f": did you mean '{near[0]}'?" if near else "; perhaps a newer RelayQ knows it"
             raise SpecError(f"unknown field {shown(name)} in {what}{hint}")
 

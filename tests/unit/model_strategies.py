@@ -7,7 +7,6 @@ from relayq.model.job import ArraySpec, Blob, Dependency, JobSpec, RetryPolicy, 
 from relayq.model.needs import MAX_COUNT, MAX_CPUS, Needs, Offer, Placement, parse_prefer
 from relayq.model.retry import MAX_ATTEMPTS, REASONS, parse_patterns
 
-LETTERS = "abcXYZ019_"
 names = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.+@/-]{0,20}", fullmatch=True)
 labels = st.one_of(
     names.filter(lambda name: name != "exclusive"),

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from relayq.errors import SpecError
 from relayq.model.needs import (
-    MAX_COUNT,
-    MAX_CPUS,
     MEMORY_STEP,
     Lane,
     Needs,
@@ -74,40 +72,14 @@ def test_every_kind_of_need_is_read():
 
 @pytest.mark.parametrize(
     "words",
-    ["cpus=0", "cpus=", "cpus=-1", f"cpus={MAX_CPUS + 1}", "cpus=1.0001", "cpus=nan", "cpus=1,cpus=2"]
-    + [
-        "memory=lots",
-        "memory=",
-        "gpu=x",
-        "gpu=1.5",
-        f"gpu={MAX_COUNT + 1}",
-        "host=",
-        "host=a,host=b",
-        "host=a b",
-    ]
-    + [
-        "tool:",
-        "tool:a b",
-        "tool:../x y",
-        "count:=1",
-        "count:a",
-        "count:a=x",
-        "count:a=1,count:a=2",
-        "=x",
-        "a=b=c",
-    ]
-    + [
-        "-mac",
-        "a:b",
-        "mäc",
-        "a\nb",
-        "x" * 65,
-        ",".join(f"l{i}" for i in range(33)),
-        "cpu=2",
-        "mem=1G",
-        "gpus=1",
-    ]
-    + [["a", 1], [None], [["a"]]],
+    [
+        *("cpus=0", "cpus=", "cpus=-1", "cpus=4097", "cpus=1.0001", "cpus=nan", "cpus=1,cpus=2", "cpu=2"),
+        *("memory=lots", "memory=", "mem=1G", "gpu=x", "gpu=1.5", "gpu=1000001", "gpus=1"),
+        *("host=", "host=a,host=b", "host=a b", "tool:", "tool:..", "tool:a b"),
+        *("count:=1", "count:a", "count:a=x", "count:a=1,count:a=2"),
+        *("=x", "a=b=c", "-mac", "a:b", "mäc", "a\nb", "x" * 65, ",".join(f"l{i}" for i in range(33))),
+        *(["a", 1], [None], [["a"]]),
+    ],
 )
 def test_what_is_no_need_is_refused(words):
     with pytest.raises(SpecError, match=r"\(field 'needs(\..*)?'\)"):

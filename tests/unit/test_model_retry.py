@@ -5,22 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayq.errors import SpecError
-from relayq.model.duration import MAX_DURATION_MS
-from relayq.model.retry import MAX_ATTEMPTS, REASONS, RetryPolicy, decide, parse_patterns
-
-codes = st.integers(1, 255)
-ranges = st.tuples(codes, codes).map(lambda pair: f"{min(pair)}-{max(pair)}")
-patterns = st.lists(codes.map(str) | ranges | st.sampled_from(REASONS), max_size=8).map(
-    lambda words: parse_patterns(",".join(words)) if words else ()
-)
-policies = st.builds(
-    RetryPolicy,
-    attempts=st.integers(1, MAX_ATTEMPTS),
-    backoff_ms=st.integers(0, MAX_DURATION_MS),
-    cap_ms=st.integers(0, MAX_DURATION_MS),
-    retry_on=patterns,
-    stop_on=patterns,
-)
+from relayq.model.retry import REASONS, RetryPolicy, decide, parse_patterns
+from tests.unit.model_strategies import codes, patterns, policies
 
 
 @given(policies)
