@@ -20,18 +20,12 @@ from pathlib import Path
 from relayq.hub.embedded import shut_down
 from relayq.hub.health import parse_info
 from relayq.hub.place import Place, locked, read_record, url_of
-from relayq.hub.process import Process, spawn_detached
+from relayq.hub.process import Process
 from relayq.model.lifecycle import CODE, FINAL, State
 from relayq.store.wire import Wire, WireError, WireReply
 
 IDLE_S = 3600.0
 LOOK_S = 60.0
-
-
-def spawn_caretaker(place: Place, server: Process) -> Process:
-    """Start the caretaker of `server` as a detached process."""
-    words = [str(place.data), str(place.socket), str(server.pid), server.born]
-    return spawn_detached([sys.executable, "-P", "-m", "relayq.hub.caretaker", *words], place.log)
 
 
 def watch(place: Place, server: Process, idle_s: float = IDLE_S, look_s: float = LOOK_S) -> None:
@@ -106,7 +100,7 @@ class Usage:
 
 
 def main() -> None:
-    """`python -m relayq.hub.caretaker DATA SOCKET PID BORN`, as `spawn_caretaker` starts it."""
+    """`python -m relayq.hub.caretaker DATA SOCKET PID BORN`, as `embedded.launch` starts it."""
     data, socket, pid, birth = sys.argv[1:]
     watch(Place(Path(data), Path(socket)), Process(int(pid), birth))
 

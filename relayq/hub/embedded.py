@@ -18,6 +18,7 @@ file.
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import suppress
 from enum import StrEnum
@@ -78,7 +79,6 @@ def start(config: Config) -> str:
 
 def launch(place: Place) -> str:
     """Start the server; the lock is ours and no server of ours lives."""
-    from relayq.hub.caretaker import spawn_caretaker
     from relayq.hub.server import configuration, find_server
 
     program, _ = find_server()
@@ -94,6 +94,12 @@ def launch(place: Place) -> str:
         )
     spawn_caretaker(place, process)
     return url_of(place.socket)
+
+
+def spawn_caretaker(place: Place, server: Process) -> None:
+    """Start the process that lets `server` leave when it is unused (caretaker.py)."""
+    words = [str(place.data), str(place.socket), str(server.pid), server.born]
+    spawn_detached([sys.executable, "-P", "-m", "relayq.hub.caretaker", *words], place.log)
 
 
 def stop(config: Config) -> bool:

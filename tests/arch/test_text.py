@@ -1,0 +1,43 @@
+"""Words that must not stand in the repository."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.arch.tree import ROOT, shown, sources, tracked
+
+THIS_FILE = Path(__file__)
+
+
+def lines_matching(pattern: str, paths: list[Path]) -> list[str]:
+    """`file:line: text` of every line with the pattern, outside this file."""
+    return [
+        f"{shown(path)}:{number}: {line.strip()}"
+        for path in paths
+        if path != THIS_FILE
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(pattern, line, re.IGNORECASE)
+    ]
+
+
+def test_nothing_silences_the_linter() -> None:
+    assert lines_matching(r"#\s*(noqa|ruff: noqa|flake8)", tracked("*.py")) == []
+
+
+def test_an_ignored_type_has_a_code_and_a_reason() -> None:
+    assert lines_matching(r"type: ignore(?!\[[\w-]+(, ?[\w-]+)*\]  # \S)", sources()) == []
+
+
+def test_no_path_of_a_builder_s_machine() -> None:
+    texts = [path for path in tracked() if path.suffix in {".py", ".lua", ".md", ".toml", ".yml", ".sh", ""}]
+    assert lines_matching(r"(?<![\w.~$}])/(home|Users|root|work)/\w+", texts) == []
+
+
+def test_no_test_waits_for_a_duration() -> None:
+    tests = [path for path in tracked("tests/*.py") if path != ROOT / "tests" / "support.py"]
+    assert lines_matching(r"\b(time|asyncio|anyio)\.sleep\(", tests) == []
+
+
+def test_no_lock_file_names_a_registry() -> None:
+    assert tracked("uv.lock", "*/uv.lock") == []
