@@ -52,7 +52,7 @@ class Link:
     @property
     def is_open(self) -> bool:
         """Is there a socket right now? It may be half open: only a reply proves more."""
-        return self._connection.is_connected
+        return bool(self._connection.is_connected)
 
     async def call(self, *args: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """Send one command and return its reply.
@@ -80,7 +80,7 @@ class Link:
     async def _open(self) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._connection.connect()
+                await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py has no types here
         except (AuthenticationError, ResponseError) as error:
             await self._drop()
             raise self._refusal(error) from error
@@ -129,10 +129,10 @@ def _connection(address: Address) -> Connection | UnixDomainSocketConnection:
     }
     if address.scheme == "unix":
         return UnixDomainSocketConnection(path=address.path, **common)
-    place = {"host": address.host, "port": address.port, "socket_keepalive": True}
+    common |= {"host": address.host, "port": address.port, "socket_keepalive": True}
     if address.scheme == "rediss":
-        return SSLConnection(**place, **common, ssl_ca_certs=address.ca or None)
-    return Connection(**place, **common)
+        return SSLConnection(ssl_ca_certs=address.ca or None, **common)
+    return Connection(**common)
 
 
 def _notice_half_open(connection: Connection | UnixDomainSocketConnection) -> None:

@@ -8,6 +8,7 @@ a fresh snapshot.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from relayq.store import decode
 from relayq.store.hub import Hub
@@ -53,13 +54,11 @@ class Events:
         return [_event(item) for item in reply[0][1]] if reply else []
 
 
-def _event(item: list[object]) -> Event:
-    flat = item[1]
-    assert isinstance(flat, list)
-    found = decode.fields(flat)
+def _event(item: list[Any]) -> Event:
+    found = decode.fields(item[1])
     return Event(
         id=decode.text(item[0]),
         kind=found["k"],
         subject=found["i"],
-        detail=found["d"],  # type: ignore[arg-type]
+        detail=found["d"],
     )

@@ -8,7 +8,7 @@ from typing import Any
 from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
-from relayq.model.lifecycle import CODE, LEASE_MS, State
+from relayq.model.lifecycle import CODE, LEASE_MS, State, state_of
 from relayq.model.needs import Lane
 from relayq.store import decode
 from relayq.store.hub import Hub
@@ -36,11 +36,10 @@ class Jobs:
         """
         args = submit_args(
             self._hub.fleet,
-            [item.routing for item in batch],
+            [(item.routing, item.envelope) for item in batch],
             {item.lane.id: item.lane.json for item in batch},
-            [item.envelope for item in batch],
-            record,
-            watch,
+            record=record,
+            watch=watch,
         )
         return submit_words(await self._hub.send(*args))
 
@@ -196,7 +195,7 @@ def _state_word(reply: bytes) -> str:
     """`ended:S` as `ended:SUCCEEDED`."""
     word = decode.text(reply)
     head, _, letter = word.partition(":")
-    return f"ended:{decode.state_of(letter).value}" if head == "ended" else word
+    return f"ended:{state_of(letter).value}" if head == "ended" else word
 
 
 def _queue(name: str, stats: dict[str, Any]) -> QueueInfo:

@@ -11,7 +11,8 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `s:<id>` `r:<id>` `ro:<id>` | string | its signed spec, its result, the signed op that runs it again |
 | `log:<id>` | stream | its output; id = attempt * 2^44 + position |
 | `at:<id>` | list | its earlier attempts |
-| `as:` `am:` `ar:` `ax:` `dx:` `al:<id>` | bitfield, set, list, hash, set, set | an array's elements (`lua/array.lua`) |
+| `as:` `am:` `ar:` `ax:<id>` | bitfield, set, list, hash | an array's elements (`lua/array.lua`) |
+| `dx:` `al:<id>` | set | arrays that wait index by index; elements with a log |
 | `lanes` `lx` `lref` `lused` `lanev` | hash, hash, hash, zset, int | lanes (`lua/lanes.lua`) |
 | `q:<lane>` `idle:<lane>` | zset | runnable jobs; idle sessions |
 | `delay` `pend` `dl` `lost` `open` `done` `fail` | zset | the index a state demands |

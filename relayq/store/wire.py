@@ -8,9 +8,19 @@ A Wire is not thread safe; whoever shares one holds a lock. It never repeats a
 command by itself: every function it calls is idempotent, so the caller may.
 """
 
+from __future__ import annotations
+
 import json
 import socket
 from urllib.parse import parse_qs, unquote, urlsplit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, BinaryIO, Union
+
+    Arguments = Sequence[Union[bytes, str, int]]
+    Reply = Any
 
 MAX_JOBS_PER_CALL = 500
 
@@ -19,10 +29,10 @@ class WireError(Exception):
     """The link failed: `str()` says where, without the password."""
 
 
-class WireReply(Exception):
+class WireReplyError(Exception):
     """The hub answered with an error; `code` is its first word."""
 
-    def __init__(self, message):
+    def __init__(self, message: str) -> None:
         super().__init__(message)
         self.code = message.split(" ", 1)[0]
 
@@ -34,11 +44,11 @@ class Address:
     `shown` is the address without user and password.
     """
 
-    def __init__(self, url):
+    def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("redis", "rediss", "unix"):
             raise WireError(
-                f"hub address {url.split('@')[-1]!r} is not a redis://, rediss:// or unix:// address"
+                f"hub address {url.rpartition('@')[2]!r} is not a redis://, rediss:// or unix:// address"
             )
         query = parse_qs(parts.query)
         self.scheme = parts.scheme
@@ -61,9 +71,9 @@ class Address:
             raise WireError(f"hub address {self.shown} names database {db!r}: it is a number")
         self.db = int(db)
 
-    def greeting(self):
+    def greeting(self) -> list[list[str | int]]:
         """The commands that open a connection: AUTH and SELECT where they are needed."""
-        commands = []
+        commands: list[list[str | int]] = []
         if self.password:
             commands.append(["AUTH", self.user, self.password] if self.user else ["AUTH", self.password])
         if self.db:
@@ -71,7 +81,7 @@ class Address:
         return commands
 
 
-def encode(args):
+def encode(args: Arguments) -> bytes:
     """One command as RESP bytes; `args` are bytes, str or numbers."""
     out = [b"*%d\r\n" % len(args)]
     for arg in args:
@@ -83,49 +93,51 @@ def encode(args):
 class Wire:
     """One connection to the hub at `url`; `timeout_s` bounds connecting and each reply."""
 
-    def __init__(self, url, timeout_s=10.0):
+    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
         self.address = Address(url)
         self._timeout_s = timeout_s
-        self._socket = None
-        self._file = None
+        self._link: tuple[socket.socket, BinaryIO] | None = None
 
-    def call(self, *args):
-        """Send one command and return its reply; WireReply for an error reply."""
+    def call(self, *args: bytes | str | int) -> Reply:
+        """Send one command and return its reply; WireReplyError for an error reply."""
         return self.pipeline([args])[0]
 
-    def pipeline(self, commands):
+    def pipeline(self, commands: Sequence[Arguments]) -> list[Reply]:
         """Send all commands at once and return their replies; the first error reply is raised last."""
-        greeting = [] if self._socket else self._open()
-        batch = greeting + list(commands)
+        greeting = [] if self._link else self.address.greeting()
+        link, stream = self._link or self._open()
         try:
-            self._socket.sendall(b"".join(map(encode, batch)))
-            replies = [self._reply() for _ in batch]
+            link.sendall(b"".join([encode(command) for command in [*greeting, *commands]]))
+            welcome = [read_reply(stream) for _ in greeting]
+            replies = [read_reply(stream) for _ in commands]
         except OSError as error:
             self.close()
             raise WireError(self._failure("stopped answering", error)) from error
-        for reply in replies:
-            if isinstance(reply, WireReply):
-                if len(replies) == len(batch) and reply in replies[: len(greeting)]:
-                    self.close()
+        for reply in welcome:
+            if isinstance(reply, WireReplyError):
+                self.close()
                 raise reply
-        return replies[len(greeting) :]
+        for reply in replies:
+            if isinstance(reply, WireReplyError):
+                raise reply
+        return replies
 
-    def close(self):
+    def close(self) -> None:
         """Drop the connection; the next call opens a new one."""
-        if self._socket is not None:
-            self._file.close()
-            self._socket.close()
-            self._socket = self._file = None
+        if self._link:
+            for end in reversed(self._link):
+                end.close()
+            self._link = None
 
-    def _open(self):
+    def _open(self) -> tuple[socket.socket, BinaryIO]:
         try:
-            self._socket = self._connect()
+            link = self._connect()
         except OSError as error:
             raise WireError(self._failure("cannot be reached", error)) from error
-        self._file = self._socket.makefile("rb")
-        return self.address.greeting()
+        self._link = (link, link.makefile("rb"))
+        return self._link
 
-    def _connect(self):
+    def _connect(self) -> socket.socket:
         address = self.address
         if address.scheme == "unix":
             link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -146,50 +158,56 @@ class Wire:
             link = context.wrap_socket(link, server_hostname=address.host)
         return link
 
-    def _failure(self, what, error):
+    def _failure(self, what: str, error: OSError) -> str:
         reason = error.strerror or str(error) or type(error).__name__
         return f"hub {self.address.shown} {what}: {reason}"
 
-    def _line(self):
-        line = self._file.readline()
-        if not line.endswith(b"\r\n"):
-            raise ConnectionError("the connection was closed")
-        return line[:-2]
 
-    def _reply(self):
-        line = self._line()
-        kind, rest = line[:1], line[1:]
-        if kind == b"+":
-            return rest
-        if kind == b"-":
-            return WireReply(rest.decode("utf-8", "replace"))
-        if kind == b":":
-            return int(rest)
-        if kind == b"$":
-            return self._bulk(int(rest))
-        if kind == b"*":
-            return None if rest == b"-1" else [self._reply() for _ in range(int(rest))]
-        raise ConnectionError("the server does not speak RESP")
-
-    def _bulk(self, length):
-        if length < 0:
-            return None
-        data = self._file.read(length + 2)
-        if len(data) != length + 2:
-            raise ConnectionError("the connection was closed")
-        return data[:-2]
+def read_reply(stream: BinaryIO) -> Reply:
+    """Read one RESP2 reply; an error reply comes back as a WireReplyError, not raised."""
+    line = stream.readline()
+    if not line.endswith(b"\r\n"):
+        raise ConnectionError("the connection was closed")
+    kind, rest = line[:1], line[1:-2]
+    if kind == b"+":
+        return rest
+    if kind == b"-":
+        return WireReplyError(rest.decode("utf-8", "replace"))
+    if kind == b":":
+        return int(rest)
+    if kind == b"$":
+        return _bulk(stream, int(rest))
+    if kind == b"*":
+        return None if rest == b"-1" else [read_reply(stream) for _ in range(int(rest))]
+    raise ConnectionError("the server does not speak RESP")
 
 
-def submit_args(fleet, routings, lanes, envelopes, record=b"", watch=False):
+def _bulk(stream: BinaryIO, length: int) -> bytes | None:
+    if length < 0:
+        return None
+    data = stream.read(length + 2)
+    if len(data) != length + 2:
+        raise ConnectionError("the connection was closed")
+    return data[:-2]
+
+
+def submit_args(
+    fleet: str,
+    jobs: list[tuple[dict[str, object], bytes]],
+    lanes: dict[str, str],
+    *,
+    record: bytes = b"",
+    watch: bool = False,
+) -> list[bytes | str | int]:
     """The command that submits up to 500 jobs.
 
-    `routings` are the dicts of `JobSpec.routing`, `lanes` maps lane id -> lane JSON,
-    `envelopes` stand in the order of the routings, `record` is the batch record
-    they refer to, `watch` announces that somebody will wait for them.
+    `jobs` are pairs of routing (`relayq.model.job.routing`) and envelope, `lanes` maps
+    lane id -> lane JSON, `record` is the batch record the envelopes refer to, `watch`
+    announces that somebody will wait for the jobs.
     """
-    if len(routings) > MAX_JOBS_PER_CALL:
+    if len(jobs) > MAX_JOBS_PER_CALL:
         raise ValueError(f"at most {MAX_JOBS_PER_CALL} jobs go in one call")
-    request = {"jobs": routings, "lanes": lanes}
+    request: dict[str, object] = {"jobs": [routing for routing, _ in jobs], "lanes": lanes}
     if record:
         import hashlib
 
@@ -197,4 +215,4 @@ def submit_args(fleet, routings, lanes, envelopes, record=b"", watch=False):
     if watch:
         request["watch"] = 1
     text = json.dumps(request, separators=(",", ":"))
-    return ["FCALL", "rq1_submit", 1, f"{{rq:{fleet}}}:cfg", text, record, *envelopes]
+    return ["FCALL", "rq1_submit", 1, f"{{rq:{fleet}}}:cfg", text, record, *[e for _, e in jobs]]

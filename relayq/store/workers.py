@@ -48,7 +48,8 @@ class Workers:
         match reply:
             case [b"taken", _]:
                 raise WorkerError(
-                    f"a worker named '{who.name}' is alive in fleet '{self._hub.fleet}': give this one another --name"
+                    f"a worker named '{who.name}' is alive in fleet '{self._hub.fleet}': "
+                    "give this one another --name"
                 )
             case [b"ok", now, epoch, version, lanes, adopted, gone, offsets]:
                 return Welcome(
@@ -92,8 +93,9 @@ class Workers:
 
     async def letters(self, session: str, from_id: str, block_ms: int = 55_000) -> list[Letter]:
         """What stands in the session's mailbox after `from_id`, waiting for the first of it."""
+        mailbox = self._hub.keys.of("mb", session)
         reply = await self._hub.link.call(
-            "XREAD", "COUNT", 100, "BLOCK", max(1, block_ms), "STREAMS", self._hub.keys.of("mb", session), from_id,
+            "XREAD", "COUNT", 100, "BLOCK", max(1, block_ms), "STREAMS", mailbox, from_id,
             timeout_s=block_ms / 1000 + 10,
         )  # fmt: skip
         return [decode.letter(item) for item in reply[0][1]] if reply else []
