@@ -16,7 +16,16 @@ from tests.arch.tree import ROOT, sources, tracked
 def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The files inside the wheel, built from the checkout."""
     target = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--disable-pip-version-check"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--disable-pip-version-check",
+    ]
     subprocess.run([*pip, "-w", str(target), str(ROOT)], check=True, timeout=300)
     [wheel] = target.glob("*.whl")
     return set(zipfile.ZipFile(wheel).namelist())
