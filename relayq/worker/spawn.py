@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 NOT_FOUND, NOT_RUNNABLE = 127, 126  # as a shell would say it
-WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC
+WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 def launch(order: dict[str, Any]) -> subprocess.Popen[bytes]:
