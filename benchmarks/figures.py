@@ -1,0 +1,40 @@
+"""Small statistics, and how a figure is written in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the middle value, or the mean of the two in the middle."""
+    if not values:
+        raise ValueError("there is no median of nothing")
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def rate(samples: Sequence[tuple[float, int]], total: int) -> float:
+    """Return how many a second were done, from samples of (time, done so far).
+
+    The first tenth is left out: workers start one after the other, and caches are
+    cold. The end is the first sample at which all were done.
+    """
+    begin = next((sample for sample in samples if sample[1] >= total / 10), None)
+    end = next((sample for sample in samples if sample[1] >= total), None)
+    if begin is None or end is None:
+        raise ValueError(f"only {samples[-1][1] if samples else 0} of {total} were done")
+    if end[0] <= begin[0]:
+        raise ValueError(f"all {total} were done between two looks: count more")
+    return (end[1] - begin[1]) / (end[0] - begin[0])
+
+
+def written(value: float | None) -> str:
+    """Return a figure with three significant digits and thousands separated; a dash for what was not measured."""
+    if value is None:
+        return "–"
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 0.095 else f"{value:.2g}"

@@ -1,0 +1,21 @@
+"""From submit to result on one idle worker, shell `true`; then with both sides 50 ms away from the hub."""
+
+from benchmarks.figures import median
+
+KEYS = ("latency", "latency_far")
+TOGETHER = False
+DELAY_MS = 50
+
+
+def measure(bench, entry):
+    return {
+        "latency": _p50_ms(bench, entry, 0, bench.few(100, 30)),
+        "latency_far": _p50_ms(bench, entry, DELAY_MS, bench.few(20, 6)),
+    }
+
+
+def _p50_ms(bench, entry, delay_ms, count):
+    with bench.stage(entry) as stage:
+        url = stage.link(delay_ms).url if delay_ms else stage.server.url
+        stage.ready(stage.work(1, url=url), url=url)
+        return 1000 * median(stage.drive("round_trips", count, url=url))

@@ -1,0 +1,106 @@
+"""Start, weigh and kill processes of the benchmark's own.
+
+Each program gets a session and process group of its own, and a token in its
+environment by which everything that it started is found again, also when it has
+left the group or lost its parent. Nothing else is ever touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+TOKEN = "BENCH_TOKEN"
+TICKS_S = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a tree of processes takes."""
+
+    cpu_s: float
+    rss_bytes: int
+    processes: int
+
+
+class Program:
+    """A running program and whatever it starts."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], log: Path, cwd: Path | None = None) -> None:
+        self._token = uuid.uuid4().hex
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                argv, env={**env, TOKEN: self._token}, cwd=cwd, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+            )  # fmt: skip
+        self.log = log
+
+    @property
+    def ended(self) -> bool:
+        """Whether the program itself is gone."""
+        return self._process.poll() is not None
+
+    def tree(self) -> set[int]:
+        """Return the pids of the program and of all that came from it."""
+        marked = {pid for pid in _pids() if self._token.encode() in _read(pid, "environ")}
+        return marked | _descendants(marked | {self._process.pid})
+
+    def usage(self) -> Usage:
+        """Return what the tree has used and holds now."""
+        stats = [_stat(pid) for pid in self.tree()]
+        alive = [stat for stat in stats if stat]
+        return Usage(
+            cpu_s=sum(int(stat[11]) + int(stat[12]) for stat in alive) / TICKS_S,
+            rss_bytes=sum(int(stat[21]) for stat in alive) * PAGE_BYTES,
+            processes=len(alive),
+        )
+
+    def kill_group(self) -> None:
+        """Kill -9 the program's process group, as a terminal or a service manager would."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Kill everything that came from the program."""
+        for _ in range(3):
+            for pid in self.tree():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.wait()
+            if not self.tree():
+                return
+            time.sleep(0.02)
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Return the fields after the program's name; [0] is the state, [1] the parent. Empty when it is gone."""
+    fields = _read(pid, "stat").rpartition(b") ")[2].split()
+    return [] if not fields or fields[0] == b"Z" else fields
+
+
+def _descendants(roots: set[int]) -> set[int]:
+    parents = {pid: int(stat[1]) for pid in _pids() if (stat := _stat(pid))}
+    found = roots & set(parents)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
