@@ -63,6 +63,7 @@ function R.next_element(x, parent, lane)
   R.lane_holds(x, lane, 1)
   call('SADD', x.P .. 'am:' .. parent, index)
   call('HINCRBY', key, 'nR', 1)
+  call('HSETNX', key, 'b', int(x.now))
   mark(x, parent, first, index, 1)
   if empty then
     call('ZREM', x.P .. 'q:' .. lane, parent)
