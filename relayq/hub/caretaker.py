@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from relayq.hub.embedded import shut_down
-from relayq.hub.health import parse_info
+from relayq.hub.info import parse_info
 from relayq.hub.place import Place, locked, read_record, url_of
 from relayq.hub.process import Process
 from relayq.model.lifecycle import CODE, FINAL, State
-from relayq.store.wire import Wire, WireError, WireReply
+from relayq.store.wire import Wire, WireError, WireReplyError
 
 IDLE_S = 3600.0
 LOOK_S = 60.0
@@ -65,15 +65,15 @@ class Usage:
     def pause(self, seconds: float) -> None:
         """Wait, but no longer than the server lives: its end breaks a blocking read."""
         try:
-            self._wire.call("BLPOP", "relayq:nobody-writes-here", seconds)
-        except (WireError, WireReply):
+            self._wire.call("BLPOP", "relayq:nobody-writes-here", str(seconds))
+        except (WireError, WireReplyError):
             time.sleep(min(1.0, seconds))
 
     def since_last_look(self) -> bool:
         """Whether anybody is connected or sent a command since this was last asked."""
         try:
             clients, stats = map(parse_info, self._wire.pipeline([["INFO", "clients"], ["INFO", "stats"]]))
-        except (WireError, WireReply):
+        except (WireError, WireReplyError):
             return True
         before, self._executed = self._executed, int(stats["total_commands_processed"])
         # The two INFOs and the pause are ours, and so is the connection.
@@ -83,7 +83,7 @@ class Usage:
         """Whether any fleet has a job that has not ended; unknown counts as yes."""
         try:
             return any(self._live_jobs(key) > 0 for key in self._counters())
-        except (WireError, WireReply):
+        except (WireError, WireReplyError):
             return True
 
     def _counters(self) -> Iterator[bytes]:

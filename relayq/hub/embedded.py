@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from relayq.errors import HubError, HubUnreachable
 from relayq.hub.place import Place, locked, place_of, prepare, read_record, url_of, write_record
 from relayq.hub.process import Process, end, spawn_detached
-from relayq.store.wire import Wire, WireError, WireReply
+from relayq.store.wire import Wire, WireError, WireReplyError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,7 @@ def shut_down(place: Place) -> bool:
     process, socket = read_record(place)
     was_there = ping(socket) in (Answer.READY, Answer.LOADING)
     if was_there:
-        with suppress(WireError, WireReply):
+        with suppress(WireError, WireReplyError):
             Wire(url_of(socket), timeout_s=STOP_S).call("SHUTDOWN")
     if process is not None and process.is_alive(place.mark):
         was_there = True
@@ -146,7 +146,7 @@ def ping(socket: Path) -> Answer:
     wire = Wire(url_of(socket), timeout_s=PING_S)
     try:
         wire.call("PING")
-    except WireReply as error:
+    except WireReplyError as error:
         return Answer.LOADING if error.code == "Answer.LOADING" else Answer.SILENT
     except WireError as error:
         return Answer.SILENT if isinstance(error.__cause__, TimeoutError) else Answer.ABSENT

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from relayq.errors import HubUnreachable
 from relayq.hub.embedded import running
+from relayq.hub.info import facts, newest_schema, parse_info
 from relayq.hub.place import place_of, url_of
-from relayq.store.wire import Address, Wire, WireError, WireReply
+from relayq.store.hub import Hub
+from relayq.store.jobs import Queues
+from relayq.store.scripts import SCHEMA
+from relayq.store.wire import Address, Wire, WireError, WireReplyError
 
 if TYPE_CHECKING:
     from relayq.config import Config
@@ -18,8 +23,8 @@ def status(config: Config) -> dict[str, object]:
 
     url (without password), embedded, running; when it runs also socket and pid (of
     a local one), server (valkey or redis), version, role, uptime_s, memory_bytes,
-    memory_limit_bytes (0: none), persistence, and what the fleet's queue says: schema, workers
-    (online), jobs (state -> number). HubUnreachable when a named hub does not answer.
+    memory_limit_bytes (0: none), persistence, and what the queue says: schema (None: never
+    used), workers (online), jobs (state -> number). HubUnreachable when a named hub does not answer.
     """
     place = place_of(config)
     url = config.url or running(config)
@@ -28,7 +33,8 @@ def status(config: Config) -> dict[str, object]:
     wire = Wire(url)
     try:
         info = parse_info(wire.call("INFO"))
-    except (WireError, WireReply) as error:
+        schema = newest_schema(wire.call("FUNCTION", "LIST", "LIBRARYNAME", "relayq_*"))
+    except (WireError, WireReplyError) as error:
         raise HubUnreachable(f"{error}; check the address and whether the server runs") from error
     finally:
         wire.close()
@@ -40,30 +46,18 @@ def status(config: Config) -> dict[str, object]:
         "socket": address.path or None,
         "pid": int(info["process_id"]) if address.path else None,
         **facts(info),
+        "schema": schema,
+        **asyncio.run(queue_facts(url, config.fleet, schema)),
     }
 
 
-def facts(info: dict[str, str]) -> dict[str, object]:
-    """What the server says of itself (INFO), in our words."""
-    return {
-        "server": "valkey" if "valkey_version" in info else "redis",
-        "version": info.get("valkey_version") or info["redis_version"],
-        "role": info["role"],
-        "uptime_s": int(info["uptime_in_seconds"]),
-        "memory_bytes": int(info["used_memory"]),
-        "memory_limit_bytes": int(info["maxmemory"]),
-        "persistence": persistence(info),
-    }
-
-
-def persistence(info: dict[str, str]) -> dict[str, object]:
-    """Whether the server writes what it knows to disk, and whether that works."""
-    is_logged = info["aof_enabled"] == "1"
-    verdict = info["aof_last_write_status"] if is_logged else info["rdb_last_bgsave_status"]
-    return {"append_only": is_logged, "last_write_ok": verdict == "ok", "loading": info["loading"] == "1"}
-
-
-def parse_info(reply: bytes) -> dict[str, str]:
-    """The server's INFO text as names and values."""
-    lines = (line.partition(":") for line in reply.decode().splitlines() if not line.startswith("#"))
-    return {name: value for name, _, value in lines if name}
+async def queue_facts(url: str, fleet: str, schema: int | None) -> dict[str, object]:
+    """What the fleet's queue says: workers online, jobs by state. A look loads no library."""
+    if schema != SCHEMA:
+        return {"workers": 0, "jobs": {}}
+    hub = Hub(url, fleet)
+    try:
+        stats = await Queues(hub).stats()
+    finally:
+        await hub.close()
+    return {"workers": stats["workers_online"], "jobs": stats["jobs"]}

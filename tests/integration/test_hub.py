@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import stat
@@ -17,10 +18,12 @@ from relayq.config import Config, load
 from relayq.errors import HubError, HubUnreachable
 from relayq.hub import embedded, server
 from relayq.hub.caretaker import watch
-from relayq.hub.health import status
 from relayq.hub.place import Place, place_of, read_record
 from relayq.hub.process import Process
-from relayq.store.wire import Wire, WireReply
+from relayq.model.lifecycle import State
+from relayq.store.hub import Hub
+from relayq.store.scripts import SCHEMA
+from relayq.store.wire import Wire, WireReplyError
 from tests.support import ENGINE, eventually_sync, processes_of
 
 START = "from relayq import hub; from relayq.config import load; print(hub.start(load()), end='')"
@@ -318,15 +321,31 @@ def test_without_a_name_the_private_hub_is_started(config: Config) -> None:
 
 
 def test_status_describes_the_hub(config: Config, place: Place) -> None:
-    assert status(config)["running"] is False
+    assert hub.status(config)["running"] is False
     url = hub.start(config)
-    shown = status(config)
+    shown = hub.status(config)
     assert shown["url"] == url
     assert shown["socket"] == str(place.socket)
     assert shown["pid"] == server_of(place).pid
     assert shown["server"] in ("valkey", "redis")
     assert shown["role"] == "master"
     assert shown["persistence"] == {"append_only": True, "last_write_ok": True, "loading": False}
+    assert (shown["schema"], shown["workers"], shown["jobs"]) == (None, 0, {})
+
+
+async def test_status_counts_the_jobs_of_the_fleet(config: Config) -> None:
+    url = await asyncio.to_thread(hub.start, config)
+    async with Hub(url, "home"):
+        pass
+    shown = await asyncio.to_thread(hub.status, config)
+    assert shown["schema"] == SCHEMA
+    assert shown["jobs"] == dict.fromkeys(State, 0)
+
+
+def test_a_named_hub_that_is_not_there_is_an_error(home: Path) -> None:
+    config = load({"hub.url": f"unix://{home}/nobody.sock"})
+    with pytest.raises(HubUnreachable, match="cannot be reached"):
+        hub.status(config)
 
 
 def test_an_unused_hub_leaves(unattended: Process, place: Place, home: Path) -> None:
@@ -372,5 +391,5 @@ def test_the_caretaker_leaves_with_its_server(config: Config, place: Place, home
 def test_memory_is_refused_not_evicted(config: Config) -> None:
     hub.start(config)
     call(config, "CONFIG", "SET", "maxmemory", "1")
-    with pytest.raises(WireReply, match="OOM"):
+    with pytest.raises(WireReplyError, match="OOM"):
         call(config, "SET", "key", "value")
