@@ -1,0 +1,235 @@
+"""Nothing runs here that its owner did not sign: the judgement of a claim.
+
+The hub is a mailbox, never an authority. Before anything starts the worker opens
+the envelope with its own keys and compares what was signed with what the hub says:
+the fleet, the id, the array index, the expiry, the number of attempts, the lane.
+The replay ledger has the last word: what has ended here does not run again unless
+a signed op says so, and its stored report is told once more instead.
+
+A verified signature is remembered, so that the members of a batch and the elements
+of an array cost one verification (150 us) together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeVar
+
+from relayq.errors import Refused, SpecError
+from relayq.model.job import JobSpec, parse_body
+from relayq.model.needs import Lane, lane_of
+from relayq.store.records import Claim, Report
+from relayq.trust.envelope import batch_digest_of, open_job, open_op
+from relayq.trust.keys import Keyring, PublicKey
+from relayq.worker.gate import Gate
+from relayq.worker.session import Session
+from relayq.worker.spool import OpenAttempt, Past, Spool
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+REMEMBERED = 64
+REASON_CHARS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A claim whose spec was signed by an owner of this worker.
+
+    `failures` counts this attempt among those that the signed retry policy allows.
+    """
+
+    claim: Claim
+    body: bytes
+    spec: JobSpec
+    lane: Lane
+    exp_s: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    body: bytes
+    id: str
+    fleet: str
+    exp_s: int
+    spec: JobSpec
+    lane: Lane
+
+
+class Admission:
+    """Judges claims by the keys, the ledger, the lease, and whether anything new is taken at all."""
+
+    def __init__(
+        self, *, publics: Iterable[str], fleet: str, spool: Spool, session: Session, gate: Gate
+    ) -> None:
+        self._ring = _RememberingRing(publics)
+        self._fleet, self._spool = fleet, spool
+        self._session, self._gate = session, gate
+        self._records: OrderedDict[str, bytes] = OrderedDict()
+        self._arrays: OrderedDict[bytes, _Opened] = OrderedDict()
+
+    async def prepare(self, claims: Iterable[Claim]) -> None:
+        """Have the batch record of every claim at hand; raises HubError."""
+        for claim in claims:
+            digest = batch_digest_of(claim.envelope)
+            if digest and digest not in self._records:
+                _remember(self._records, digest, await self._session.batch_record(digest))
+
+    @property
+    def is_open(self) -> bool:
+        """Is anything new taken?"""
+        return self._gate.is_open
+
+    def may_start(self, admitted: Admitted) -> bool:
+        """Is its lease good for sure, and is anything new taken?"""
+        return self._gate.is_open and self._session.may_start(admitted.claim)
+
+    def judge(self, claim: Claim) -> Admitted | Report:
+        """Let a claim in, or say what to report instead of running it."""
+        try:
+            past = self._spool.past(claim.job)
+            if past and (report := self._replayed(claim, past)):
+                return report
+            return self._admit(claim)
+        except (Refused, SpecError) as error:
+            return _refusal(claim, str(error))
+
+    def _admit(self, claim: Claim) -> Admitted:
+        opened = self._open(claim)
+        now_s = self._spool.high_water_s(int(time.time()))
+        _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
+        _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
+        _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
+        admitted = self._admitted(claim, opened)
+        _require(
+            admitted.failures <= opened.spec.retry.attempts,
+            f"attempt {claim.attempt} is beyond the {opened.spec.retry.attempts} that were signed",
+        )
+        return admitted
+
+    def _admitted(self, claim: Claim, opened: _Opened) -> Admitted:
+        retried = self._retry_attempt(claim) if claim.retry_op else 0
+        return Admitted(
+            claim=claim,
+            body=opened.body,
+            spec=opened.spec,
+            lane=opened.lane,
+            exp_s=opened.exp_s,
+            failures=max(1, claim.attempt - claim.crashes - retried),
+        )
+
+    def _open(self, claim: Claim) -> _Opened:
+        """Verify the envelope and compare the id; the elements of an array share one opening."""
+        opened = self._arrays.get(claim.envelope)
+        if opened is None:
+            opened = self._read(claim.envelope)
+            if opened.spec.array:
+                _remember(self._arrays, claim.envelope, opened)
+        _check_id(claim.job, opened)
+        return opened
+
+    def _read(self, envelope: bytes) -> _Opened:
+        return _parsed(open_job(envelope, self._ring, self._record).body)
+
+    def _record(self, digest: str) -> bytes:
+        return self._records.get(digest, b"")
+
+    def _replayed(self, claim: Claim, past: Past) -> Report | None:
+        """The report to tell again for what has ended here, or None when it may run."""
+        is_old = past.done or claim.attempt <= past.attempt
+        if not is_old or (claim.retry_op and self._retry_attempt(claim) >= past.attempt < claim.attempt):
+            return None
+        if past.report is None:
+            return _refusal(claim, f"attempt {claim.attempt} was started here before")
+        return replace(past.report, attempt=claim.attempt)
+
+    def _retry_attempt(self, claim: Claim) -> int:
+        """The attempt after which the owner's signed op lets the job run again."""
+        op = open_op(claim.retry_op, self._ring)
+        _require(op.op == "retry" and op.fleet == self._fleet, "the op is not a retry in this fleet")
+        _require(op.id in (claim.job, claim.job.partition(":")[0]), "the retry was signed for another job")
+        return op.attempt
+
+
+def readmit(one: OpenAttempt) -> Admitted:
+    """What was let in, verified and journaled before this worker's last end; raises SpecError."""
+    opened = _parsed(one.body)
+    claim = Claim(
+        job=one.job, attempt=one.attempt, crashes=0, lane=opened.lane.id, envelope=b"", offered_ms=0
+    )
+    return Admitted(
+        claim=claim,
+        body=one.body,
+        spec=opened.spec,
+        lane=opened.lane,
+        exp_s=one.exp_s,
+        failures=one.failures,
+    )
+
+
+def _parsed(signed: bytes) -> _Opened:
+    body = parse_body(signed)
+    _require(body.op == "submit", f"the signed body is a {body.op!r}, not a job")
+    lane = lane_of(body.spec)
+    return _Opened(body=signed, id=body.id, fleet=body.fleet, exp_s=body.exp, spec=body.spec, lane=lane)
+
+
+class _RememberingKey(PublicKey):
+    """A public key that verifies the same record of a batch once (a refusal is not remembered)."""
+
+    __slots__ = ("_verified",)
+
+    def __init__(self, public: str) -> None:
+        super().__init__(public)
+        self._verified = lru_cache(maxsize=REMEMBERED)(super().verify)
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        self._verified(signature, message)
+
+
+class _RememberingRing(Keyring):
+    """The ring of the keys above."""
+
+    __slots__ = ("_remembering",)
+
+    def __init__(self, publics: Iterable[str]) -> None:
+        super().__init__(publics)
+        self._remembering: dict[str, _RememberingKey] = {}
+
+    def get(self, kid: str) -> PublicKey:
+        if kid not in self._remembering:
+            self._remembering[kid] = _RememberingKey(super().get(kid).public)
+        return self._remembering[kid]
+
+
+def _check_id(job: str, opened: _Opened) -> None:
+    base, colon, index = job.partition(":")
+    _require(base == opened.id, "the envelope was signed for another job")
+    array = opened.spec.array
+    _require(bool(colon) == (array is not None), "the array index does not fit the signed spec")
+    if array:
+        is_element = index.isdecimal() and str(int(index)) == index
+        _require(
+            is_element and array.start <= int(index) < array.start + array.size,
+            f"the signed array has no index {index!r}",
+        )
+
+
+def _require(holds: bool, why: str) -> None:
+    if not holds:
+        raise Refused(why)
+
+
+def _refusal(claim: Claim, why: str) -> Report:
+    return Report(job=claim.job, attempt=claim.attempt, outcome="refused", reason=why[:REASON_CHARS_MAX])
+
+
+def _remember(cache: OrderedDict[_K, _V], key: _K, value: _V) -> None:
+    cache[key] = value
+    if len(cache) > REMEMBERED:
+        cache.popitem(last=False)

@@ -1,0 +1,74 @@
+"""A worker comes back: which attempts ran on without it, which ended, which are lost.
+
+The spool says what this worker held, the keeper what became of it. What runs is held
+again, what ended is reported, what never started goes back to the hub. An attempt of
+which nobody knows the end (the machine went down, or it ran inside the old process)
+is not listed any more, and the hub counts it as a crash.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from relayq.errors import RelayQError
+from relayq.store.records import Report
+from relayq.worker.admission import readmit
+from relayq.worker.board import Board
+from relayq.worker.ending import LOST
+from relayq.worker.keeping import Held, KeeperClient
+from relayq.worker.spool import Ending, OpenAttempt, Spool
+
+log = logging.getLogger("relayq.worker")
+
+
+async def adopt(board: Board, spool: Spool, keeper: KeeperClient, attempts_dir: Path) -> None:
+    """Bring board, spool and keeper to one view, before the hub is asked for its own."""
+    kept = keeper.held()
+    lost: list[OpenAttempt] = []
+    for one in spool.opened():
+        key = f"{one.job}.{one.attempt}"
+        held = kept.pop(key, None)
+        if one.report:
+            board.replay(one.report)
+            await _drop(keeper, key, held)
+        elif held and not _is_lost(held) and _taken_back(board, one):
+            log.info("attempt re-attached", extra={"job": one.job, "attempt": one.attempt})
+        elif held or (attempts_dir / key).exists():
+            lost.append(one)
+            await _drop(keeper, key, held)
+        else:
+            board.replay(Report(job=one.job, attempt=one.attempt, outcome="handback"))
+    for key, held in kept.items():
+        await _drop(keeper, key, held)
+    _write_off(spool, lost)
+
+
+def _is_lost(held: Held) -> bool:
+    return held.exited is not None and held.exited.reason in LOST
+
+
+def _taken_back(board: Board, one: OpenAttempt) -> bool:
+    try:
+        board.adopt(readmit(one))
+    except RelayQError as error:
+        log.warning("a journaled attempt cannot be read: %s", error, extra={"job": one.job})
+        return False
+    return True
+
+
+async def _drop(keeper: KeeperClient, key: str, held: Held | None) -> None:
+    """Nobody waits for this any more."""
+    if held and not held.exited:
+        await keeper.kill(key, "gone")
+    await keeper.forget([key])
+
+
+def _write_off(spool: Spool, lost: list[OpenAttempt]) -> None:
+    for one in lost:
+        log.warning("attempt lost", extra={"job": one.job, "attempt": one.attempt})
+    if lost:
+        spool.acknowledged([(one.job, one.attempt) for one in lost])
+        spool.ended(
+            Ending(job=one.job, attempt=one.attempt, exp_s=one.exp_s, done=False, report=None) for one in lost
+        )

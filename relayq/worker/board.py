@@ -1,0 +1,260 @@
+"""Every attempt this worker holds, from the claim to the acknowledged report.
+
+A claim is judged, journaled, and started as soon as the room for it is free; what
+was fetched ahead waits in line. An attempt that has ended is journaled before the
+hub hears of it, in one commit with whatever else has ended by then, and held until
+the hub has acknowledged its report. A claim that arrives twice, by letter and by
+sync, is started once: the board knows it already.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+
+from relayq.errors import WorkerError
+from relayq.model.needs import capacity
+from relayq.plugins import Outcome
+from relayq.store.records import Claim, Report
+from relayq.worker.admission import Admission, Admitted
+from relayq.worker.attempt import Attempt
+from relayq.worker.bell import Bell
+from relayq.worker.ending import CANCELLED, GONE, STOPPED, never_ran, report_of
+from relayq.worker.lanes import LaneBook
+from relayq.worker.room import Room
+from relayq.worker.runner import Runner
+from relayq.worker.shipping import Shipping
+from relayq.worker.spool import Ending, OpenAttempt, Spool
+
+log = logging.getLogger("relayq.worker")
+
+WAIT_MAX_S = 5.0
+
+
+class Board:
+    """The held attempts by job id, and the reports that the hub has not acknowledged."""
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        spool: Spool,
+        lanes: LaneBook,
+        runner: Runner,
+        shipping: Shipping,
+        bell: Bell,
+    ) -> None:
+        self._admission, self._spool, self._lanes = admission, spool, lanes
+        self._runner, self._shipping, self._bell = runner, shipping, bell
+        self._waiting: deque[Attempt] = deque()
+        self._endings: list[Ending] = []
+        self._reports: dict[str, Report] = {}
+        self.room = Room(capacity(lanes.offer))
+        self.held = shipping.held
+
+    # -- claims
+
+    async def take(self, claims: list[Claim]) -> None:
+        """Judge new claims, journal those let in, and start what fits; raises HubError."""
+        await self._admission.prepare(claims)
+        fresh = [claim for claim in claims if self._is_news(claim)]
+        admitted = [a for a in map(self._judged, fresh) if a]
+        if not admitted:
+            return
+        try:
+            self._spool.claimed(map(_journaled, admitted))
+        except WorkerError as error:
+            log.warning("no claim can be journaled, they go back: %s", error)
+            self._refuse_to_start(admitted)
+            return
+        for one in admitted:
+            attempt = self._runner.make(one, self._lanes.cost(one.lane))
+            self.held[one.claim.job] = attempt
+            self._waiting.append(attempt)
+        self.start_waiting()
+
+    def adopt(self, admitted: Admitted) -> Attempt:
+        """Hold an attempt that was running before this worker started."""
+        attempt = self._runner.make(admitted, self._lanes.cost(admitted.lane))
+        self.held[admitted.claim.job] = attempt
+        self._set_running(attempt)
+        return attempt
+
+    def start_waiting(self) -> None:
+        """Start what waits and fits now, first come, first served; smaller ones may pass a bigger one."""
+        for attempt in list(self._waiting):
+            if not self.room.fits(attempt.cost):
+                continue
+            self._waiting.remove(attempt)
+            if self._admission.may_start(attempt.admitted):
+                self._set_running(attempt)
+            else:
+                self._settle(attempt, never_ran(attempt.admitted, "handback"))
+
+    def hand_back_stale(self) -> None:
+        """Give back what was fetched ahead and found no room for long: it is better off elsewhere."""
+        if self._waiting:
+            self.hand_back_waiting(WAIT_MAX_S)
+
+    def hand_back_waiting(self, older_than_s: float = 0.0) -> None:
+        """Give back what has not started."""
+        limit = time.monotonic() - older_than_s
+        for attempt in [waiting for waiting in self._waiting if waiting.taken_at <= limit]:
+            self._waiting.remove(attempt)
+            self._settle(attempt, never_ran(attempt.admitted, "handback"))
+
+    # -- ends
+
+    def ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        """A running attempt has ended, with everything it had to say."""
+        self.room.give(attempt.cost)
+        self._shipping.ended(attempt)
+        run_ms = attempt.ran_ms()
+        if not attempt.asked:
+            self._lanes.ended(attempt.admitted.lane.id, run_ms)
+        report = report_of(attempt.admitted, outcome, attempt.asked, int(run_ms))
+        self._settle(attempt, None if attempt.asked == GONE else report)
+        if self._waiting:
+            self.start_waiting()
+
+    def end(self, job: str, why: str) -> None:
+        """End one attempt: CANCELLED, STOPPED or GONE; nothing happens to one that has ended."""
+        attempt = self.held.get(job)
+        if attempt is None or attempt.is_over:
+            return
+        if attempt in self._waiting:
+            self._waiting.remove(attempt)
+            words = {CANCELLED: "cancelled", STOPPED: "handback"}
+            self._settle(attempt, never_ran(attempt.admitted, words[why]) if why in words else None)
+        else:
+            attempt.end(why)
+
+    # -- the dialogue with the hub
+
+    def attempts(self) -> dict[str, int]:
+        """Every attempt held: started, waiting, or not yet acknowledged."""
+        held = {job: attempt.admitted.claim.attempt for job, attempt in self.held.items()}
+        return held | {job: report.attempt for job, report in self._reports.items()}
+
+    def reports(self) -> list[Report]:
+        """What the hub has to hear, journaled; an attempt's output goes before its report."""
+        if self._endings:
+            self._journal()
+        return [report for job, report in self._reports.items() if self._shipping.is_told(job)]
+
+    def has_reports(self) -> bool:
+        """Is there anything the hub must hear soon?"""
+        return bool(self._reports)
+
+    def acknowledged(self, sent: list[Report], words: dict[str, str]) -> list[Attempt]:
+        """The hub has these reports; returns the attempts that are over now."""
+        over = []
+        for report in sent:
+            job, word = report.job, words.get(report.job)
+            if word is None or self._reports.get(job) is not report:
+                continue
+            if word == "stale":
+                log.info("report came too late", extra={"job": job, "attempt": report.attempt})
+            del self._reports[job]
+            self._spool.acknowledged([(job, report.attempt)])
+            attempt = self.held.get(job)
+            if attempt and attempt.admitted.claim.attempt == report.attempt:
+                over.append(self.held.pop(job))
+        return over
+
+    def replay(self, report: Report) -> None:
+        """Tell what was not acknowledged when this worker last ended."""
+        self._reports[report.job] = report
+
+    def unclaimed(self) -> dict[str, int]:
+        """What is free when everything that waits is taken off."""
+        free = self.room.left()
+        for attempt in self._waiting:
+            for key, amount in attempt.cost.items():
+                free[key] = max(0, free.get(key, 0) - amount)
+        return free
+
+    @property
+    def takes_new(self) -> bool:
+        """Is anything new taken?"""
+        return self._admission.is_open
+
+    @property
+    def running(self) -> list[Attempt]:
+        """What runs now."""
+        return [attempt for attempt in self.held.values() if attempt.is_running]
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for room."""
+        return len(self._waiting)
+
+    # -- inside
+
+    def _is_news(self, claim: Claim) -> bool:
+        held = self.held.get(claim.job)
+        reported = self._reports.get(claim.job)
+        known = max(held.admitted.claim.attempt if held else 0, reported.attempt if reported else 0)
+        return claim.attempt > known
+
+    def _judged(self, claim: Claim) -> Admitted | None:
+        verdict = self._admission.judge(claim)
+        if isinstance(verdict, Admitted):
+            if self._admission.may_start(verdict):
+                return verdict
+            verdict = never_ran(verdict, "handback")
+        elif verdict.outcome == "refused":
+            log.warning("job refused: %s", verdict.reason, extra={"job": claim.job})
+        self._reports[claim.job] = verdict
+        self._bell.ring()
+        return None
+
+    def _refuse_to_start(self, admitted: list[Admitted]) -> None:
+        for one in admitted:
+            self._reports[one.claim.job] = never_ran(one, "handback")
+        self._bell.ring()
+
+    def _set_running(self, attempt: Attempt) -> None:
+        self.room.take(attempt.cost)
+        attempt.begin()
+        self._runner.start(attempt)
+
+    def _settle(self, attempt: Attempt, report: Report | None) -> None:
+        """An attempt is over: keep the report for the hub, or forget it when it is not ours any more."""
+        claim = attempt.admitted.claim
+        attempt.is_over = True
+        if report and report.outcome == "handback":
+            self._reports[claim.job] = report
+        else:
+            done = report is not None and not report.retry
+            self._endings.append(
+                Ending(
+                    job=claim.job,
+                    attempt=claim.attempt,
+                    exp_s=attempt.admitted.exp_s,
+                    done=done,
+                    report=report,
+                )
+            )
+        self._bell.ring()
+
+    def _journal(self) -> None:
+        endings, self._endings = self._endings, []
+        try:
+            self._spool.ended(endings)
+        except WorkerError as error:
+            log.warning("exits are reported without being journaled: %s", error)
+        for ending in endings:
+            if ending.report:
+                self._reports[ending.job] = ending.report
+            else:
+                self.held.pop(ending.job, None)
+                self._spool.acknowledged([(ending.job, ending.attempt)])
+
+
+def _journaled(one: Admitted) -> OpenAttempt:
+    claim = one.claim
+    return OpenAttempt(
+        job=claim.job, attempt=claim.attempt, failures=one.failures, exp_s=one.exp_s, body=one.body
+    )

@@ -1,0 +1,187 @@
+"""What the worker and the hub say to each other, one sync at a time.
+
+A sync carries everything that has gathered since the last one: reports, output,
+progress, what is free, what could be taken. One is in flight at most; what happens
+meanwhile rings the bell and goes with the next. A sync that did not get through is
+followed by a full one, which lists everything held, so that both sides agree again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from relayq.errors import HubError
+from relayq.model.lifecycle import HEARTBEAT_MS
+from relayq.store.records import Letter, SyncReply, SyncRequest, Welcome
+from relayq.worker.attempt import Attempt
+from relayq.worker.bell import Bell
+from relayq.worker.board import Board
+from relayq.worker.demand import Demand
+from relayq.worker.ending import CANCELLED, GONE
+from relayq.worker.lanes import LaneBook
+from relayq.worker.session import Session
+from relayq.worker.shipping import Shipping
+
+log = logging.getLogger("relayq.worker")
+
+# A pushed claim is acknowledged a little later: a short job's report says it as well.
+ACKNOWLEDGE_S = 0.5
+
+
+class Dialogue:
+    """Composes requests, takes in replies and letters."""
+
+    def __init__(
+        self, *, session: Session, board: Board, lanes: LaneBook, shipping: Shipping, bell: Bell
+    ) -> None:
+        self._session, self._board, self._lanes = session, board, lanes
+        self._shipping, self._bell = shipping, bell
+        self._demand = Demand(board, lanes)
+        self._told_unserved: dict[str, str] | None = None
+        self._heard_command = ""
+        self._next_at = 0.0
+        self.took_nothing = False
+        self.facts: Callable[[], dict[str, str]] = dict
+        self.on_command: Callable[[str], None] = lambda _: None
+        self.on_over: Callable[[list[Attempt]], Awaitable[None]] = _nothing
+
+    async def register(self) -> None:
+        """Appear at the hub with everything held, and settle what it says of that."""
+        welcome = await self._session.register()
+        self._told_unserved = None
+        self._greeted(welcome)
+        self._next_at = 0.0
+        await self.exchange()
+
+    async def exchange(self) -> None:
+        """One sync, a full one when it is time; registers again when the hub has forgotten this session."""
+        request = self._compose(full=self.pause_s() == 0)
+        reply = await self._session.sync(request)
+        if reply is None:
+            self._start_over()
+        elif not reply.session_known:
+            log.info("the hub does not know this session any more, registering again")
+            await self.register()
+        else:
+            try:
+                await self._absorb(request, reply)
+            except HubError as error:
+                await self._session.endure(error)
+                self._start_over()
+
+    def pause_s(self) -> float:
+        """How long until a sync is due even if nothing happens."""
+        return max(0.0, self._next_at - time.monotonic())
+
+    @property
+    def is_backlogged(self) -> bool:
+        """Is more work waiting here already, so that reports may gather for a moment?"""
+        return self._board.waiting > 0
+
+    async def deliver(self, letters: list[Letter]) -> None:
+        """Do what was pushed."""
+        claims = [letter.claim for letter in letters if letter.claim]
+        if claims:
+            await self._board.take(claims)
+            self._ring_in(ACKNOWLEDGE_S)
+        for letter in letters:
+            if letter.kind != "claim":
+                self._obey(letter)
+
+    # -- one sync
+
+    def _start_over(self) -> None:
+        """Something was lost on the way: list everything next time, and send output again."""
+        self._shipping.rewind()
+        self._next_at = 0.0
+        self._bell.ring()
+
+    def _compose(self, *, full: bool) -> SyncRequest:
+        self._board.hand_back_stale()
+        logs = self._shipping.chunks()
+        unserved = self._lanes.unserved
+        return SyncRequest(
+            held=self._board.attempts() if full else {},
+            full=full,
+            done=self._board.reports(),
+            logs=logs,
+            progress=self._shipping.progress(),
+            unserved=unserved if unserved != self._told_unserved else None,
+            facts=self.facts() if full else None,
+            mail_id=self._session.mail_id,
+            **self._demand.parts(self._session.rtt_ms),
+        )
+
+    async def _absorb(self, request: SyncRequest, reply: SyncReply) -> None:
+        self._next_at = time.monotonic() + min(reply.next_ms, HEARTBEAT_MS) / 1000
+        if request.unserved is not None:
+            self._told_unserved = request.unserved
+        self._shipping.acknowledged(reply.log_offsets)
+        self._shipping.followed(reply.watched)
+        await self._let_go(self._board.acknowledged(request.done, reply.reports))
+        self._end(reply.cancels, reply.gone)
+        self._command(reply.command)
+        self._demand.heard(request.want, len(reply.claims), reply.wide)
+        self.took_nothing = not reply.claims
+        if reply.claims:
+            await self._board.take(reply.claims)
+        if reply.lanes_version != self._lanes.version:
+            self._lanes.learn(*await self._session.lanes())
+            self._bell.ring()
+        if self._wants_another(request, reply):
+            self._bell.ring()
+
+    async def _let_go(self, over: list[Attempt]) -> None:
+        for attempt in over:
+            self._shipping.drop(attempt.job)
+        if over:
+            await self.on_over(over)
+
+    def _wants_another(self, request: SyncRequest, reply: SyncReply) -> bool:
+        """More to tell, or room left that the hub does not know to be idle."""
+        has_more = self._shipping.has_more() or any(
+            report.job not in reply.reports for report in request.done
+        )
+        is_unasked = not request.idle or 0 < request.want <= len(reply.claims)
+        return has_more or (is_unasked and self._demand.has_room())
+
+    def _greeted(self, welcome: Welcome) -> None:
+        self._lanes.learn(welcome.lanes_version, welcome.lanes)
+        self._shipping.acknowledged(welcome.log_offsets)
+        self._shipping.rewind()
+        self._end([], welcome.gone)
+
+    def _end(self, cancels: list[str], gone: list[str]) -> None:
+        for job in cancels:
+            self._board.end(job, CANCELLED)
+        for job in gone:
+            self._board.end(job, GONE)
+
+    # -- letters
+
+    def _obey(self, letter: Letter) -> None:
+        match letter.kind:
+            case "cancel":
+                self._board.end(letter.job, CANCELLED)
+            case "watch":
+                self._shipping.watch(letter.job)
+            case "wake":
+                self._ring_in(letter.delay_ms / 1000)
+            case word:
+                self._command("" if word == "resume" else word)
+
+    def _command(self, word: str) -> None:
+        """Every reply says what the hub wants of this worker; it is news when it changes."""
+        if word != self._heard_command:
+            self._heard_command = word
+            self.on_command(word)
+
+    def _ring_in(self, delay_s: float) -> None:
+        asyncio.get_running_loop().call_later(delay_s, self._bell.ring)
+
+
+async def _nothing(_: list[Attempt]) -> None:
+    return

@@ -1,0 +1,185 @@
+"""Set attempts running: each is one task in which its job type runs.
+
+Commands go to the keeper. All that are started in one turn of the loop travel in
+one message, and the exit of each wakes its task. An order may be repeated: the keeper
+starts nothing twice and tells again what it knows, which is all there is to
+re-attachment. When this worker leaves, the tasks end and the commands run on.
+
+A job type that runs in-process has no keeper to end it: its worker sets `cancelled`,
+and cancels the task if that has not helped after KILL_S.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from relayq.model.lifecycle import GRACE_MIN_MS
+from relayq.plugins import JobType, Outcome
+from relayq.worker import environment
+from relayq.worker.admission import Admitted
+from relayq.worker.attempt import Attempt
+from relayq.worker.ending import TIMEOUT
+from relayq.worker.keeping import Exited, KeeperClient
+
+log = logging.getLogger("relayq.worker")
+
+KILL_S = 30.0
+TERMINATED = 143
+
+
+class Runner:
+    """The running attempts: the host of each."""
+
+    def __init__(
+        self,
+        *,
+        keeper: KeeperClient,
+        types: dict[str, JobType],
+        session: str,
+        nice: int,
+        places: str,
+    ) -> None:
+        self._keeper, self._types, self._session = keeper, types, session
+        self._nice, self._places = nice, places
+        self._env = environment.inherited()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._exits: dict[str, asyncio.Future[Exited]] = {}
+        self._orders: list[dict[str, Any]] = []
+        self._group: asyncio.TaskGroup | None = None
+        self._ended: Callable[[Attempt, Outcome], None] = _nobody
+
+    def enter(self, group: asyncio.TaskGroup, ended: Callable[[Attempt, Outcome], None]) -> None:
+        """Let every task belong to `group`; `ended` is told of each end."""
+        self._group, self._ended = group, ended
+
+    def make(self, admitted: Admitted, cost: dict[str, int]) -> Attempt:
+        """The attempt of an admitted claim, not yet begun."""
+        claim = admitted.claim
+        return Attempt(admitted, cost=cost, place=f"{self._places}/{claim.job}.{claim.attempt}", host=self)
+
+    def start(self, attempt: Attempt) -> None:
+        """Set an attempt running."""
+        assert self._group
+        self._tasks[attempt.key] = self._group.create_task(self._run(attempt))
+
+    async def hear_keeper(self) -> None:
+        """Wake the task of each command that has ended, for ever."""
+        while True:
+            event = await self._keeper.events.get()
+            if isinstance(event, Exited):
+                waiter = self._exits.pop(event.key, None)
+                if waiter is None:
+                    await self._keeper.forget([event.key])
+                elif not waiter.done():
+                    waiter.set_result(event)
+
+    def leave(self) -> None:
+        """End the tasks and leave the commands to the keeper."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+
+    # -- the host of an attempt
+
+    async def spawn(self, attempt: Attempt, argv: list[str], env: Mapping[str, str], cwd: str) -> Outcome:
+        """Order a command and wait for its end."""
+        if attempt.asked:
+            return Outcome(ok=False, exit_code=TERMINATED, reason=attempt.asked)
+        exited = self._exits[attempt.key] = asyncio.get_running_loop().create_future()
+        self._order(self._order_of(attempt, argv, env, cwd))
+        return _outcome_of(attempt, await exited)
+
+    def end(self, attempt: Attempt) -> None:
+        """End a running attempt: the keeper ends commands, `cancelled` and patience everything else."""
+        loop = asyncio.get_running_loop()
+        if attempt.key in self._exits:
+            loop.call_soon(self._kill, attempt)  # after the order, should that still be on its way
+        elif task := self._tasks.get(attempt.key):
+            loop.call_later(KILL_S, task.cancel)
+
+    # -- inside
+
+    async def _run(self, attempt: Attempt) -> None:
+        try:
+            outcome = await self._outcome(attempt)
+        except asyncio.CancelledError:
+            if not attempt.asked and _is_cancelled():
+                raise
+            outcome = Outcome(ok=False, exit_code=TERMINATED, reason=attempt.asked)
+        del self._tasks[attempt.key]
+        attempt.finish(is_ok=outcome.ok)
+        self._ended(attempt, outcome)
+
+    async def _outcome(self, attempt: Attempt) -> Outcome:
+        """Run the job type. Whatever a stranger's code raises fails the attempt and nothing else."""
+        kind = self._types[attempt.spec.type]
+        timeout_ms = attempt.spec.timeout_ms
+        timer = timeout_ms and asyncio.get_running_loop().call_later(
+            timeout_ms / 1000, self._time_out, attempt
+        )
+        try:
+            kind.check(attempt.spec)
+            return await kind.run(attempt)
+        except Exception as error:
+            attempt.write("".join(traceback.format_exception(error)).encode(errors="replace"), 2)
+            return Outcome(ok=False, exit_code=1, reason="exit")
+        finally:
+            if timer:
+                timer.cancel()
+
+    def _time_out(self, attempt: Attempt) -> None:
+        """The keeper keeps the time of commands."""
+        if not attempt.is_spawned:
+            attempt.end(TIMEOUT)
+
+    def _kill(self, attempt: Attempt) -> None:
+        assert self._group
+        self._group.create_task(self._keeper.kill(attempt.key, attempt.asked))
+
+    def _order(self, order: dict[str, Any]) -> None:
+        if not self._orders:
+            asyncio.get_running_loop().call_soon(self._send_orders)
+        self._orders.append(order)
+
+    def _send_orders(self) -> None:
+        assert self._group
+        orders, self._orders = self._orders, []
+        self._group.create_task(self._keeper.start(orders))
+
+    def _order_of(
+        self, attempt: Attempt, argv: list[str], env: Mapping[str, str], cwd: str
+    ) -> dict[str, Any]:
+        """The order as the keeper's protocol has it."""
+        spec, place = attempt.spec, attempt.place
+        own = environment.of_attempt(spec, attempt.admitted.claim, session=self._session, place=place)
+        return {
+            "key": attempt.key,
+            "argv": argv,
+            "env": {**self._env, **env, **own},
+            "cwd": cwd,
+            "dir": place,
+            "stdin": f"{place}/stdin" if attempt.has_stdin else "",
+            "timeout_ms": spec.timeout_ms,
+            "kill_ms": int(KILL_S * 1000),
+            "orphan_ms": spec.grace_ms or GRACE_MIN_MS,
+            "limits": {"data_bytes": spec.needs.memory_bytes, "nice": self._nice},
+        }
+
+
+def _is_cancelled() -> bool:
+    """Was this task cancelled from outside, or did a job type raise CancelledError by itself?"""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _outcome_of(attempt: Attempt, exited: Exited) -> Outcome:
+    attempt.measured_ms = exited.run_ms
+    reason = "exit" if exited.reason == "spawn" else exited.reason
+    return Outcome(ok=exited.code == 0 and reason == "exit", exit_code=exited.code, reason=reason)
+
+
+def _nobody(*_: object) -> None:
+    raise AssertionError("an attempt ran before its worker did")

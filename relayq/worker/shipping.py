@@ -1,0 +1,211 @@
+"""Send the output of attempts to the hub, soon when somebody watches, else in good portions.
+
+A look at the files every LOOK_S (WATCHED_S while a log is followed) finds what is due:
+output that somebody follows, PORTION_BYTES of it, or anything that has waited for
+PATIENCE_S. What is due goes with the next sync, SYNC_BYTES at most. An attempt that
+has ended is due at once, and its report waits until its last byte is on its way.
+
+The hub says how much of each stream it has. After a sync that did not get through,
+everything goes on from there; what the hub has already it skips.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from relayq.store.records import LogChunk
+from relayq.worker.attempt import Attempt
+from relayq.worker.bell import Bell
+from relayq.worker.output import Progress, Tail
+
+LOOK_S = 1.0
+WATCHED_S = 0.25
+PATIENCE_S = 5.0
+PORTION_BYTES = 32 * 1024
+SYNC_BYTES = 512 * 1024
+PIECE_BYTES = 64 * 1024
+
+
+class _Log:
+    """What has been sent of one attempt: `taken` is what the hub has."""
+
+    __slots__ = ("number", "sent", "sent_at", "tail", "taken")
+
+    def __init__(self, attempt: Attempt, taken: tuple[int, int]) -> None:
+        self.number = attempt.attempt
+        self.tail = Tail(attempt.place, taken, keep_bytes=attempt.spec.keep_output_bytes)
+        self.taken = taken
+        self.sent = [*taken]
+        self.sent_at = time.monotonic()
+
+
+class Shipping:
+    """The logs of the held attempts, on their way."""
+
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
+        self.held: dict[str, Attempt] = {}
+        self._logs: dict[str, _Log] = {}
+        self._known: dict[str, tuple[int, int]] = {}
+        self._due: set[str] = set()
+        self._untold: set[str] = set()
+        self._watched: set[str] = set()
+        self._news: dict[str, Progress] = {}
+
+    # -- what is due
+
+    async def watch_files(self) -> None:
+        """Look for new output for ever."""
+        while True:
+            await asyncio.sleep(WATCHED_S if self._watched else LOOK_S)
+            for attempt in [one for one in self.held.values() if one.is_running]:
+                if attempt.progress:
+                    self._hear(attempt)
+                if attempt.has_place:
+                    self._look(attempt)
+
+    def ended(self, attempt: Attempt) -> None:
+        """Everything it has left to say is due now."""
+        if attempt.has_place:
+            self._due.add(attempt.job)
+
+    def watch(self, job: str) -> None:
+        """Somebody follows this log from now on."""
+        if job in self.held:
+            self._watched.add(job)
+            self._due.add(job)
+            self._bell.ring()
+
+    # -- what goes with a sync
+
+    def chunks(self) -> list[LogChunk]:
+        """The pieces for the next sync."""
+        chunks: list[LogChunk] = []
+        budget = SYNC_BYTES
+        for job in list(self._due):
+            attempt = self.held.get(job)
+            log = self._log_of(attempt) if attempt else None
+            if log:
+                budget -= _read(job, log, budget, chunks)
+            self._settle(job, attempt, log)
+        return chunks
+
+    def progress(self) -> list[tuple[str, float | None, str]]:
+        """What jobs have said about their progress since the last sync."""
+        news, self._news = self._news, {}
+        return [(job, said.percent, said.message) for job, said in news.items()]
+
+    def is_told(self, job: str) -> bool:
+        """Is the whole log of this ended attempt sent, this sync included?"""
+        return job not in self._untold
+
+    def has_more(self) -> bool:
+        """Is there output for another sync at once?"""
+        return bool(self._due)
+
+    # -- what came of it
+
+    def acknowledged(self, offsets: dict[str, tuple[int, int]]) -> None:
+        """The hub has these many bytes of stdout and stderr."""
+        for job, taken in offsets.items():
+            if log := self._logs.get(job):
+                log.taken = taken
+                if log.sent != [*taken]:
+                    self._rewind(job, log)
+            else:
+                self._known[job] = taken
+
+    def followed(self, jobs: list[str]) -> None:
+        """These, and no others, are followed."""
+        for job in jobs:
+            if job not in self._watched:
+                self.watch(job)
+        self._watched.intersection_update(jobs)
+
+    def rewind(self) -> None:
+        """A sync did not get through: send again from where the hub's copy ends."""
+        for job, log in self._logs.items():
+            self._rewind(job, log)
+
+    def drop(self, job: str) -> None:
+        """The hub has everything it will get."""
+        self._logs.pop(job, None)
+        self._known.pop(job, None)
+        self._news.pop(job, None)
+        for group in (self._due, self._untold, self._watched):
+            group.discard(job)
+
+    # -- inside
+
+    def _rewind(self, job: str, log: _Log) -> None:
+        log.tail.rewind(log.taken)
+        log.sent = [*log.taken]
+        self._due.add(job)
+
+    def _look(self, attempt: Attempt) -> None:
+        log = self._log_of(attempt)
+        if log is None:
+            return
+        log.tail.trim()
+        waiting = log.tail.waiting_bytes()
+        is_time = attempt.job in self._watched or time.monotonic() - log.sent_at >= PATIENCE_S
+        if waiting >= PORTION_BYTES or (waiting and is_time):
+            self._due.add(attempt.job)
+            self._bell.ring()
+        elif is_time and (said := log.tail.progress()):
+            self._news[attempt.job] = said
+            self._bell.ring()
+
+    def _hear(self, attempt: Attempt) -> None:
+        """A job type that runs in-process has said how far it is."""
+        assert attempt.progress
+        self._news[attempt.job] = Progress(*attempt.progress)
+        attempt.progress = None
+        self._bell.ring()
+
+    def _log_of(self, attempt: Attempt) -> _Log | None:
+        """The log of an attempt; None as long as there is nothing in it."""
+        log = self._logs.get(attempt.job)
+        if log is None or log.number != attempt.attempt:
+            if not _said_anything(attempt.place):
+                return None
+            log = self._logs[attempt.job] = _Log(attempt, self._known.pop(attempt.job, (0, 0)))
+        return log
+
+    def _settle(self, job: str, attempt: Attempt | None, log: _Log | None) -> None:
+        """Is it still due after this sync, and may its end be reported?"""
+        is_left = log is not None and log.tail.waiting_bytes() > 0
+        if not is_left:
+            self._due.discard(job)
+        if log and attempt and (said := log.tail.progress()) and not attempt.is_over:
+            self._news[job] = said
+        if is_left and attempt and attempt.is_over:
+            self._untold.add(job)
+        else:
+            self._untold.discard(job)
+
+
+def _read(job: str, log: _Log, budget: int, chunks: list[LogChunk]) -> int:
+    """Add the next pieces of one log; how many bytes they have."""
+    log.sent_at = time.monotonic()
+    left = budget
+    while left > 0 and (pieces := log.tail.read(min(left, PIECE_BYTES))):
+        for stream, offset, data, jump in pieces:
+            chunks.append(
+                LogChunk(job=job, attempt=log.number, stream=stream, offset=offset, data=data, jump=jump)
+            )
+            log.sent[stream - 1] = offset + len(data)
+            left -= len(data)
+    return budget - left
+
+
+def _said_anything(place: str) -> bool:
+    for name in ("out", "err", "out.cut", "err.cut", "progress"):
+        try:
+            if Path(place, name).stat().st_size:
+                return True
+        except FileNotFoundError:
+            continue
+    return False

@@ -1,0 +1,101 @@
+"""The worker's directory on disk: one name, one process, and what attempts leave behind.
+
+    <state>/workers/<name>/
+        lock        held by the process that is the worker; a second one is refused
+        instance    a random word: the same directory may replace its own live session
+        spool.db    spool.py
+        keeper.*    keeper.py
+        attempts/<job>.<attempt>/   out, err, work/ and what else an attempt needs
+
+The log of an attempt stays here for its retention, and so does the work directory of
+a failed one. What left nothing worth keeping is removed at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from relayq.errors import WorkerError
+from relayq.places import private_dir
+
+
+class StateDir:
+    """The paths of one worker, and the tidying of them."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.name = name
+        self.path = private_dir(root / "workers" / name)
+        self.attempts = private_dir(self.path / "attempts")
+        self.spool = self.path / "spool.db"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only worker of this name on this machine; WorkerError when there is one."""
+        file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = os.read(file, 20).decode() or "?"
+                raise WorkerError(
+                    f"Worker '{self.name}' runs here already (process {pid}): "
+                    "stop it first, or give this one another --name."
+                ) from None
+            os.truncate(file, 0)
+            os.write(file, str(os.getpid()).encode())
+            yield
+        finally:
+            os.close(file)
+
+    def instance(self) -> str:
+        """The random word of this directory, made once."""
+        path = self.path / "instance"
+        if not path.exists():
+            path.write_text(secrets.token_hex(8))
+        return path.read_text()
+
+    def clear(self, place: str, *, keep_all: bool) -> None:
+        """An attempt is over: remove what need not be kept."""
+        if keep_all:
+            return
+        if _said_something(place):
+            shutil.rmtree(f"{place}/work", ignore_errors=True)
+        elif not _removed_quickly(place):
+            shutil.rmtree(place, ignore_errors=True)
+
+    def prune(self, keep_ms: int) -> None:
+        """Remove what has been kept for its time."""
+        limit = time.time() - keep_ms / 1000
+        for entry in os.scandir(self.attempts):
+            with contextlib.suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_mtime < limit:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _said_something(place: str) -> bool:
+    for name in ("out", "err"):
+        with contextlib.suppress(OSError):
+            if Path(place, name).stat().st_size:
+                return True
+    return False
+
+
+def _removed_quickly(place: str) -> bool:
+    """Remove the leavings of a command that left nothing in its directory: four system calls."""
+    path = Path(place)
+    try:
+        Path(path, "work").rmdir()
+        Path(path, "out").unlink()
+        Path(path, "err").unlink()
+        path.rmdir()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,276 @@
+"""The worker: take jobs from the hub, run them here, tell how they ended.
+
+Its life, in order: be the only one of its name; read the spool and meet the keeper;
+take back what still runs; register; then one sync after the other until it is told
+to leave. Exits, letters and new output ring the bell, and whatever has gathered goes
+with the next sync. Running jobs depend on none of this: they are the keeper's
+children, and this process may end at any moment.
+
+Leaving has two steps. The first TERM or Ctrl-C: take nothing new, hand back what has
+not started, let what runs finish within the deadline. The second, or the deadline:
+say what has ended and go. What then still runs is left to the keeper for the next
+start, unless `kill_on_stop`; what runs in-process goes back to the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from relayq import plugins
+from relayq.config import Config
+from relayq.errors import HubError, RelayQError
+from relayq.store.records import Registration
+from relayq.trust.keys import owner_key
+from relayq.worker import probe
+from relayq.worker.admission import Admission
+from relayq.worker.adoption import adopt
+from relayq.worker.attempt import Attempt
+from relayq.worker.bell import Bell
+from relayq.worker.board import Board
+from relayq.worker.demand import GATHER_S
+from relayq.worker.dialogue import Dialogue
+from relayq.worker.ending import STOPPED
+from relayq.worker.gate import QUIET, STOPPING, Gate
+from relayq.worker.keeping import KeeperClient
+from relayq.worker.lanes import LaneBook
+from relayq.worker.mailbox import read_mail
+from relayq.worker.options import WorkerOptions
+from relayq.worker.runner import KILL_S, Runner
+from relayq.worker.session import Session
+from relayq.worker.shipping import Shipping
+from relayq.worker.spool import Spool
+from relayq.worker.statedir import StateDir
+
+log = logging.getLogger("relayq.worker")
+
+GOODBYE_S = 5.0
+PRUNE_S = 3600.0
+
+
+async def run_worker(config: Config, options: WorkerOptions) -> int:
+    """Be a worker until a signal, the hub or idleness ends it; 0, or 1 when jobs were left running."""
+    worker = Worker(config, options)
+    with _signals(worker):
+        return await worker.run()
+
+
+class Worker:
+    """One worker. `run` returns when it has left; `stop` may be called from its loop at any time."""
+
+    def __init__(self, config: Config, options: WorkerOptions) -> None:
+        self._config, self._options = config, options
+        self._dir = StateDir(config.state_dir, options.name or config.worker.name)
+        self._bell = Bell()
+        self._gate = Gate(config.worker.take_when)
+        self._left = asyncio.Event()
+        self._kill = options.kill_on_stop
+        self._busy_at = time.monotonic()
+        self._stop_by: asyncio.TimerHandle | None = None
+
+    async def run(self) -> int:
+        """Live, from the lock to the last word."""
+        with self._dir.locked(), contextlib.closing(Spool(self._dir.spool)) as self._spool:
+            async with await KeeperClient.open(self._dir.path) as self._keeper:
+                self._assemble()
+                try:
+                    await self._live()
+                except BaseExceptionGroup as group:
+                    raise _first_of(group) from None
+        return self._last_word()
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Take nothing new and leave by the deadline; called again, leave now."""
+        self._kill = self._kill or kill
+        if self._stop_by:
+            self._left.set()
+            return
+        deadline_s = self._config.worker.stop_deadline_ms / 1000
+        log.info("stopping", extra={"running": len(self._board.running), "deadline_s": deadline_s})
+        self._gate.close(STOPPING, "stopping")
+        self._board.hand_back_waiting()
+        self._stop_by = asyncio.get_running_loop().call_later(0 if kill else deadline_s, self._left.set)
+        self._bell.ring()
+
+    # -- boot
+
+    def _assemble(self) -> None:
+        """Make the parts and introduce them to each other."""
+        config, options = self._config, self._options
+        loaded = plugins.load_all()
+        for name, why in loaded.broken.items():
+            log.warning("job type not offered", extra={"type": name, "why": why})
+        self._offer = probe.offer(config.worker, options, types=frozenset(loaded.types), name=self._dir.name)
+        self._session = Session(
+            url=options.url, fleet=config.fleet, name=self._dir.name, describe=self._registration
+        )
+        self._runner = Runner(
+            keeper=self._keeper,
+            types=loaded.types,
+            session=self._session.id,
+            nice=config.worker.nice,
+            places=str(self._dir.attempts),
+        )
+        lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell)
+        self._board = Board(
+            admission=self._admission(),
+            spool=self._spool,
+            lanes=lanes,
+            runner=self._runner,
+            shipping=self._shipping,
+            bell=self._bell,
+        )
+        self._dialogue = Dialogue(
+            session=self._session, board=self._board, lanes=lanes, shipping=self._shipping, bell=self._bell
+        )
+        self._dialogue.facts = self._facts
+        self._dialogue.on_command, self._dialogue.on_over = self._command, self._clear
+
+    def _admission(self) -> Admission:
+        keys = {*self._config.trust_keys, *self._options.trust}
+        if not keys or self._config.owner_key_path.exists():
+            keys.add(owner_key(self._config.owner_key_path).public)
+        return Admission(
+            publics=keys,
+            fleet=self._config.fleet,
+            spool=self._spool,
+            session=self._session,
+            gate=self._gate,
+        )
+
+    def _registration(self, session: str) -> Registration:
+        return Registration(
+            name=self._dir.name,
+            session=session,
+            instance=self._dir.instance(),
+            offer=probe.shown(self._offer),
+            facts=self._facts(),
+            held=self._board.attempts(),
+        )
+
+    def _facts(self) -> dict[str, str]:
+        facts = probe.facts()
+        facts["rtt_ms"] = f"{self._session.rtt_ms:.1f}"
+        if not self._gate.is_open:
+            facts["takes_nothing"] = self._gate.why
+        return facts
+
+    # -- life
+
+    async def _live(self) -> None:
+        """Run until it is time to leave, then leave."""
+        async with asyncio.TaskGroup() as group:
+            self._runner.enter(group, self._board.ended)
+            await adopt(self._board, self._spool, self._keeper, self._dir.attempts)
+            servants = [
+                group.create_task(read_mail(self._session, self._dialogue.deliver)),
+                group.create_task(self._runner.hear_keeper()),
+                group.create_task(self._shipping.watch_files()),
+                group.create_task(self._prune()),
+            ]
+            talk = group.create_task(self._converse())
+            await self._left.wait()
+            talk.cancel()
+            await asyncio.wait([talk])
+            await self._leave()
+            self._runner.leave()
+            for servant in servants:
+                servant.cancel()
+
+    async def _converse(self) -> None:
+        """One sync after the other."""
+        self._look_around()
+        await self._dialogue.register()
+        log.info("worker ready", extra={"worker": self._dir.name, "session": self._session.id})
+        while not self._is_done():
+            await self._bell.wait(self._dialogue.pause_s())
+            if self._dialogue.is_backlogged:
+                await asyncio.sleep(GATHER_S)
+            self._look_around()
+            await self._dialogue.exchange()
+        self._left.set()
+
+    def _look_around(self) -> None:
+        if self._dialogue.pause_s() == 0:
+            self._gate.look(probe.conditions())
+
+    def _is_done(self) -> bool:
+        """Is everything that was to be done here done?"""
+        if self._board.held or self._board.has_reports():
+            self._busy_at = time.monotonic()
+            return False
+        idle_s = time.monotonic() - self._busy_at
+        options = self._options
+        is_long_idle = options.idle_exit_s is not None and idle_s >= options.idle_exit_s
+        return bool(self._stop_by) or is_long_idle or (options.once and self._dialogue.took_nothing)
+
+    async def _prune(self) -> None:
+        while True:
+            self._spool.prune(int(time.time()))
+            await asyncio.to_thread(self._dir.prune, self._config.worker.keep_workdir_ms)
+            await asyncio.sleep(PRUNE_S)
+
+    def _command(self, word: str) -> None:
+        """What the hub wants of the worker as a whole; said in every reply, heard when it changes."""
+        if word == "quiet":
+            self._gate.close(QUIET, "quiet")
+        elif word in ("stop", "kill"):
+            self.stop(kill=word == "kill")
+        else:
+            self._gate.open(QUIET)
+            self._bell.ring()
+
+    # -- leaving
+
+    async def _leave(self) -> None:
+        """End what must end, tell the hub what has ended, and say goodbye."""
+        for attempt in self._board.running:
+            if self._kill or not attempt.is_spawned:
+                self._board.end(attempt.job, STOPPED)
+        with contextlib.suppress(TimeoutError, HubError):
+            async with asyncio.timeout(GOODBYE_S + (KILL_S if self._kill else 0)):
+                await self._session.close()
+                while self._board.has_reports() or any(one.asked for one in self._board.running):
+                    await self._bell.wait(0.2)
+                    await self._dialogue.exchange()
+                if not self._board.held:
+                    await self._session.leave()
+        await self._session.close()
+
+    def _last_word(self) -> int:
+        left = len(self._board.running)
+        log.info("worker left", extra={"left_running": left, "unreported": self._board.has_reports()})
+        return 1 if left else 0
+
+    async def _clear(self, over: list[Attempt]) -> None:
+        """The hub has the last word of these attempts: keep of them what the owner may want to see."""
+        await self._keeper.forget(attempt.key for attempt in over if attempt.is_spawned)
+        for attempt in over:
+            if attempt.has_place:
+                self._dir.clear(attempt.place, keep_all=not attempt.is_ok)
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one sentence for a person, out of everything that failed together."""
+    for error in group.exceptions:
+        found = _first_of(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, RelayQError):
+            return found
+    return group.exceptions[0]
+
+
+@contextmanager
+def _signals(worker: Worker) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
