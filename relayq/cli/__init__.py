@@ -1,0 +1,1 @@
+"""The command line. `main.py` is the door; each command lives in a module of its own."""

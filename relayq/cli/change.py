@@ -1,0 +1,79 @@
+"""`relayq cancel | retry | hold | release`: change where jobs stand, id by id."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from relayq.cli.exit_codes import FAILED, OK
+from relayq.cli.output import print_json, print_lines
+from relayq.cli.session import with_client
+
+if TYPE_CHECKING:
+    from relayq.client.aio import AsyncClient
+
+# What the hub answers -> what a person reads. An answer that is not here changed nothing.
+DONE = {
+    "cancelled": "cancelled",
+    "asked": "its worker is told to end it",
+    "retried": "runs again",
+    "held": "held",
+    "released": "released",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "ids", nargs="+", metavar="ID", help="jobs, or the last four or more characters of their ids"
+    )
+    if parser.get_default("command") == "cancel":
+        parser.add_argument("--why", default="", metavar="TEXT", help="the reason, kept with the job")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a job")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Change every job that was named; 1 when one of them was not changed."""
+    answers = with_client(args, lambda client: _change_all(client, args))
+    for job, answer in answers:
+        if args.json:
+            print_json({"id": job, "answer": answer})
+        else:
+            print_lines([f"{job}  {DONE.get(answer) or refusal(answer)}"])
+    return OK if all(answer in DONE for _, answer in answers) else FAILED
+
+
+async def _change_all(client: AsyncClient, args: argparse.Namespace) -> list[tuple[str, str]]:
+    jobs = [(await client.job(text)).id for text in args.ids]
+    return [(job, await _change(client, args, job)) for job in jobs]
+
+
+def _change(client: AsyncClient, args: argparse.Namespace, job: str) -> Awaitable[str]:
+    match args.command:
+        case "cancel":
+            return client.jobs.cancel(job, who="cli", why=args.why)
+        case "retry":
+            return client.retry(job)
+        case "hold":
+            return client.jobs.hold(job)
+    return client.jobs.release(job)
+
+
+def refusal(answer: str) -> str:
+    """Why the hub left a job as it was."""
+    word, _, detail = answer.partition(":")
+    match word:
+        case "ended":
+            return f"left as it is: it has ended ({detail})"
+        case "unknown":
+            return "is not in the hub"
+        case "running":
+            return "left as it is: it runs already"
+        case "not-held":
+            return "left as it is: it is not held"
+        case "not-ended":
+            return "left as it is: it has not ended"
+        case "unique":
+            return f"left as it is: job {detail} has its unique key"
+    return f"left as it is: {answer}"

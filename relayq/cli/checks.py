@@ -1,0 +1,217 @@
+"""What `relayq doctor` checks: each check looks at one thing and knows the remedy.
+
+`warn` is for what works but will hurt some day, `bad` for what does not work.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from relayq.errors import RelayQError
+from relayq.model.duration import format_duration, format_size
+from relayq.store.wire import Address, Wire, WireError, WireReplyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from relayq.config import Config
+
+OK, WARN, BAD = "ok", "warn", "bad"
+SKEW_MS_MAX = 2_000
+RTT_MS_MAX = 250
+PINGS = 7
+DISK_BYTES_MIN = 1 << 30
+SOCKET_PATH_MAX = 100
+
+
+class Check(NamedTuple):
+    """What was found, and what to do about it."""
+
+    name: str
+    verdict: str
+    found: str
+    remedy: str = ""
+
+
+def check_all(config: Config) -> Iterator[Check]:
+    """Every check, those of this machine first."""
+    yield python_version()
+    yield config_file(config)
+    yield owner_key_file(config)
+    yield disk_space(config.state_dir)
+    yield kill_level()
+    yield from hub_checks(config)
+
+
+def python_version() -> Check:
+    """RelayQ runs on 3.11 and newer, so what is worth saying is which one this is."""
+    return Check("python", OK, ".".join(map(str, sys.version_info[:3])))
+
+
+def config_file(config: Config) -> Check:
+    """Which configuration file is in force."""
+    path = config.config_dir / "config.toml"
+    return Check("config", OK, str(path) if path.exists() else f"no {path}; defaults are in force")
+
+
+def owner_key_file(config: Config) -> Check:
+    """The owner's key must be readable by its owner alone."""
+    path = config.owner_key_path
+    if not path.exists():
+        return Check("owner key", OK, "not made yet; the first job makes it")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        return Check("owner key", BAD, f"{path} has mode {mode:04o}", f"chmod 600 {path}")
+    return Check("owner key", OK, f"{path}, mode {mode:04o}")
+
+
+def disk_space(directory: Path) -> Check:
+    """Output and the journal of attempts need room."""
+    while not directory.exists():
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free
+    found = f"{format_size(free)} free at {directory}"
+    if free < DISK_BYTES_MIN:
+        return Check("disk", WARN, found, "free some space: output stops when the disk is full")
+    return Check("disk", OK, found)
+
+
+def kill_level() -> Check:
+    """How surely a cancelled job's whole process tree is ended here."""
+    if sys.platform == "linux":
+        return Check("kill level", OK, "whole process tree: subreaper, and /proc finds what left its group")
+    return Check(
+        "kill level",
+        WARN,
+        "process group and descendants: best effort",
+        "a job that hides may outlive its cancel",
+    )
+
+
+def hub_checks(config: Config) -> Iterator[Check]:
+    """Everything about the hub; one bad line when it cannot be asked."""
+    from relayq.hub import choose_url
+    from relayq.hub.info import parse_info
+
+    try:
+        url, is_embedded = choose_url(config)
+        wire = Wire(url, timeout_s=5.0)
+        facts = parse_info(wire.call("INFO"))
+    except (RelayQError, WireError, WireReplyError) as error:
+        yield Check("hub", BAD, str(error), "`relayq hub status` and `relayq config show` say more")
+        return
+    yield Check("hub", OK, f"{Address(url).shown}{' (local)' if is_embedded else ''}")
+    for check_facts in (server_version, persistence, eviction, memory):
+        yield check_facts(facts)
+    yield clock_skew(wire)
+    yield round_trip(wire)
+    yield socket_path(url)
+    yield schema(wire, config.fleet)
+    wire.close()
+
+
+def server_version(facts: dict[str, str]) -> Check:
+    """The floor is the command set of Redis 7.0."""
+    name = "Valkey" if "valkey_version" in facts else "Redis"
+    version = facts.get("valkey_version") or facts.get("redis_version", "?")
+    if int(facts.get("redis_version", "0").split(".")[0]) < 7:
+        return Check("server", BAD, f"{name} {version}", "use Redis 7.0 or newer, or Valkey")
+    return Check("server", OK, f"{name} {version}")
+
+
+def persistence(facts: dict[str, str]) -> Check:
+    """Acknowledged jobs should survive a restart of the hub."""
+    if facts.get("aof_enabled") == "1":
+        if facts.get("aof_last_write_status", "ok") != "ok":
+            return Check(
+                "persistence", BAD, "the append-only file cannot be written", "see the hub's log and its disk"
+            )
+        return Check("persistence", OK, "append-only file: at most the last second is lost in a power cut")
+    remedy = "set `appendonly yes` and `appendfsync everysec` in the hub's configuration"
+    return Check("persistence", WARN, "no append-only file: a restart loses the latest jobs", remedy)
+
+
+def eviction(facts: dict[str, str]) -> Check:
+    """A queue must never forget a key by itself."""
+    policy = facts.get("maxmemory_policy", "?")
+    if policy != "noeviction":
+        return Check(
+            "eviction", BAD, f"maxmemory-policy is {policy}: jobs may vanish", "set it to noeviction"
+        )
+    return Check("eviction", OK, "noeviction")
+
+
+def memory(facts: dict[str, str]) -> Check:
+    """With a limit a flood of jobs is refused; without one the machine swaps."""
+    used, most = int(facts.get("used_memory", 0)), int(facts.get("maxmemory", 0))
+    if not most:
+        return Check(
+            "memory", WARN, f"{format_size(used)} used, no limit", "set maxmemory in the hub's configuration"
+        )
+    found = f"{format_size(used)} of {format_size(most)} used"
+    if used > most * 0.8:
+        return Check("memory", WARN, found, "new jobs are refused above 85 %: raise maxmemory")
+    return Check("memory", OK, found)
+
+
+def clock_skew(wire: Wire) -> Check:
+    """RelayQ goes by the hub's clock; a wrong one here makes signatures look old or young."""
+    before_s = time.time()
+    seconds, micros = wire.call("TIME")
+    middle_ms = (before_s + time.time()) * 500
+    skew_ms = round(middle_ms - (int(seconds) * 1000 + int(micros) / 1000))
+    if abs(skew_ms) > SKEW_MS_MAX:
+        found = f"{format_duration(abs(skew_ms))} {'ahead of' if skew_ms > 0 else 'behind'} the hub"
+        return Check("clock", WARN, found, "let both keep time by NTP")
+    return Check("clock", OK, f"{abs(skew_ms)} ms apart")
+
+
+def round_trip(wire: Wire) -> Check:
+    """The median of a few pings."""
+    times_ms = []
+    for _ in range(PINGS):
+        began_s = time.perf_counter()
+        wire.call("PING")
+        times_ms.append((time.perf_counter() - began_s) * 1000)
+    middle = statistics.median(times_ms)
+    if middle > RTT_MS_MAX:
+        return Check(
+            "round trip",
+            WARN,
+            f"{middle:.0f} ms",
+            "everything waits this long once: is a nearer hub possible?",
+        )
+    return Check("round trip", OK, f"{middle:.1f} ms")
+
+
+def socket_path(url: str) -> Check:
+    """A unix socket's path must be short."""
+    path = Address(url).path
+    if not path:
+        return Check("socket", OK, "the hub is on the network")
+    if len(path.encode()) >= SOCKET_PATH_MAX:
+        return Check("socket", BAD, f"{path} is too long", "set RELAYQ_RUNTIME_DIR to a shorter directory")
+    return Check("socket", OK, path)
+
+
+def schema(wire: Wire, fleet: str) -> Check:
+    """Which function library the hub carries."""
+    from relayq.store.scripts import LIBRARY, SCHEMA
+
+    found = wire.call("HGET", f"{{rq:{fleet}}}:cfg", "schema")
+    if found is None:
+        return Check("schema", OK, f"fleet '{fleet}' is new here; the first job loads {LIBRARY}")
+    if int(found) != SCHEMA:
+        return Check(
+            "schema",
+            BAD,
+            f"{int(found)}, this RelayQ speaks {SCHEMA}",
+            "install the same RelayQ on both sides",
+        )
+    return Check("schema", OK, f"{SCHEMA} ({LIBRARY})")

@@ -1,0 +1,71 @@
+"""The table of commands: `--help`, completion and the reference page are drawn from it.
+
+A command's module is imported only when its name is typed. It offers
+`configure(parser)`, which adds the arguments, and `run(args) -> exit code`; one
+module may serve a family of names and finds the typed one in `args.command`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command: its name, the module that serves it, and one line about it."""
+
+    name: str
+    module: str
+    summary: str
+
+
+GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
+    (
+        "Start here",
+        (
+            Command("demo", "demo", "see it work: a private hub, three workers, real jobs, checked results"),
+            Command("run", "run", "submit a command, follow its output, exit with its code"),
+            Command("submit", "submit", "submit a command and print the job id; - reads specs from stdin"),
+            Command("up", "up", "start the local hub and one worker in the background"),
+            Command("down", "up", "stop what `relayq up` started"),
+        ),
+    ),
+    (
+        "Jobs",
+        (
+            Command("jobs", "jobs", "list jobs, newest first"),
+            Command("show", "show", "everything about one job"),
+            Command("explain", "explain", "why a job stands where it stands"),
+            Command("logs", "logs", "the output of a job"),
+            Command("wait", "wait", "wait until jobs have ended"),
+            Command("cancel", "change", "cancel jobs; running ones are ended"),
+            Command("retry", "change", "run finished jobs again under the same id"),
+            Command("hold", "change", "keep waiting jobs from starting"),
+            Command("release", "change", "let held jobs start"),
+            Command("reprioritise", "reprioritise", "move a waiting job forward or back"),
+            Command("clone", "clone", "submit a job again as a new one, changed where you say so"),
+        ),
+    ),
+    (
+        "Queues and workers",
+        (
+            Command("queues", "queues", "list queues"),
+            Command("queue", "queue", "pause or resume a queue, or set its weight"),
+            Command("workers", "workers", "list workers"),
+            Command("worker", "worker", "be a worker: run jobs on this machine"),
+            Command("quiet", "steer", "tell a worker to take nothing new"),
+            Command("stop", "steer", "tell a worker to finish and leave"),
+        ),
+    ),
+    (
+        "This installation",
+        (
+            Command("hub", "hub", "start, stop or look at the local hub"),
+            Command("doctor", "doctor", "check the hub and this machine, with a remedy for what is wrong"),
+            Command("config", "config", "show the configuration and where each value comes from"),
+            Command("completion", "completion", "print a completion script for bash, zsh or fish"),
+            Command("version", "version", "print the version"),
+        ),
+    ),
+)
+
+COMMANDS: dict[str, Command] = {command.name: command for _, group in GROUPS for command in group}

@@ -1,0 +1,129 @@
+"""`relayq logs`: the output of a job, as the hub has it or whole from this machine's disk."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from relayq.cli.exit_codes import OK
+from relayq.cli.output import print_json, say
+from relayq.cli.parser import add_json
+from relayq.cli.session import with_client
+from relayq.errors import NotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from relayq.client.aio import AsyncClient
+    from relayq.store.records import LogEntry
+
+STDERR = 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("id", metavar="ID", help="the job, an element (ID:INDEX), or the end of an id")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the job has ended")
+    parser.add_argument(
+        "--attempt", type=int, metavar="N", help="the output of this attempt (default: the last)"
+    )
+    parser.add_argument("--stderr", action="store_true", help="only what was written to stderr")
+    parser.add_argument(
+        "--full", action="store_true", help="all of it, from the disk of the worker on this machine"
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the output."""
+    if args.full:
+        return _full(args)
+    if args.follow:
+        with_client(args, lambda client: _follow(client, args))
+        return OK
+    entries = with_client(args, lambda client: _read(client, args))
+    printer = Printer(args)
+    for entry in entries:
+        printer.show(entry)
+    printer.close()
+    if not entries:
+        say("the job has written nothing (yet); `relayq logs -f` waits for it")
+    return OK
+
+
+class Printer:
+    """Shows log entries; says where the hub kept less than was written."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        from relayq.cli.stream import Screen
+
+        self._args = args
+        self._screen = Screen()
+        self._next = 0
+        self._attempt = 0
+
+    def show(self, entry: LogEntry) -> None:
+        """Show one entry if it was asked for."""
+        if self._args.attempt and entry.attempt != self._args.attempt:
+            return
+        if entry.attempt == self._attempt and entry.position > self._next:
+            say(f"{entry.position - self._next} bytes were not kept; --full has them on the worker's machine")
+        self._attempt, self._next = entry.attempt, entry.position + len(entry.data)
+        if self._args.stderr and entry.stream != STDERR:
+            return
+        if self._args.json:
+            text = entry.data.decode("utf-8", "replace")
+            print_json(
+                {"attempt": entry.attempt, "position": entry.position, "stream": entry.stream, "text": text}
+            )
+        else:
+            self._screen.write(entry.stream, entry.data)
+
+    def close(self) -> None:
+        """Write what is left of a half character."""
+        self._screen.close()
+
+
+async def _read(client: AsyncClient, args: argparse.Namespace) -> list[LogEntry]:
+    job = await client.job(args.id)
+    entries = await client.logs.read(job.id, args.attempt)
+    last = max((entry.attempt for entry in entries), default=0)
+    return [entry for entry in entries if entry.attempt == (args.attempt or last)]
+
+
+async def _follow(client: AsyncClient, args: argparse.Namespace) -> None:
+    job = await client.job(args.id)
+    printer = Printer(args)
+    async for entry in job.logs(follow=True):
+        printer.show(entry)
+    printer.close()
+
+
+def _full(args: argparse.Namespace) -> int:
+    """Copy the files that the worker on this machine keeps."""
+    from relayq.config import load
+
+    job, attempt, worker = with_client(args, lambda client: _attempt(client, args))
+    directory = load().state_dir / "workers" / worker / "attempts" / f"{job}.{attempt}"
+    if not directory.is_dir():
+        raise NotFound(
+            f"the whole output of job {job} is not on this machine: attempt {attempt} ran on "
+            f"worker {worker}; `relayq logs` shows what the hub kept"
+        )
+    _copy(directory / "err" if args.stderr else directory / "out")
+    return OK
+
+
+async def _attempt(client: AsyncClient, args: argparse.Namespace) -> tuple[str, int, str]:
+    record = await (await client.job(args.id)).info()
+    return record.id, args.attempt or record.attempt, record.worker
+
+
+def _copy(path: Path) -> None:
+    from relayq.cli.stream import Screen
+
+    screen = Screen()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 16):
+            screen.write(1, piece)
+    screen.close()

@@ -1,0 +1,93 @@
+"""The door of the command line: find the command, build its parser alone, run it.
+
+A cold `relayq submit` is a new process for every job, so its whole cost is what it
+imports. This module imports argparse and a table; only the module of the typed
+command is loaded, and each of those imports what it needs where it needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from relayq.cli.exit_codes import INTERRUPTED, OK, USAGE
+from relayq.errors import RelayQError, UsageError
+
+GLOBAL_OPTIONS = ("--url", "--fleet")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return code
+    except RelayQError as error:
+        return _complain(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; leave without a second complaint at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _dispatch(argv: list[str]) -> int:
+    options, rest = _leading_options(argv)
+    if not rest or rest[0] in ("-h", "--help", "help"):
+        return _help(rest[1:])
+    if rest[0] == "--version":
+        rest[0] = "version"
+    from relayq.cli.parser import find_command, parser_of
+
+    parser, module = parser_of(find_command(rest[0]))
+    ours, command_line = _split(rest[1:])
+    args = parser.parse(options + ours)
+    args.command_line = command_line
+    return int(module.run(args))
+
+
+def _leading_options(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Options that name the hub may stand before the command: (they, the rest)."""
+    taken: list[str] = []
+    while argv and argv[0].partition("=")[0] in GLOBAL_OPTIONS:
+        width = 1 if "=" in argv[0] else 2
+        taken, argv = taken + argv[:width], argv[width:]
+    if argv and argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"):
+        raise UsageError(f"relayq has no option {argv[0]} before the command; see `relayq --help`")
+    return taken, argv
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str] | None]:
+    """Our arguments, and what stands after the first `--` (None: there was no `--`)."""
+    if "--" not in argv:
+        return argv, None
+    cut = argv.index("--")
+    return argv[:cut], argv[cut + 1 :]
+
+
+def _help(words: list[str]) -> int:
+    if words:
+        from relayq.cli.parser import find_command, parser_of
+
+        parser_of(find_command(words[0]))[0].print_help()
+        return OK
+    from relayq.cli.commands import GROUPS
+
+    print("relayq: a job queue for the machines you already own.\n")
+    print("Usage: relayq COMMAND [OPTIONS]      relayq COMMAND --help\n")
+    for title, commands in GROUPS:
+        print(f"{title}:")
+        for command in commands:
+            print(f"  {command.name:<14}{command.summary}")
+        print()
+    print("Try: relayq run -- 'echo hello from $(hostname)'")
+    return OK
+
+
+def _complain(error: RelayQError) -> int:
+    from relayq.text import safe
+
+    print(f"relayq: {safe(str(error))}", file=sys.stderr)
+    return error.exit_code or USAGE

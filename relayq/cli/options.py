@@ -1,0 +1,199 @@
+"""The options that describe a job: one table from which parser, spec and help are made.
+
+Each option fills one field of the JSON spec, whose strict reader (`JobSpec.from_dict`)
+judges the values; here they are only put into its shapes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from relayq.errors import UsageError
+
+
+class JobOption(NamedTuple):
+    """One option: flag, field of the spec, what to show for its value, help, and how values become JSON.
+
+    `read` takes all values that were given; without it, the last one is the field.
+    """
+
+    flag: str
+    field: str
+    metavar: str
+    help: str
+    read: Callable[[list[str]], Any] | None = None
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a job spec to `parser`."""
+    group = parser.add_argument_group("the job")
+    for option in JOB_OPTIONS:
+        group.add_argument(
+            option.flag, dest=_dest(option), action="append", metavar=option.metavar, help=option.help
+        )
+    group.add_argument(
+        "--sequential", action="store_true", help="run the array's elements one after the other"
+    )
+
+
+def fields_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a JSON spec that were typed."""
+    fields: dict[str, Any] = {}
+    for option in JOB_OPTIONS:
+        values = getattr(args, _dest(option))
+        if values is None:
+            continue
+        value = option.read(values) if option.read else values[-1]
+        fields[option.field] = {**fields.get(option.field, {}), **value} if isinstance(value, dict) else value
+    if args.sequential:
+        fields["array"] = _sequential(fields.get("array"))
+    return fields
+
+
+def command_of(args: argparse.Namespace) -> str | list[str]:
+    """What stands after `--`: one argument is a shell line, several are argv."""
+    words: list[str] | None = args.command_line
+    if not words:
+        raise UsageError(f"no command was given; write `relayq {args.command} [OPTIONS] -- COMMAND...`")
+    return words[0] if len(words) == 1 else words
+
+
+def _dest(option: JobOption) -> str:
+    return "job_" + option.flag[2:].replace("-", "_")
+
+
+def _whole(values: list[str]) -> int:
+    try:
+        return int(values[-1])
+    except ValueError:
+        raise UsageError(f"{values[-1]!r} is not a whole number") from None
+
+
+def _words(values: list[str]) -> list[str]:
+    return [word.strip() for value in values for word in value.split(",") if word.strip()]
+
+
+def _pairs(values: list[str]) -> dict[str, str]:
+    return dict(_pair(value) for value in values)
+
+
+def _counts(values: list[str]) -> dict[str, int]:
+    return {name: _whole([count]) for name, count in map(_pair, values)}
+
+
+def _pair(value: str) -> tuple[str, str]:
+    name, equals, text = value.partition("=")
+    if not equals or not name:
+        raise UsageError(f"{value!r} is not NAME=VALUE")
+    return name, text
+
+
+def _env_files(values: list[str]) -> dict[str, str]:
+    """Lines NAME=VALUE; empty lines and lines that begin with # are skipped."""
+    lines = (line.strip() for path in values for line in read_text(path).splitlines())
+    return dict(_pair(line) for line in lines if line and not line.startswith("#"))
+
+
+def _array(values: list[str]) -> int | str | list[str]:
+    """A number of elements, a range, or the lines of @file."""
+    text = values[-1]
+    if text.startswith("@"):
+        return read_text(text[1:]).splitlines()
+    return int(text) if text.isdecimal() else text
+
+
+def _sequential(array: Any) -> dict[str, Any]:
+    from relayq.model.parts import ArraySpec
+
+    if array is None:
+        raise UsageError("--sequential needs --array")
+    spec = ArraySpec.from_json(array)
+    return {"size": spec.size, "start": spec.start, "values": list(spec.values), "sequential": True}
+
+
+def _file_text(values: list[str]) -> str:
+    return read_text(values[-1])
+
+
+def _as_list(values: list[str]) -> list[str]:
+    return values
+
+
+def _unique(values: list[str]) -> str | dict[str, str]:
+    """KEY, KEY,queued, KEY,replace or KEY,1h (a window)."""
+    key, comma, how = values[-1].rpartition(",")
+    if not comma:
+        return values[-1]
+    return (
+        {"key": key, "mode": how}
+        if how in ("until_done", "queued", "replace")
+        else {"key": key, "window": how}
+    )
+
+
+def read_text(path: str) -> str:
+    """The text of a file the person named, `-` for stdin."""
+    try:
+        return (
+            sys.stdin.read()
+            if path == "-"
+            else Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+        )
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+JOB_OPTIONS: Sequence[JobOption] = (
+    JobOption("--name", "name", "NAME", "what to call the job"),
+    JobOption("--queue", "queue", "NAME", "the queue to stand in (default: default)"),
+    JobOption("--type", "type", "TYPE", "the job type that runs it (default: shell)"),
+    JobOption(
+        "--needs", "needs", "LIST", "what the worker must have: mac,tool:ffmpeg,cpus=2,memory=1G", _words
+    ),
+    JobOption("--prefer", "prefer", "LIST", "labels of workers that are asked first", _words),
+    JobOption("--prefer-wait", "prefer_wait", "TIME", "how long the preferred workers are waited for"),
+    JobOption("--priority", "priority", "N", "-100 to 100; a step is worth ten minutes of waiting", _whole),
+    JobOption("--attempts", "attempts", "N", "attempts in all, 1 to 10", _whole),
+    JobOption(
+        "--backoff", "backoff", "TIME", "the wait before the second attempt; doubled for each further one"
+    ),
+    JobOption("--retry-on", "retry_on", "CODES", "retry only on these exit codes: 75,100-110", _words),
+    JobOption("--timeout", "timeout", "TIME", "the limit of one attempt: 90s, 15m, 2h"),
+    JobOption("--deadline", "deadline", "TIME", "give up if it has not started by then"),
+    JobOption("--delay", "delay", "TIME", "start no earlier than this from now"),
+    JobOption("--at", "at", "TIME", "start no earlier than this: 2027-01-31T18:00 or 18:00"),
+    JobOption(
+        "--after", "after", "ID[:ON]", "start when that job has ended: ok (default), any or failed", _as_list
+    ),
+    JobOption(
+        "--array",
+        "array",
+        "N|A-B|@FILE",
+        "many elements: a number, a range, or a line of the file each",
+        _array,
+    ),
+    JobOption(
+        "--unique",
+        "unique",
+        "KEY[,HOW]",
+        "one such job at a time; HOW: queued, replace or a window (1h)",
+        _unique,
+    ),
+    JobOption("--limit", "limits", "NAME=N", "at most N jobs that name it run at once", _counts),
+    JobOption("--rate", "rates", "NAME=N/TIME", "at most N jobs that name it start in TIME", _pairs),
+    JobOption("--share", "share", "NAME", "in whose name it runs; names share the workers fairly"),
+    JobOption("--env-file", "env", "FILE", "a file of NAME=VALUE lines for the environment", _env_files),
+    JobOption("--env", "env", "NAME=VALUE", "a variable of the job's environment", _pairs),
+    JobOption("--secret", "secrets", "NAME=VALUE", "a variable that is struck out of the output", _pairs),
+    JobOption("--cwd", "cwd", "DIR", "where it runs, on the worker (default: a directory of its own)"),
+    JobOption("--stdin", "stdin", "FILE", "what it reads from stdin, sent along", _file_text),
+    JobOption("--out", "outputs", "GLOB", "files to keep from its work directory", _as_list),
+    JobOption("--keep-output", "keep_output", "SIZE", "how much output the hub keeps (default: 1M)"),
+    JobOption("--on-lost", "on_lost", "WHAT", "when its worker is lost: retry (default), hold or fail"),
+    JobOption("--grace", "grace", "TIME", "how long a lost worker may come back with it"),
+    JobOption("--label", "labels", "NAME=VALUE", "a label on the job, for finding it", _pairs),
+)

@@ -1,0 +1,89 @@
+"""Printing for people and for programs: tables, JSON lines, and notes on stderr.
+
+Results go to stdout, words for people to stderr. Everything a job can influence
+passes the one sanitiser (`text.safe`). Tables are drawn by rich on a terminal and
+are plain aligned text elsewhere, so that `cut` and `awk` stay useful.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from relayq.text import safe
+
+STATE_STYLES = {
+    "PENDING": "yellow",
+    "RUNNABLE": "cyan",
+    "RUNNING": "bold blue",
+    "UNREACHABLE": "magenta",
+    "SUCCEEDED": "green",
+    "FAILED": "bold red",
+    "CANCELLED": "dim",
+    "SKIPPED": "dim",
+    "EXPIRED": "dim",
+    "online": "green",
+    "offline": "red",
+    "ok": "green",
+    "warn": "yellow",
+    "bad": "bold red",
+}
+
+
+def say(sentence: str) -> None:
+    """One line for the person, on stderr."""
+    print(f"relayq: {safe(sentence)}", file=sys.stderr, flush=True)
+
+
+def print_json(value: object) -> None:
+    """One JSON object on one line."""
+    print(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def is_rich_terminal() -> bool:
+    """Whether stdout is a terminal that takes colours and boxes."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows under headers; nothing but the headers when there are no rows."""
+    clean = [[safe(cell) for cell in row] for row in rows]
+    if is_rich_terminal():
+        _print_rich(headers, clean)
+    else:
+        _print_plain([list(headers), *clean])
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """`name  value` lines; facts without a value are left out."""
+    kept = [(name, safe(value, keep_newlines=True)) for name, value in facts if value]
+    width = max((len(name) for name, _ in kept), default=0) + 2
+    for name, value in kept:
+        print(f"{name:<{width}}{value.replace(chr(10), chr(10) + ' ' * width)}")
+
+
+def _print_plain(rows: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_rich(headers: Sequence[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell, style=STATE_STYLES.get(cell, "")) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines for a person, each made safe."""
+    for line in lines:
+        print(safe(line))

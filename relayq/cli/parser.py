@@ -1,0 +1,72 @@
+"""One argument parser for one command, with errors that suggest what was meant.
+
+Everything after the first `--` is the job's command and never reaches argparse.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import NoReturn
+
+from relayq.cli.commands import COMMANDS, Command
+from relayq.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises UsageError instead of leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse all of `argv` or raise UsageError with a suggestion."""
+        args, extra = self.parse_known_args(argv)
+        if extra:
+            self._refuse(extra[0])
+        return args
+
+    def _refuse(self, word: str) -> NoReturn:
+        if not word.startswith("-"):
+            raise UsageError(f"{self.prog} has no use for {word!r}; see `{self.prog} --help`")
+        flag = word.partition("=")[0]
+        hint = suggestion(flag, self._option_string_actions)
+        raise UsageError(f"{self.prog} has no option {flag}{hint}; see `{self.prog} --help`")
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`, did you mean x?` for the nearest of `known`, or nothing."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def parser_of(command: Command) -> tuple[Parser, ModuleType]:
+    """Import the module of `command` and build its parser."""
+    module = import_module(f"relayq.cli.{command.module}")
+    parser = Parser(
+        prog=f"relayq {command.name}",
+        description=command.summary[:1].upper() + command.summary[1:] + ".",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=command.name)
+    module.configure(parser)
+    where = parser.add_argument_group("which hub")
+    where.add_argument("--url", metavar="URL", help="the hub's address, for example redis://host:6379/0")
+    where.add_argument("--fleet", metavar="NAME", help="the fleet's name on that hub")
+    return parser, module
+
+
+def find_command(word: str) -> Command:
+    """The command named `word`, or UsageError with the nearest name."""
+    if word not in COMMANDS:
+        raise UsageError(f"there is no command {word!r}{suggestion(word, COMMANDS)}; see `relayq --help`")
+    return COMMANDS[word]
+
+
+def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object a line") -> None:
+    """The `--json` of every reading command."""
+    parser.add_argument("--json", action="store_true", help=f"print {what}")

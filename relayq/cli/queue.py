@@ -1,0 +1,47 @@
+"""`relayq queue pause | resume | weight`: steer one queue."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from relayq.cli.exit_codes import OK
+from relayq.cli.output import print_lines
+from relayq.cli.session import with_client
+from relayq.errors import UsageError
+
+if TYPE_CHECKING:
+    from relayq.client.aio import AsyncClient
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("action", choices=("pause", "resume", "weight"), help="what to do with it")
+    parser.add_argument("name", metavar="NAME", help="the queue")
+    parser.add_argument(
+        "weight",
+        nargs="?",
+        type=float,
+        metavar="N",
+        help="its jobs age N times as fast as others: 0.01 to 100",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it and say so."""
+    if (args.action == "weight") != (args.weight is not None):
+        raise UsageError("a weight is what `relayq queue weight NAME N` takes, and only that")
+    with_client(args, lambda client: _steer(client, args))
+    done = {"pause": "is paused", "resume": "goes on", "weight": f"has weight {args.weight or 1:g}"}
+    print_lines([f"queue {args.name} {done[args.action]}"])
+    return OK
+
+
+def _steer(client: AsyncClient, args: argparse.Namespace) -> Awaitable[object]:
+    match args.action:
+        case "pause":
+            return client.queues.pause(args.name)
+        case "resume":
+            return client.queues.resume(args.name)
+    return client.queues.weight(args.name, args.weight)

@@ -1,0 +1,88 @@
+"""`relayq run`: submit a command, follow its output live, exit with its code.
+
+The job does not depend on us: Ctrl-C leaves it running and says how to come back
+to it. A second Ctrl-C within a moment asks for its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from relayq.cli.exit_codes import INTERRUPTED
+from relayq.cli.options import add_job_options
+from relayq.cli.outcome import exit_code_of, tell_end
+from relayq.cli.output import say
+from relayq.cli.session import with_client
+from relayq.cli.stream import Screen
+from relayq.cli.submit import refuse_bare_words, spec_of
+from relayq.store.records import End
+
+if TYPE_CHECKING:
+    from relayq.client.aio import AsyncClient
+    from relayq.client.asyncjob import AsyncJob
+    from relayq.model.job import JobSpec
+
+SECOND_THOUGHT_S = 1.5
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("source", nargs="?", metavar="--", help="the command stands after --")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show the job's output and nothing else")
+    add_job_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Submit, follow, and return the job's own exit code."""
+    refuse_bare_words(args)
+    spec = spec_of(args)
+    return with_client(args, lambda client: _run(client, spec, is_quiet=args.quiet))
+
+
+async def _run(client: AsyncClient, spec: JobSpec, *, is_quiet: bool) -> int:
+    job = await client.submit(spec)
+    if not is_quiet:
+        say(f"job {job.id} is submitted")
+    presses: asyncio.Queue[None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, presses.put_nowait, None)
+    following = asyncio.ensure_future(_follow(job, is_quiet=is_quiet))
+    pressing = asyncio.ensure_future(presses.get())
+    try:
+        await asyncio.wait({following, pressing}, return_when=asyncio.FIRST_COMPLETED)
+        if following.done():
+            return following.result()
+        return await _leave(job, presses)
+    finally:
+        for task in (following, pressing):
+            task.cancel()
+        await asyncio.gather(following, pressing, return_exceptions=True)
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+async def _follow(job: AsyncJob, *, is_quiet: bool) -> int:
+    screen = Screen()
+    async with aclosing(job.follow()) as entries:
+        async for item in entries:
+            if isinstance(item, End):
+                screen.close()
+                tell_end(job.id, item.state, item.exit_code, item.reason, is_quiet=is_quiet)
+                return exit_code_of(item.state, item.exit_code, item.reason)
+            screen.write(item.stream, item.data)
+    raise AssertionError("a log ends with its End")
+
+
+async def _leave(job: AsyncJob, presses: asyncio.Queue[None]) -> int:
+    say(f"job {job.id} goes on; `relayq wait {job.id[-6:]}` waits for it, Ctrl-C once more cancels it")
+    try:
+        async with asyncio.timeout(SECOND_THOUGHT_S):
+            await presses.get()
+    except TimeoutError:
+        return INTERRUPTED
+    await job.cancel("Ctrl-C")
+    say(f"job {job.id} is being cancelled")
+    return INTERRUPTED

@@ -1,0 +1,116 @@
+"""`relayq submit`: hand one job, or a stream of specs, to the hub and print the ids.
+
+The cold path is parse, spec, body, signature, one round trip. Nothing here loads
+redis or asyncio unless an abbreviated id has to be looked up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, TextIO
+
+from relayq.cli.exit_codes import OK
+from relayq.cli.options import add_job_options, command_of, fields_of
+from relayq.client.submitter import Submitter
+from relayq.config import load
+from relayq.errors import SpecError, UsageError
+from relayq.model.ids import is_id
+from relayq.model.job import JobSpec
+
+if TYPE_CHECKING:
+    from relayq.client.dispatch import Receipt
+
+CHUNK = 5_000
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("source", nargs="?", metavar="-", help="read one JSON spec a line from stdin")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a job")
+    add_job_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Submit what was asked for."""
+    if args.source == "-":
+        _submit_lines(args, submitter_of(args))
+        return OK
+    refuse_bare_words(args)
+    spec = spec_of(args)
+    _show(args, submitter_of(args).submit(spec))
+    return OK
+
+
+def submitter_of(args: argparse.Namespace) -> Submitter:
+    """The way into the hub that was named."""
+    return Submitter(load({"hub.url": args.url, "hub.fleet": args.fleet}))
+
+
+def refuse_bare_words(args: argparse.Namespace) -> None:
+    """A command without `--` before it: say where it belongs."""
+    if args.source is not None:
+        raise UsageError(f"put -- before the command: relayq {args.command} [OPTIONS] -- {args.source} ...")
+
+
+def spec_of(args: argparse.Namespace) -> JobSpec:
+    """The spec that the command line describes."""
+    fields = fields_of(args)
+    if "after" in fields:
+        fields["after"] = _whole_ids(args, fields["after"])
+    return JobSpec.from_dict({"command": command_of(args), **fields})
+
+
+def _whole_ids(args: argparse.Namespace, after: list[str]) -> list[str]:
+    """Dependencies with their ids spelt out; only a shortened id costs a look at the hub."""
+    if all(is_id(item.partition(":")[0]) for item in after):
+        return after
+    from relayq.cli.session import with_client
+    from relayq.client.aio import AsyncClient
+
+    async def look_up(client: AsyncClient) -> list[str]:
+        found = []
+        for item in after:
+            job, colon, on = item.partition(":")
+            found.append(await client.jobs.resolve(job) + colon + on)
+        return found
+
+    return with_client(args, look_up)
+
+
+def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> None:
+    """Every line of stdin is a spec. A chunk with a bad line is not submitted, nor is what follows it."""
+    specs = _specs(sys.stdin, fields_of(args))
+    while chunk := list(islice(specs, CHUNK)):
+        for receipt in submitter.submit_many(chunk):
+            _show(args, receipt)
+
+
+def _specs(lines: TextIO, defaults: dict[str, object]) -> Iterator[JobSpec]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield JobSpec.from_dict({**defaults, **_object(line)})
+            except SpecError as error:
+                raise SpecError(f"line {number} of stdin: {error}") from error
+
+
+def _object(line: str) -> dict[str, object]:
+    from relayq.model.reading import read_json
+
+    value = read_json(line)
+    if not isinstance(value, dict):
+        raise SpecError("a job spec is a JSON object")
+    return value
+
+
+def _show(args: argparse.Namespace, receipt: Receipt) -> None:
+    if args.json:
+        print(json.dumps({"id": receipt.id, "word": receipt.word}))
+    else:
+        print(receipt.id)
+    if receipt.word == "unique":
+        print(f"relayq: job {receipt.id} with this unique key is there already", file=sys.stderr)

@@ -1,0 +1,67 @@
+"""`relayq worker`: be a worker, and log lines about it until told to leave."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from relayq.config import load
+from relayq.hub import choose_url
+from relayq.model.duration import parse_duration_ms
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--headless", action="store_true", help="log lines only, as services want it")
+    parser.add_argument("--name", metavar="NAME", help="its name in the fleet (default: this machine's)")
+    parser.add_argument(
+        "--labels", metavar="LIST", help="labels beside those it finds out by itself: heavy,room=attic"
+    )
+    parser.add_argument(
+        "--slots", type=int, metavar="N", help="how many jobs at once (default: the CPUs decide)"
+    )
+    parser.add_argument("--queues", metavar="LIST", help="the queues it serves (default: all)")
+    parser.add_argument(
+        "--max-memory", metavar="SIZE", help="the memory for jobs (default: what the machine has)"
+    )
+    parser.add_argument(
+        "--trust", action="append", default=[], metavar="KEY", help="run jobs signed by this public key"
+    )
+    parser.add_argument("--idle-exit", metavar="TIME", help="leave after so long without a job")
+    parser.add_argument("--once", action="store_true", help="leave when nothing is left to do")
+    parser.add_argument(
+        "--kill", action="store_true", help="when it leaves, end running jobs at the deadline"
+    )
+    parser.add_argument("--log-json", action="store_true", help="log as JSON, one object a line")
+    parser.add_argument(
+        "--log-level", default="info", choices=("debug", "info", "warning", "error"), help="what to log"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until told to leave; 1 when jobs were left running."""
+    from relayq import log
+    from relayq.worker.options import WorkerOptions
+    from relayq.worker.worker import run_worker
+
+    config = load(
+        {
+            "hub.url": args.url,
+            "hub.fleet": args.fleet,
+            "worker.name": args.name,
+            "worker.slots": args.slots,
+            "worker.queues": args.queues,
+            "worker.max_memory": args.max_memory,
+        }
+    )
+    log.setup(json=args.log_json, level=args.log_level)
+    options = WorkerOptions(
+        url=choose_url(config)[0],
+        labels=tuple(word.strip() for word in (args.labels or "").split(",") if word.strip()),
+        trust=tuple(args.trust),
+        headless=args.headless,
+        idle_exit_s=parse_duration_ms(args.idle_exit, "--idle-exit") / 1000 if args.idle_exit else None,
+        kill_on_stop=args.kill,
+        once=args.once,
+    )
+    return asyncio.run(run_worker(config, options))

@@ -1,0 +1,145 @@
+"""The asyncio client: submit, follow, wait for and steer jobs.
+
+The typed store is at hand as `client.jobs`, `client.queues`, `client.logs` and
+`client.workers`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self
+
+from relayq.client.asyncjob import AsyncArray, AsyncJob
+from relayq.client.fleet import worker_facts
+from relayq.client.following import Follower
+from relayq.client.specs import map_spec, on_label, spec_of
+from relayq.client.submitter import Submitter, tell_on_stderr
+from relayq.config import load
+from relayq.errors import NotFound
+from relayq.model.job import JobSpec
+from relayq.store.hub import Hub, connect
+from relayq.store.jobs import Jobs, Queues
+from relayq.store.logs import Logs
+from relayq.store.records import End, LogEntry
+from relayq.store.workers import Workers
+
+
+class AsyncClient:
+    """A client of one fleet: `async with AsyncClient() as client`.
+
+    Without `url` it talks to the configured hub, or to the local one, which it starts
+    when it is not up yet.
+    """
+
+    jobs: Jobs
+    queues: Queues
+    logs: Logs
+    workers: Workers
+    submitter: Submitter
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        fleet: str | None = None,
+        tell: Callable[[str], None] = tell_on_stderr,
+    ) -> None:
+        self._open_submitter = lambda: Submitter(load({"hub.url": url, "hub.fleet": fleet}), tell)
+
+    @classmethod
+    def over(cls, submitter: Submitter) -> Self:
+        """A client that submits through `submitter`, which belongs to somebody else as well."""
+        client = cls()
+        client._open_submitter = lambda: submitter
+        return client
+
+    async def __aenter__(self) -> Self:
+        self.submitter = await asyncio.to_thread(self._open_submitter)
+        self._hub: Hub = await connect(self.submitter.url, self.submitter.fleet)
+        self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
+        self.logs, self.workers = Logs(self._hub), Workers(self._hub)
+        self._follower = Follower(self._hub, self.submitter.find_hub_again)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        self.submitter.close()
+        await self._follower.close()
+        await self._hub.close()
+
+    async def run(self, command: str | Sequence[str], **options: Any) -> AsyncJob:
+        """Submit `command` (a shell line, or argv); the options are those of a JSON spec."""
+        return await self.submit(spec_of(command, options))
+
+    async def run_on(self, label: str, command: str | Sequence[str], **options: Any) -> AsyncJob:
+        """Submit `command` for workers that have `label`."""
+        return await self.run(command, **on_label(label, options))
+
+    async def map(self, template: str | Sequence[str], items: Sequence[object], **options: Any) -> AsyncArray:
+        """Submit an array job that runs `template` for each of `items`, put in place of `{}`."""
+        spec = map_spec(template, items, options)
+        receipt = await asyncio.to_thread(self.submitter.submit, spec, watch=True)
+        return AsyncArray(self, receipt.id, len(items))
+
+    async def submit(self, spec: JobSpec) -> AsyncJob:
+        """Submit a spec."""
+        receipt = await asyncio.to_thread(self.submitter.submit, spec, watch=True)
+        return AsyncJob(self, receipt.id, is_watched=receipt.word == "new")
+
+    async def submit_many(self, specs: Sequence[JobSpec]) -> list[AsyncJob]:
+        """Submit any number of specs, 500 to a round trip and a signature."""
+        receipts = await asyncio.to_thread(self.submitter.submit_many, specs)
+        return [AsyncJob(self, receipt.id) for receipt in receipts]
+
+    async def job(self, job: str) -> AsyncJob:
+        """The job with this id, or with this unique end of an id (four characters or more)."""
+        return AsyncJob(self, await self.jobs.resolve(job))
+
+    def handle(self, job: str, *, is_watched: bool = False) -> AsyncJob:
+        """The job with this full id; the hub is not asked."""
+        return AsyncJob(self, job, is_watched=is_watched)
+
+    def array(self, job: str, size: int) -> AsyncArray:
+        """The array job with this full id; the hub is not asked."""
+        return AsyncArray(self, job, size)
+
+    async def retry(self, job: str) -> str:
+        """Run a job that has ended once more, under its id: `retried`, `not-ended` or `unique:<id>`."""
+        record = await self.jobs.record(job)
+        if record is None:
+            raise NotFound(f"job {job} is not in the hub (any more)")
+        return await self.jobs.retry(job, self.submitter.sign_retry(record))
+
+    async def worker_status(self) -> dict[str, Any]:
+        """Workers online and in all, jobs running and waiting, and each worker's facts."""
+        workers, stats = await self.workers.list(), await self.queues.stats()
+        counts = stats["jobs"]
+        return {
+            "online": sum(worker.online for worker in workers),
+            "total_workers": len(workers),
+            "total_active": counts["RUNNING"],
+            "total_queued": counts["RUNNABLE"] + counts["PENDING"],
+            "workers": [worker_facts(worker) for worker in workers],
+        }
+
+    async def follow(self, job: str, *, is_watched: bool = False) -> AsyncGenerator[LogEntry | End, None]:
+        """The output of a job as it comes, and, last, how it ended.
+
+        `is_watched` says that the job was submitted to be watched, which saves a question.
+        """
+        async with aclosing(self._follower.follow(job, is_watched=is_watched)) as entries:
+            async for entry in entries:
+                yield entry
+
+    async def now_ms(self) -> int:
+        """The hub's clock."""
+        seconds, micros = await self._hub.link.call("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000

@@ -1,0 +1,140 @@
+"""One job as an asyncio client sees it: wait for it, fetch its output, steer it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from relayq.client.result import Result, Transcript, outcome_of, result_of
+from relayq.errors import NotFound, WaitTimeout
+from relayq.model.lifecycle import FINAL, State
+from relayq.store.records import End, Explanation, JobRecord, LogEntry
+
+if TYPE_CHECKING:
+    from relayq.client.aio import AsyncClient
+
+T = TypeVar("T")
+
+
+class AsyncHandle:
+    """What a job and an array job have in common."""
+
+    def __init__(self, client: AsyncClient, job: str, *, is_watched: bool = False) -> None:
+        self.id = job
+        self._client = client
+        self._is_watched = is_watched
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"
+
+    async def info(self) -> JobRecord:
+        """The job as the hub has it now; NotFound when it was dropped."""
+        record = await self._client.jobs.record(self.id)
+        if record is None:
+            raise NotFound(f"job {self.id} is not in the hub (any more)")
+        return record
+
+    async def explain(self) -> Explanation:
+        """The facts about why the job stands where it stands; `client.explain` puts them into words."""
+        explanation = await self._client.jobs.explain(self.id)
+        if explanation is None:
+            raise NotFound(f"job {self.id} is not in the hub (any more)")
+        return explanation
+
+    async def ready(self) -> bool:
+        """Whether the job has ended."""
+        return (await self.info()).state in FINAL
+
+    async def failed(self) -> bool:
+        """Whether the job has ended otherwise than well."""
+        return (await self.info()).state in FINAL - {State.SUCCEEDED}
+
+    async def wait(self, timeout: float | None = None) -> State:
+        """Wait until the job has ended and return its state; WaitTimeout after `timeout` seconds."""
+        return (await within(timeout, self._end(Transcript()), self.id)).state
+
+    async def result(self, timeout: float | None = None) -> Result:
+        """How the job ended, once it has; WaitTimeout after `timeout` seconds (the job goes on)."""
+        transcript = Transcript()
+        await within(timeout, self._end(transcript), self.id)
+        return result_of(await self.info(), transcript)
+
+    async def logs(self, *, follow: bool = False) -> AsyncGenerator[LogEntry, None]:
+        """The output, entry by entry; with `follow`, until the job has ended."""
+        if not follow:
+            for entry in await self._client.logs.read(self.id):
+                yield entry
+            return
+        async with aclosing(self.follow()) as entries:
+            async for item in entries:
+                if isinstance(item, LogEntry):
+                    yield item
+
+    async def cancel(self, why: str = "") -> bool:
+        """Ask for the end of the job; False when it had ended already or is not there."""
+        return await self._client.jobs.cancel(self.id, who="client", why=why) in ("cancelled", "asked")
+
+    def follow(self) -> AsyncGenerator[LogEntry | End, None]:
+        """The output as it comes and, last, how the job ended."""
+        return self._client.follow(self.id, is_watched=self._is_watched)
+
+    async def _end(self, transcript: Transcript) -> End:
+        """Read to the end of the log."""
+        async with aclosing(self.follow()) as entries:
+            async for item in entries:
+                if isinstance(item, End):
+                    return item
+                transcript.add(item)
+        raise AssertionError("a log is followed to its End")
+
+
+class AsyncJob(AsyncHandle):
+    """A job that was submitted or found. Its methods ask the hub each time."""
+
+    async def get(self, timeout: float | None = None) -> str:
+        """The job's stdout once it has succeeded.
+
+        Raises JobFailed, JobCancelled, JobSkipped or JobExpired for a job that did
+        not, OutputTruncated when the hub kept less than all, WaitTimeout after
+        `timeout` seconds (the job goes on).
+        """
+        transcript = Transcript()
+        end = await within(timeout, self._end(transcript), self.id)
+        return outcome_of(self.id, end, transcript).get()
+
+
+class AsyncArray(AsyncHandle):
+    """An array job that was submitted; `array[index]` is one of its elements."""
+
+    def __init__(self, client: AsyncClient, job: str, size: int) -> None:
+        super().__init__(client, job, is_watched=True)
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, index: int) -> AsyncJob:
+        return AsyncJob(self._client, element_id(self.id, self._size, index))
+
+    async def get(self, timeout: float | None = None) -> list[str]:
+        """The stdout of every element, in order, once all have succeeded; raises as AsyncJob.get does."""
+        (await self.result(timeout)).get()
+        return [await self[index].get() for index in range(self._size)]
+
+
+async def within(timeout: float | None, work: Coroutine[Any, Any, T], job: str) -> T:
+    """What `work` returns; WaitTimeout when that takes longer than `timeout` seconds."""
+    try:
+        async with asyncio.timeout(timeout):
+            return await work
+    except TimeoutError as error:
+        raise WaitTimeout(f"job {job} has not ended after {timeout:g} s; it goes on") from error
+
+
+def element_id(job: str, size: int, index: int) -> str:
+    """The id of one element; IndexError outside the array."""
+    if not 0 <= index < size:
+        raise IndexError(f"array job {job} has no element {index}: they go from 0 to {size - 1}")
+    return f"{job}:{index}"

@@ -1,0 +1,187 @@
+"""Sign job specs and hand them to the hub in one round trip.
+
+This is the whole path of a cold `relayq submit`: spec -> body -> signature -> one
+function call over `store.wire`. It imports neither redis nor asyncio. A batch of up
+to 500 specs carries one signature over the list of their digests; while the hub
+works on a batch, the next one is prepared.
+
+Submitting is idempotent by the job's id, so a link that broke while idle is opened
+again and the call repeated once. A hub without the function library is given it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from relayq.errors import HubDenied, HubError, HubFull, HubTooOld, HubUnreachable, SpecError
+from relayq.model.job import JobSpec, body, new_id, routing
+from relayq.model.needs import lane_of
+from relayq.store.wire import MAX_JOBS_PER_CALL, Address, Wire, WireError, WireReplyError, submit_args
+from relayq.trust.envelope import sign_batch, sign_job
+
+if TYPE_CHECKING:
+    from relayq.trust.keys import SigningKey
+
+Command = Sequence[bytes | str | int]
+
+
+class Receipt(NamedTuple):
+    """The hub's word on one job: `new`, `dup`, `unique`, `replaced` or `bad`.
+
+    `id` is the job that now stands for the spec: of `unique`, the one that was there
+    before. `detail` is the job that a `replaced` put out, or why a job is `bad`.
+    """
+
+    id: str
+    word: str
+    detail: str = ""
+
+
+class Dispatcher:
+    """One connection that submits for one owner. Not thread safe: whoever shares it holds a lock."""
+
+    def __init__(self, url: str, fleet: str, key: SigningKey) -> None:
+        self.fleet = fleet
+        self._url = url
+        self._key = key
+        self._wire = Wire(url)
+        self._is_fresh = True
+
+    def submit(
+        self, spec: JobSpec, *, watch: bool = False, also: Sequence[Command] = ()
+    ) -> tuple[Receipt, list[Any]]:
+        """Submit one job; `watch` announces that somebody will wait for it.
+
+        The commands `also` travel along, and their replies come back in their order.
+        """
+        job = new_id()
+        envelope = sign_job(self._key, body(spec, job, self.fleet, int(time.time())))
+        lane = lane_of(spec)
+        submit = submit_args(self.fleet, [(routing(spec, job), envelope)], {lane.id: lane.json}, watch=watch)
+        words, *replies = self.ask(submit, *also)
+        [receipt] = self._receipts([job], words)
+        if receipt.word == "bad":
+            raise SpecError(f"the job is refused: {receipt.detail}")
+        return receipt, replies
+
+    def submit_many(self, specs: Sequence[JobSpec]) -> list[Receipt]:
+        """Submit any number of jobs, 500 to a call and a signature."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        receipts: list[Receipt] = []
+        with ThreadPoolExecutor(1, "relayq-submit") as sender:
+            under_way = None
+            for jobs, command in self._batches(specs):
+                receipts += under_way.result() if under_way else []
+                under_way = sender.submit(self._send, jobs, command)
+            receipts += under_way.result() if under_way else []
+        return receipts
+
+    def ask(self, *commands: Command) -> list[Any]:
+        """Send commands at once and return their replies; a failure is one of RelayQ's errors."""
+        try:
+            return self._exchange(commands)
+        except WireError as error:
+            raise HubUnreachable(f"{error}; {advice(self._wire.address)}") from error
+        except WireReplyError as reply:
+            if "Function not found" not in str(reply):
+                raise error_of(reply, self._wire.address.shown) from reply
+        give_library(self._url, self.fleet)
+        return self.ask(*commands)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._wire.close()
+
+    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        try:
+            return list(self._wire.pipeline(commands))
+        except WireError:
+            if self._is_fresh:
+                raise
+            return list(self._wire.pipeline(commands))
+        finally:
+            self._is_fresh = False
+
+    def _send(self, jobs: list[str], command: Command) -> list[Receipt]:
+        return self._receipts(jobs, self.ask(command)[0])
+
+    def _batches(self, specs: Sequence[JobSpec]) -> Iterator[tuple[list[str], Command]]:
+        """Signed batches: (the ids, the command that submits them)."""
+        for start in range(0, len(specs), MAX_JOBS_PER_CALL):
+            batch = specs[start : start + MAX_JOBS_PER_CALL]
+            jobs = [new_id() for _ in batch]
+            now_s = int(time.time())
+            named = list(zip(batch, jobs, strict=True))
+            record, envelopes = sign_batch(
+                self._key, [body(spec, job, self.fleet, now_s) for spec, job in named]
+            )
+            lanes = {lane.id: lane.json for lane in map(lane_of, batch)}
+            signed = [(routing(spec, job), it) for (spec, job), it in zip(named, envelopes, strict=True)]
+            yield jobs, submit_args(self.fleet, signed, lanes, record=record)
+
+    def _receipts(self, jobs: list[str], words: list[bytes]) -> list[Receipt]:
+        shown = self._wire.address.shown
+        if words[0] == b"full":
+            raise HubFull(
+                f"hub {shown} is full ({int(words[1]) >> 20} of {int(words[2]) >> 20} MiB): "
+                "nothing was queued; wait until jobs have ended, or raise its maxmemory"
+            )
+        if words[0] == b"lanes":
+            raise SpecError(
+                f"hub {shown} has 512 different sets of needs already: nothing was queued (field 'needs')"
+            )
+        return [_receipt(job, word.decode()) for job, word in zip(jobs, words, strict=True)]
+
+
+def advice(address: Address) -> str:
+    """What to do about a hub that does not answer."""
+    if address.scheme == "unix":
+        return "start it with `relayq hub start`"
+    return "check the address (`relayq config show`) and the network, then try again"
+
+
+def error_of(reply: WireReplyError, shown: str) -> HubError:
+    """The error that an error reply stands for."""
+    text = str(reply)
+    if reply.code in ("WRONGPASS", "NOAUTH", "NOPERM"):
+        return HubDenied(
+            f"hub {shown} refused the user or password: check the address (`relayq config show`)"
+        )
+    if reply.code == "OOM":
+        return HubFull(
+            f"hub {shown} has no memory for new jobs: nothing was queued; wait, or raise its maxmemory"
+        )
+    if "unknown command" in text.lower():
+        return HubTooOld(f"hub {shown} is older than Redis 7.0: use a newer Redis or Valkey")
+    return HubError(f"hub {shown} answered: {text}")
+
+
+def give_library(url: str, fleet: str) -> None:
+    """Load the function library into the hub. Rare, so it may cost what the async store costs."""
+    from relayq.client.portal import Portal
+    from relayq.store.hub import connect
+
+    async def load() -> None:
+        hub = await connect(url, fleet)
+        await hub.close()
+
+    portal = Portal()
+    try:
+        portal.call(load())
+    finally:
+        portal.close()
+
+
+def _receipt(job: str, answer: str) -> Receipt:
+    word, _, detail = answer.partition(":")
+    match word:
+        case "new" | "dup":
+            return Receipt(job, word)
+        case "unique":
+            return Receipt(detail, word)
+        case "replaced" | "bad":
+            return Receipt(job, word, detail)
+    raise AssertionError(f"rq1_submit answered {answer!r}")

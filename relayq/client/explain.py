@@ -1,0 +1,104 @@
+"""Put into words why a job stands where it stands.
+
+The hub knows what holds a job back (a dependency, a time, a limit, a pause); the
+workers say which lanes they cannot serve and why; whether a worker has room is
+seen from what it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from relayq.client.fleet import why_not
+from relayq.model.duration import format_duration
+from relayq.model.ids import short
+from relayq.model.lifecycle import FINAL, State
+from relayq.model.needs import Lane
+from relayq.store.records import Explanation, JobRecord, WorkerRecord
+
+REASONS = {
+    "exit": "the command failed",
+    "timeout": "it reached its timeout",
+    "crash_limit": "it lost its worker too often",
+    "refused": "a worker refused its signed spec",
+    "dependency": "a dependency did not do what was needed",
+    "held": "it is held",
+    "delay": "its time has not come",
+    "deadline": "it was not started before its deadline",
+}
+
+
+def sentences(explanation: Explanation, now_ms: int) -> list[str]:
+    """What there is to say about the job, most telling first."""
+    record = explanation.record
+    if record.state in FINAL:
+        return [_ending(record)]
+    if record.state in (State.RUNNING, State.UNREACHABLE):
+        return [_running(record, now_ms)]
+    said = [_blocker(record, kind, detail) for kind, detail in explanation.blockers]
+    if record.state == State.RUNNABLE:
+        said += _workers(record, explanation.workers)
+    return said or ["it becomes runnable in a moment"]
+
+
+def _ending(record: JobRecord) -> str:
+    why = REASONS.get(record.reason, record.reason)
+    code = f" with exit code {record.exit_code}" if record.exit_code else ""
+    where = f" on worker {record.worker}" if record.worker else ""
+    return f"it has ended: {record.state.value}{code}{where}" + (f"; {why}" if why else "")
+
+
+def _running(record: JobRecord, now_ms: int) -> str:
+    since = format_duration(max(0, now_ms - record.started_ms))
+    told = "; it was told to end" if record.cancel_asked else ""
+    if record.state == State.UNREACHABLE:
+        return f"attempt {record.attempt} is in grace: worker {record.worker} was not heard of lately{told}"
+    if record.array:
+        running, size, waiting = record.array.running, record.array.size, record.array.waiting
+        return f"{running} of its {size} elements run, {waiting} wait{told}"
+    return f"attempt {record.attempt} runs on worker {record.worker} since {since}{told}"
+
+
+def _blocker(record: JobRecord, kind: str, detail: str) -> str:
+    match kind:
+        case "dependency":
+            return f"it waits for job {short(detail)}"
+        case "dependencies":
+            return (
+                f"it waits for {detail} dependencies"
+                if detail.isdigit()
+                else "it waits for another array, " + detail
+            )
+        case "delay":
+            return f"it starts no earlier than in {format_duration(int(float(detail)))}"
+        case "held":
+            return f"it is held; `relayq release {short(record.id)}` lets it go"
+        case "paused":
+            return f"queue {detail} is paused; `relayq queue resume {detail}` lets it go"
+        case "limit":
+            return f"the limit {detail.replace(' ', ' is reached: ', 1)} of its kind run"
+        case "rate":
+            name, _, wait_ms = detail.rpartition(" ")
+            return f"the rate {name} allows the next start in {format_duration(int(float(wait_ms)))}"
+        case "ahead":
+            return f"{detail} jobs of its kind stand before it"
+    return f"{kind} {detail}".strip()
+
+
+def _workers(record: JobRecord, workers: list[WorkerRecord]) -> Iterator[str]:
+    if not workers:
+        yield "no worker is known; start one with `relayq worker`"
+    for worker in workers:
+        yield f"worker {worker.name} {_state_of(record.lane, worker)}"
+
+
+def _state_of(lane: Lane, worker: WorkerRecord) -> str:
+    if not worker.online:
+        return "is offline"
+    if worker.command in ("quiet", "stop", "kill"):
+        return "takes nothing new"
+    if why := why_not(lane, worker.offer, worker.unserved):
+        return why
+    if worker.running:
+        return f"could run it; it is busy with {len(worker.running)} jobs"
+    return "could run it and takes it with its next heartbeat"

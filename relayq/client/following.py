@@ -1,0 +1,123 @@
+"""Follow the output of a job to its end, across broken links and restarts of the hub.
+
+Waiting is reading: a watched job's log stream carries its output and, as the last
+entry, how it ended, so a job that has ended costs one round trip. A blocking read
+occupies a connection; each reader has one of its own for as long as it reads.
+
+An end in the stream is the end of the job unless somebody had it run again: then
+more entries follow, or the job's state says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+from relayq.errors import HubUnreachable, NotFound
+from relayq.model.lifecycle import FINAL
+from relayq.store.hub import Hub
+from relayq.store.jobs import Jobs
+from relayq.store.logs import Logs
+from relayq.store.records import End, JobRecord, LogEntry
+
+T = TypeVar("T")
+
+READERS_KEPT = 4
+PATIENCE_S = 60.0
+PAUSE_S = 0.5
+
+
+class Follower:
+    """Readers of logs beside one hub connection; `find_hub_again` is called when the hub has gone."""
+
+    def __init__(self, hub: Hub, find_hub_again: Callable[[], object]) -> None:
+        self._hub = hub
+        self._find_hub_again = find_hub_again
+        self._idle: list[Hub] = []
+
+    async def close(self) -> None:
+        """Close the connections that wait for the next reader."""
+        for hub in self._idle:
+            await hub.close()
+
+    async def follow(self, job: str, *, is_watched: bool) -> AsyncGenerator[LogEntry | End, None]:
+        """Entries as they come; the last is the End."""
+        async with self._reader() as hub:
+            if not is_watched and await self._settled(hub, job):
+                async for item in self._whole(hub, job):
+                    yield item
+                return
+            last_id = "0"
+            while True:
+                page = await self._patiently(partial(Logs(hub).follow, job, last_id))
+                for item in page:
+                    last_id = item.id
+                    if isinstance(item, LogEntry):
+                        yield item
+                    elif item is page[-1] and (is_watched or (await self._record(hub, job)).state in FINAL):
+                        yield item
+                        return
+
+    async def _settled(self, hub: Hub, job: str) -> bool:
+        """Ask for the end to be written into the log; True when the job has ended already.
+
+        An element of an array can be watched while it is under way only: before that
+        it has no record of its own.
+        """
+        while True:
+            state = await self._patiently(partial(Logs(hub).watch, job))
+            if state is not None:
+                return state in FINAL
+            if (await self._record(hub, job)).state in FINAL:
+                return True
+            await asyncio.sleep(PAUSE_S)
+
+    async def _whole(self, hub: Hub, job: str) -> AsyncGenerator[LogEntry | End, None]:
+        """The log of a job that has ended, and its end as the record has it."""
+        entries = await self._patiently(partial(Logs(hub).read, job))
+        for entry in entries:
+            yield entry
+        yield end_of(await self._record(hub, job))
+
+    async def _record(self, hub: Hub, job: str) -> JobRecord:
+        record = await self._patiently(partial(Jobs(hub).record, job))
+        if record is None:
+            raise NotFound(f"job {job} is not in the hub (any more)")
+        return record
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again while the hub is away, for a minute."""
+        began_s = time.monotonic()
+        while True:
+            try:
+                return await ask()
+            except HubUnreachable:
+                if time.monotonic() - began_s > PATIENCE_S:
+                    raise
+            await asyncio.sleep(PAUSE_S)
+            await asyncio.to_thread(self._find_hub_again)
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[Hub]:
+        """A connection of one's own; one whose reader was interrupted is not used again."""
+        hub = self._idle.pop() if self._idle else self._hub.twin()
+        try:
+            yield hub
+        except BaseException:
+            await hub.close()
+            raise
+        if len(self._idle) < READERS_KEPT:
+            self._idle.append(hub)
+        else:
+            await hub.close()
+
+
+def end_of(record: JobRecord) -> End:
+    """How a job ended, from its record."""
+    return End(
+        id="", state=record.state, exit_code=record.exit_code, reason=record.reason, result=record.result
+    )

@@ -1,0 +1,148 @@
+"""The background worker that comes with the local hub.
+
+Whoever submits to the embedded hub expects the job to run, so a worker is started
+when none is registered. It inherits an open lock file: the lock is held exactly as
+long as that worker lives, however it dies, so "is it there?" is one system call and
+two submitters never start two. A joined hub has its own workers and gets none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from relayq.errors import WorkerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from relayq.config import Config
+
+IDLE_EXIT = "15m"
+
+# The shell ends at once, so the worker belongs to init and never becomes our zombie.
+DETACH = '"$@" </dev/null >>"$0" 2>&1 & echo $!'
+
+# No secret of the submitter's environment stays behind in a process that lives on.
+KEPT_VARIABLES = ("HOME", "PATH", "LANG", "TZ", "TMPDIR", "USER", "LOGNAME", "SHELL")
+KEPT_PREFIXES = ("LC_", "PYTHON", "RELAYQ_", "XDG_")
+
+
+class LocalWorker:
+    """The background worker of this user and hub."""
+
+    def __init__(self, config: Config, url: str) -> None:
+        self._config = config
+        self._url = url
+
+    def start(self, has_workers: Callable[[], bool] = lambda: False, idle_exit: str = IDLE_EXIT) -> bool:
+        """Start it unless it runs or `has_workers()`; whether it was started."""
+        lock = self._locked()
+        if lock is None:
+            return False
+        try:
+            if self._runs_in_the_open() or has_workers():
+                return False
+            pid = self._spawn(lock, idle_exit)
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{pid}\n".encode(), 0)
+            return True
+        finally:
+            os.close(lock)
+
+    def stop(self, patience_s: float = 30.0) -> bool:
+        """End it and wait until it has gone; whether it was there."""
+        lock = self._locked()
+        if lock is not None:
+            os.close(lock)
+            return False
+        pid = int(self._lock_path.read_text() or 0)
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+        self._await_end(pid, patience_s)
+        return True
+
+    @property
+    def log_path(self) -> Path:
+        """What the background worker prints."""
+        return self._config.state_dir / "background-worker.log"
+
+    @property
+    def _lock_path(self) -> Path:
+        return self._config.state_dir / "background-worker.lock"
+
+    def _runs_in_the_open(self) -> bool:
+        """Whether somebody started the worker of this machine by hand: it holds its own lock."""
+        try:
+            file = os.open(self._config.state_dir / "workers" / self._config.worker.name / "lock", os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
+    def _locked(self) -> int | None:
+        """An open, locked file, or None when the worker (or somebody starting it) holds it."""
+        try:
+            self._config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise WorkerError(
+                f"the background worker cannot keep its state in {self._config.state_dir}: {error.strerror}"
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        return lock
+
+    def _spawn(self, lock: int, idle_exit: str) -> int:
+        import subprocess
+
+        worker = [sys.executable, "-m", "relayq", "worker", "--headless", "--url", self._url]
+        worker += ["--fleet", self._config.fleet]
+        worker += ["--idle-exit", idle_exit] if idle_exit else []
+        shell = subprocess.run(
+            ["/bin/sh", "-c", DETACH, str(self.log_path), *worker],
+            env=kept_environment(),
+            cwd="/",
+            umask=0o077,
+            pass_fds=(lock,),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return int(shell.stdout)
+
+    def _await_end(self, pid: int, patience_s: float) -> None:
+        deadline_s = time.monotonic() + patience_s
+        while time.monotonic() < deadline_s:
+            lock = self._locked()
+            if lock is not None:
+                os.close(lock)
+                return
+            time.sleep(0.02)
+        raise WorkerError(
+            f"the background worker (process {pid}) has not left within {patience_s:.0f} s; "
+            f"its log is {self.log_path}"
+        )
+
+
+def kept_environment() -> dict[str, str]:
+    """The part of our environment that a process which lives on may have."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
+    }

@@ -1,0 +1,155 @@
+"""The submitting side of every client: the hub it talks to, its worker, and the way in.
+
+With the embedded hub a background worker is started when none is registered. With
+a joined hub the submitter says, once for each kind of job, when no registered
+worker could run it, and why; the job waits for one that can. What it must know for
+that travels with the submission and costs no round trip.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from relayq.client.dispatch import Dispatcher, Receipt
+from relayq.errors import HubUnreachable, NotFound
+from relayq.hub import choose_url
+from relayq.model.lifecycle import CRASH_LIMIT
+from relayq.model.needs import lane_of
+from relayq.model.retry import MAX_ATTEMPTS
+from relayq.trust.envelope import Op, sign_op
+from relayq.trust.keys import owner_key
+
+if TYPE_CHECKING:
+    from relayq.config import Config
+    from relayq.model.job import JobSpec
+    from relayq.store.records import JobRecord
+    from relayq.trust.keys import SigningKey
+
+LOOK_AGAIN_S = 30.0
+
+
+def tell_on_stderr(sentence: str) -> None:
+    """What a submitter does with a word for the person."""
+    sys.stderr.write(f"relayq: {sentence}\n")
+
+
+class Submitter:
+    """Signs with the owner's key and submits to the chosen hub. Thread safe."""
+
+    def __init__(self, config: Config, tell: Callable[[str], None] = tell_on_stderr) -> None:
+        self.config = config
+        self.url, self.is_embedded = choose_url(config)
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._looked_s = float("-inf")
+        self._lanes_seen: set[str] = set()
+
+    @property
+    def fleet(self) -> str:
+        """The fleet it submits to."""
+        return self.config.fleet
+
+    def find_hub_again(self) -> None:
+        """The hub has gone: a local one is started again; another one is waited for."""
+        if self.is_embedded:
+            with suppress(HubUnreachable):
+                choose_url(self.config)
+
+    def sign_retry(self, record: JobRecord) -> bytes:
+        """The signed op that lets a job which has ended run again.
+
+        It holds up to the attempt that ended. The elements of an array count theirs by
+        themselves: for them it holds as far as their policy and the crash limit go.
+        """
+        numbers = [attempt.number for attempt in record.attempts]
+        last = max([record.attempt, *numbers]) if record.array is None else MAX_ATTEMPTS + CRASH_LIMIT
+        op = Op("retry", record.id, last, self.fleet, int(time.time()))
+        return sign_op(self._key, op)
+
+    @cached_property
+    def _key(self) -> SigningKey:
+        return owner_key(self.config.owner_key_path)
+
+    @cached_property
+    def _dispatcher(self) -> Dispatcher:
+        """Made when something is submitted: whoever only looks needs no key."""
+        return Dispatcher(self.url, self.fleet, self._key)
+
+    def submit(self, spec: JobSpec, *, watch: bool = False) -> Receipt:
+        """Submit one job; `watch` announces that somebody will wait for it."""
+        check_type(spec)
+        with self._lock:
+            if self.is_embedded:
+                self._see_to_local_worker()
+                return self._dispatcher.submit(spec, watch=watch)[0]
+            return self._submit_to_joined(spec, watch=watch)
+
+    def submit_many(self, specs: Sequence[JobSpec]) -> list[Receipt]:
+        """Submit any number of jobs, 500 to a round trip and a signature."""
+        with self._lock:
+            if self.is_embedded:
+                self._see_to_local_worker()
+            return self._dispatcher.submit_many(specs)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if "_dispatcher" in self.__dict__:
+            self._dispatcher.close()
+
+    def _submit_to_joined(self, spec: JobSpec, *, watch: bool) -> Receipt:
+        lane = lane_of(spec)
+        if lane.id in self._lanes_seen:
+            return self._dispatcher.submit(spec, watch=watch)[0]
+        view = ("FCALL_RO", "rq1_workers", 1, self._anchor, "{}")
+        receipt, replies = self._dispatcher.submit(spec, watch=watch, also=[("TIME",), view])
+        self._lanes_seen.add(lane.id)
+        self._warn(receipt, spec, replies)
+        return receipt
+
+    def _warn(self, receipt: Receipt, spec: JobSpec, replies: list[Any]) -> None:
+        from relayq.client.fleet import nobody_serves
+
+        why = nobody_serves(lane_of(spec), *replies)
+        if why:
+            self._tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
+
+    def _see_to_local_worker(self) -> None:
+        """Twice a minute at most: it may have left after its idle time."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_AGAIN_S:
+            return
+        self._looked_s = now_s
+        from relayq.client.local import LocalWorker
+
+        if LocalWorker(self.config, self.url).start(self._has_workers):
+            self._tell(
+                "no worker was running: started one in the background (it leaves after 15 idle minutes)"
+            )
+
+    def _has_workers(self) -> bool:
+        """Whether other workers are registered; our own, whose lock was free, is not among the living."""
+        [clock] = self._dispatcher.ask(("TIME",))
+        live = f"{{rq:{self.fleet}}}:wlive"
+        [sessions] = self._dispatcher.ask(("ZRANGEBYSCORE", live, int(clock[0]) * 1000, "+inf"))
+        own = self.config.worker.name
+        return any(session.decode().rpartition("#")[0] != own for session in sessions)
+
+    @property
+    def _anchor(self) -> str:
+        return f"{{rq:{self.config.fleet}}}:cfg"
+
+
+def check_type(spec: JobSpec) -> None:
+    """Let a job type that is installed here judge the spec; SpecError when it refuses."""
+    if spec.type == "shell":
+        return
+    from relayq.plugins import load
+
+    with suppress(NotFound):
+        load(spec.type).check(spec)
