@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, NoReturn
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from relayq.errors import Refused, SpecError
 from relayq.trust.keys import SIGNATURE_BYTES, Keyring, SigningKey, decode, encode
@@ -31,9 +32,10 @@ from relayq.trust.keys import SIGNATURE_BYTES, Keyring, SigningKey, decode, enco
 BODY_BYTES_MAX = 65_536
 BATCH_MAX = 500
 _COMPRESS_ABOVE_BYTES = 1024
-_HEADER_BYTES_MAX = 128
 _DIGEST_BYTES = 32
-_HEX = frozenset("0123456789abcdef")
+_HEADER = re.compile(
+    rb"(1z?) (?:ed25519 ([0-9a-f]{8}) ([A-Za-z0-9_-]{86})|batch ([0-9a-f]{64}) (0|[1-9][0-9]{0,2}))\n"
+)
 
 
 class Opened(NamedTuple):
@@ -60,15 +62,18 @@ class Op(NamedTuple):
     iat: int
 
 
-class _Parts(NamedTuple):
+class _Signed(NamedTuple):
     word: str
-    scheme: str
-    name: str
-    proof: str
     payload: bytes
+    kid: str
+    signature: str
 
-    def statement(self, kind: str) -> bytes:
-        return _statement(kind, self.word, self.payload)
+
+class _Member(NamedTuple):
+    word: str
+    payload: bytes
+    digest: str
+    position: int
 
 
 def sign_job(key: SigningKey, body: bytes) -> bytes:
@@ -101,8 +106,9 @@ def open_job(envelope: bytes, ring: Keyring, batch_record: Callable[[str], bytes
     `batch_record` gives the record that a member names by `batch_digest_of`, or b"".
     """
     parts = _split(envelope)
-    if parts.scheme == "batch":
-        return Opened(_member_kid(parts, ring, batch_record), _body(parts))
+    if isinstance(parts, _Member):
+        record = batch_record(parts.digest) if batch_record else b""
+        return Opened(_verify_member(parts, record, ring), _body(parts))
     return Opened(_verify(parts, "job", ring), _body(parts))
 
 
@@ -110,15 +116,13 @@ def open_batch(record: bytes, ring: Keyring) -> Batch:
     """Return the digests of a batch record that a key on the ring signed; else raise Refused."""
     parts = _split(record)
     kid = _verify(parts, "batch", ring)
-    payload = parts.payload
-    if (
-        parts.word != "1"
-        or not payload
-        or len(payload) % _DIGEST_BYTES
-        or len(payload) > BATCH_MAX * _DIGEST_BYTES
-    ):
-        _refuse("the batch record does not hold 1 to 500 digests")
-    return Batch(kid, tuple(payload[at : at + _DIGEST_BYTES] for at in range(0, len(payload), _DIGEST_BYTES)))
+    count, rest = divmod(len(parts.payload), _DIGEST_BYTES)
+    if parts.word != "1" or rest or not 1 <= count <= BATCH_MAX:
+        raise Refused(f"the batch record does not hold 1 to {BATCH_MAX} digests")
+    return Batch(
+        kid,
+        tuple(parts.payload[at : at + _DIGEST_BYTES] for at in range(0, len(parts.payload), _DIGEST_BYTES)),
+    )
 
 
 def open_op(envelope: bytes, ring: Keyring) -> Op:
@@ -134,7 +138,7 @@ def batch_digest_of(envelope: bytes) -> str | None:
         parts = _split(envelope)
     except Refused:
         return None
-    return parts.name if parts.scheme == "batch" else None
+    return parts.digest if isinstance(parts, _Member) else None
 
 
 def _signed(key: SigningKey, kind: str, body: bytes) -> bytes:
@@ -162,45 +166,45 @@ def _statement(kind: str, word: str, payload: bytes) -> bytes:
     return f"relayq-{kind}-{word}\n".encode() + payload
 
 
-def _split(envelope: bytes) -> _Parts:
+def _split(envelope: bytes) -> _Signed | _Member:
     """Take an envelope apart, refusing every spelling of the header but the one that is written."""
-    header, newline, payload = envelope.partition(b"\n")
-    if not newline or len(header) > _HEADER_BYTES_MAX or not header.isascii():
-        _refuse("the envelope has no header")
+    header = _HEADER.match(envelope)
+    if not header:
+        raise Refused(
+            "the envelope's header is not one this version writes: it is damaged or from a newer RelayQ"
+        )
+    payload = envelope[header.end() :]
     if len(payload) > BODY_BYTES_MAX:
-        _refuse(f"the envelope holds {len(payload)} bytes: at most {BODY_BYTES_MAX}")
-    match header.decode("ascii").split(" "):
-        case [("1" | "1z") as word, ("ed25519" | "batch") as scheme, name, proof]:
-            return _Parts(word, scheme, name, proof, payload)
-    raise Refused("the envelope's header is not one this version writes")
+        raise Refused(f"the envelope holds {len(payload)} bytes: at most {BODY_BYTES_MAX}")
+    word, kid, signature, digest, position = (part.decode() for part in header.groups(b""))
+    if digest:
+        return _Member(word, payload, digest, int(position))
+    return _Signed(word, payload, kid, signature)
 
 
-def _verify(parts: _Parts, kind: str, ring: Keyring) -> str:
+def _verify(parts: _Signed | _Member, kind: str, ring: Keyring) -> str:
     """Return the kid of the key on the ring that signed this; else raise Refused."""
-    if parts.scheme != "ed25519" or not _is_hex(parts.name, 8):
-        _refuse(f"the {kind} carries no signature")
-    signature = decode(parts.proof, SIGNATURE_BYTES)
+    if isinstance(parts, _Member):
+        raise Refused(f"the {kind} is not signed: it is a member of a batch")
+    signature = decode(parts.signature, SIGNATURE_BYTES)
     if signature is None:
-        _refuse(f"the {kind} carries a malformed signature")
-    ring.get(parts.name).verify(signature, parts.statement(kind))
-    return parts.name
+        raise Refused(f"the signature of the {kind} is malformed")
+    ring.get(parts.kid).verify(signature, _statement(kind, parts.word, parts.payload))
+    return parts.kid
 
 
-def _member_kid(parts: _Parts, ring: Keyring, batch_record: Callable[[str], bytes] | None) -> str:
+def _verify_member(member: _Member, record: bytes, ring: Keyring) -> str:
     """Return the kid of the key that signed the batch of which this is a member; else raise Refused."""
-    if not _is_hex(parts.name, 2 * _DIGEST_BYTES) or not _is_position(parts.proof):
-        _refuse("the batch member's header is malformed")
-    record = batch_record(parts.name) if batch_record else b""
-    if hashlib.sha256(record).hexdigest() != parts.name:
-        _refuse(f"the batch record {parts.name[:12]} is missing or was changed")
+    if hashlib.sha256(record).hexdigest() != member.digest:
+        raise Refused(f"the batch record {member.digest[:12]} is missing or was changed")
     batch = open_batch(record, ring)
-    position = int(parts.proof)
-    if position >= len(batch.digests) or batch.digests[position] != _sha256(parts.statement("job")):
-        _refuse(f"the job is not number {position} of the batch that was signed")
+    digest = _sha256(_statement("job", member.word, member.payload))
+    if batch.digests[member.position : member.position + 1] != (digest,):
+        raise Refused(f"the job is not number {member.position} of the batch that was signed")
     return batch.kid
 
 
-def _body(parts: _Parts) -> bytes:
+def _body(parts: _Signed | _Member) -> bytes:
     """Return the body of a payload that was verified."""
     if parts.word == "1":
         return parts.payload
@@ -208,9 +212,9 @@ def _body(parts: _Parts) -> bytes:
     try:
         body = inflater.decompress(parts.payload, BODY_BYTES_MAX + 1)
     except zlib.error:
-        _refuse("the compressed body is damaged")
+        raise Refused("the compressed body is damaged") from None
     if len(body) > BODY_BYTES_MAX or not inflater.eof or inflater.unused_data:
-        _refuse(f"the compressed body is not one of at most {BODY_BYTES_MAX} bytes")
+        raise Refused(f"the compressed body is not one of at most {BODY_BYTES_MAX} bytes")
     return body
 
 
@@ -218,12 +222,12 @@ def _parse_op(body: bytes) -> Op:
     try:
         fields = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError):
-        _refuse("the op is not JSON")
-    if not isinstance(fields, Mapping) or set(fields) != set(Op._fields):
-        _refuse("the op does not have the fields op, id, attempt, fleet and iat")
+        raise Refused("the op is not JSON") from None
+    if not isinstance(fields, dict) or fields.keys() != set(Op._fields):
+        raise Refused("the op does not have the fields op, id, attempt, fleet and iat")
     op = Op(**fields)
     if not _all_are(str, op.op, op.id, op.fleet) or not _all_are(int, op.attempt, op.iat):
-        _refuse("a field of the op is of the wrong type")
+        raise Refused("a field of the op is of the wrong type")
     return op
 
 
@@ -238,17 +242,5 @@ def _all_are(kind: type, *values: object) -> bool:
     return all(type(value) is kind for value in values)
 
 
-def _is_hex(text: str, length: int) -> bool:
-    return len(text) == length and _HEX.issuperset(text)
-
-
-def _is_position(text: str) -> bool:
-    return text.isdecimal() and len(text) <= 3 and str(int(text)) == text
-
-
 def _sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
-
-
-def _refuse(why: str) -> NoReturn:
-    raise Refused(why)

@@ -69,6 +69,10 @@ def test_a_body_above_one_kib_travels_compressed() -> None:
     assert len(envelope) < len(LARGE) / 10
 
 
+def test_a_body_of_one_kib_travels_as_it_is() -> None:
+    assert sign_job(KEY, b"x" * 1024).endswith(b"\n" + b"x" * 1024)
+
+
 def test_what_does_not_get_smaller_travels_as_it_is() -> None:
     assert sign_job(KEY, RANDOM).startswith(b"1 ed25519 ")
 
@@ -87,7 +91,7 @@ def test_a_changed_byte_anywhere_is_refused(body: bytes) -> None:
         refused(bytes(changed))
 
 
-@pytest.mark.parametrize("body", [SMALL, LARGE])
+@pytest.mark.parametrize("body", [b"", SMALL, LARGE])
 def test_a_missing_or_added_byte_anywhere_is_refused(body: bytes) -> None:
     envelope = sign_job(KEY, body)
     for at in range(len(envelope)):
@@ -224,6 +228,13 @@ def test_each_member_of_a_batch_opens_with_its_record() -> None:
     assert [open_job(member, RING, {digest: record}.get) for member in members] == [  # type: ignore[arg-type]
         (KEY.kid, body) for body in BODIES
     ]
+
+
+def test_a_member_is_no_op_and_no_record() -> None:
+    _, members = sign_batch(KEY, BODIES)
+    for door in (open_op, open_batch):
+        with pytest.raises(Refused, match="is not signed: it is a member of a batch"):
+            door(members[0], RING)
 
 
 def test_a_full_batch_is_signed_once() -> None:
