@@ -72,7 +72,7 @@ def start(config: Config) -> str:
                         f"the local hub (process {process.pid}) does not answer; "
                         "`relayq hub stop` ends it, its jobs are kept"
                     )
-            # It may live without its socket: a runtime directory is removed at logout.
+            # It may live without its socket: /tmp is swept of what looks old.
             end(process, place.mark, STOP_S)
         return launch(place)
 

@@ -1,31 +1,26 @@
 """Where the private hub of this user lives: one data directory, one socket, one record.
 
-The data directory decides, not the socket. A login shell and a cron job of the
-same user may be told different runtime directories; both must find the one server
-that writes the append-only file, so lock and record lie beside the data and the
-record names the process and its socket.
+The data directory decides, not the socket. Two shells of the same user may be told
+different runtime directories; both must find the one server that writes the
+append-only file, so lock and record lie beside the data and the record names the
+process and its socket.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from relayq.errors import HubError
 from relayq.hub.process import Process
+from relayq.places import private_dir
 
 if TYPE_CHECKING:
     from relayq.config import Config
-
-# Linux takes 107 bytes, macOS 103.
-SOCKET_PATH_BYTES_MAX = 100
 
 
 class Place(NamedTuple):
@@ -71,23 +66,9 @@ def url_of(socket: Path) -> str:
 
 
 def prepare(place: Place) -> None:
-    """Make the directories, for this user only."""
-    if len(os.fsencode(place.socket)) > SOCKET_PATH_BYTES_MAX:
-        raise HubError(
-            f"the local hub's socket path {place.socket} is too long: at most {SOCKET_PATH_BYTES_MAX} bytes; "
-            "set RELAYQ_RUNTIME_DIR to a shorter directory"
-        )
+    """Make the directories, for this user only; ConfigError when that cannot be."""
     for directory in (place.data, place.socket.parent):
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise HubError(f"the local hub cannot use {directory}: {error.strerror}") from error
-        found = directory.stat()
-        if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o022:
-            raise HubError(
-                f"the local hub cannot use {directory}: somebody else could write to it; "
-                "make it yours alone (`chmod 700`), or set RELAYQ_DATA_DIR and RELAYQ_RUNTIME_DIR"
-            )
+        private_dir(directory)
 
 
 @contextmanager

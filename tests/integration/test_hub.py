@@ -302,11 +302,20 @@ def test_a_half_written_command_is_forgiven(config: Config, place: Place) -> Non
     assert call(config, "GET", "whole") == b"yes"
 
 
-def test_a_directory_open_to_others_is_refused(config: Config, place: Place) -> None:
+def test_a_directory_open_to_others_is_closed(config: Config, place: Place) -> None:
     place.data.mkdir(parents=True)
     place.data.chmod(0o777)
-    with pytest.raises(HubError, match="somebody else could write"):
-        hub.start(config)
+    hub.start(config)
+    assert stat.S_IMODE(place.data.stat().st_mode) == 0o755
+
+
+def test_a_home_with_a_long_path_has_a_short_socket(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAYQ_STATE_DIR", str(home / ("long" * 20)))
+    config = load()
+    assert hub.start(config) == f"unix://{place_of(config).socket}"
+    assert len(str(place_of(config).socket)) < 100
+    hub.stop(config)
+    place_of(config).socket.parent.rmdir()
 
 
 def test_a_named_hub_is_taken_as_it_is(home: Path) -> None:
