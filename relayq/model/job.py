@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from relayq.errors import SpecError
 from relayq.model.duration import (
@@ -120,7 +120,7 @@ class JobSpec(Placement):
         _check_numbers(self)
         _check_environment(self)
         _check_files(self)
-        _check_order(self)
+        _check_parts(self)
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> "JobSpec":
@@ -146,8 +146,7 @@ class JobSpec(Placement):
         return {**given, **self.retry.to_dict()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(NamedTuple):
     """A signed body as read: `iat` and `exp` are seconds since 1970 by the submitter's clock."""
 
     op: str
@@ -339,8 +338,6 @@ def _check_files(spec: JobSpec) -> None:
     check_line(spec.name, "name", MAX_LABEL)
     check_text(spec.cwd, "cwd", MAX_PATH)
     check_text(spec.stdin, "stdin", MAX_BODY_BYTES)
-    for blob in spec.inputs:
-        blob.check()
     for pattern in spec.outputs:
         parts = check_line(pattern, "outputs", MAX_PATH).split("/")
         if parts[0] == "" or ".." in parts:
@@ -348,7 +345,12 @@ def _check_files(spec: JobSpec) -> None:
     check_depth(spec.args, "the field 'args'")
 
 
-def _check_order(spec: JobSpec) -> None:
+def _check_parts(spec: JobSpec) -> None:
+    if spec.retry is not NO_RETRY:
+        spec.retry.check()
+    for part in (*spec.after, *spec.inputs, spec.array, spec.unique):
+        if part:
+            part.check()
     if spec.delay_ms and spec.at_ms:
         raise SpecError("a delay and a time exclude each other (field 'at')")
     if spec.array is None and any(item.mode == "index" for item in spec.after):

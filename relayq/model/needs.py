@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from relayq.errors import SpecError
 from relayq.model.duration import MAX_DURATION_MS, format_size, parse_size, spell_size
@@ -46,8 +47,7 @@ _Rates = tuple[tuple[str, int, int], ...]
 _Facts = tuple[str, str, "Needs", tuple[str, ...], int, _Limits, _Rates, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class Needs(NamedTuple):
     """What a job demands of a worker; every clause must hold. `host` is a worker's or a machine's name."""
 
     labels: tuple[str, ...] = ()
@@ -245,7 +245,7 @@ def _lane(facts: _Facts) -> Lane:
     document: dict[str, object] = {
         "q": queue,
         "t": kind,
-        "n": replace(needs, memory_bytes=_stepped(needs.memory_bytes)).to_list(),
+        "n": needs._replace(memory_bytes=_stepped(needs.memory_bytes)).to_list(),
         "p": prefer,
         "l": dict(limits),
         "r": {name: [count, period_ms] for name, count, period_ms in rates},

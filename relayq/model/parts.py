@@ -8,7 +8,6 @@ rates        {"api": "10/1m"}
 """
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from relayq.errors import SpecError
@@ -37,8 +36,7 @@ DEPENDENCY_MODES = ("whole", "index")
 UNIQUE_MODES = ("until_done", "queued", "window", "replace")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency:
+class Dependency(NamedTuple):
     """Another job that must have ended first: `ok`, `any`how or `failed`.
 
     In mode `index` element k of this array waits for element k of that array only.
@@ -47,11 +45,6 @@ class Dependency:
     job: str
     on: str = "ok"
     mode: str = "whole"
-
-    def __post_init__(self) -> None:
-        check_id(self.job, "after.job")
-        check_choice(self.on, "after.on", ONS)
-        check_choice(self.mode, "after.mode", DEPENDENCY_MODES)
 
     @classmethod
     def from_json(cls, value: object) -> "Dependency":
@@ -72,9 +65,14 @@ class Dependency:
             fields["mode"] = self.mode
         return fields
 
+    def check(self) -> None:
+        """Refuse an id or a word that is none."""
+        check_id(self.job, "after.job")
+        check_choice(self.on, "after.on", ONS)
+        check_choice(self.mode, "after.mode", DEPENDENCY_MODES)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArraySpec:
+
+class ArraySpec(NamedTuple):
     """An array job: elements `start` to `start + size - 1`, each with its value if there are `values`.
 
     A `sequential` array runs one element after the other, in order.
@@ -84,17 +82,6 @@ class ArraySpec:
     start: int = 0
     sequential: bool = False
     values: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_int(self.size, "array.size", 1, MAX_ARRAY)
-        check_int(self.start, "array.start", 0, MAX_INDEX - MAX_ARRAY)
-        check_bool(self.sequential, "array.sequential")
-        for value in self.values:
-            check_text(value, "array.values", MAX_VALUE)
-        if self.values and len(self.values) != self.size:
-            raise SpecError(
-                f"{len(self.values)} values do not fit {self.size} elements (field 'array.values')"
-            )
 
     @classmethod
     def from_json(cls, value: object) -> "ArraySpec":
@@ -116,6 +103,18 @@ class ArraySpec:
         if self.values:
             return self._extent()
         return f"{self.start}-{self.start + self.size - 1}" if self.start else self.size
+
+    def check(self) -> None:
+        """Refuse sizes and values that are out of bounds."""
+        check_int(self.size, "array.size", 1, MAX_ARRAY)
+        check_int(self.start, "array.start", 0, MAX_INDEX - MAX_ARRAY)
+        check_bool(self.sequential, "array.sequential")
+        for value in self.values:
+            check_text(value, "array.values", MAX_VALUE)
+        if self.values and len(self.values) != self.size:
+            raise SpecError(
+                f"{len(self.values)} values do not fit {self.size} elements (field 'array.values')"
+            )
 
     @classmethod
     def _from_range(cls, text: str) -> "ArraySpec":
@@ -145,8 +144,7 @@ class ArraySpec:
         return {**fields, "start": self.start} if self.start else fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unique:
+class Unique(NamedTuple):
     """At most one job with this key: until it is done, while it is queued, or within a window.
 
     With `replace` the new job takes the place of the one that has not started.
@@ -155,14 +153,6 @@ class Unique:
     key: str
     mode: str = "until_done"
     window_ms: int = 0
-
-    def __post_init__(self) -> None:
-        if not check_line(self.key, "unique.key", MAX_KEY):
-            raise SpecError("the key is empty (field 'unique.key')")
-        check_choice(self.mode, "unique.mode", UNIQUE_MODES)
-        check_int(self.window_ms, "unique.window", 0, MAX_DURATION_MS)
-        if (self.mode == "window") != bool(self.window_ms):
-            raise SpecError("a window belongs to mode 'window', and only to it (field 'unique.window')")
 
     @classmethod
     def from_json(cls, value: object) -> "Unique":
@@ -181,6 +171,15 @@ class Unique:
             return self.key
         window = {"window": spell_duration(self.window_ms)} if self.window_ms else {}
         return {"key": self.key, "mode": self.mode, **window}
+
+    def check(self) -> None:
+        """Refuse an empty key, an unknown mode, and a window where none belongs."""
+        if not check_line(self.key, "unique.key", MAX_KEY):
+            raise SpecError("the key is empty (field 'unique.key')")
+        check_choice(self.mode, "unique.mode", UNIQUE_MODES)
+        check_int(self.window_ms, "unique.window", 0, MAX_DURATION_MS)
+        if (self.mode == "window") != bool(self.window_ms):
+            raise SpecError("a window belongs to mode 'window', and only to it (field 'unique.window')")
 
 
 class Blob(NamedTuple):

@@ -9,7 +9,7 @@ draws the wait before the next attempt from [0, min(cap, backoff * 2^(failures-1
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from relayq.errors import SpecError
 from relayq.model.duration import MAX_DURATION_MS, parse_duration_ms, spell_duration
@@ -26,8 +26,7 @@ REASONS = ("timeout", "refused")
 RETRY_FIELDS = ("attempts", "backoff", "backoff_cap", "retry_on", "stop_on")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """`attempts` in all, and after which ends: codes `75`, ranges `100-110`, `timeout`, `refused`."""
 
     attempts: int = 1
@@ -36,19 +35,11 @@ class RetryPolicy:
     retry_on: tuple[str, ...] = ()
     stop_on: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        check_int(self.attempts, "attempts", 1, MAX_ATTEMPTS)
-        check_int(self.backoff_ms, "backoff", 0, MAX_DURATION_MS)
-        check_int(self.cap_ms, "backoff_cap", 0, MAX_DURATION_MS)
-        for field, patterns in (("retry_on", self.retry_on), ("stop_on", self.stop_on)):
-            if patterns and parse_patterns(patterns, field) != patterns:
-                raise SpecError(f"{patterns!r} is not canonical: use parse_patterns (field '{field}')")
-
     @classmethod
-    def from_dict(cls, mapping: Mapping[str, object]) -> "RetryPolicy":
+    def from_dict(cls, mapping: Mapping[str, Any]) -> "RetryPolicy":
         """Read the RETRY_FIELDS of a job spec; other fields are not looked at."""
         return cls(
-            attempts=check_int(mapping.get("attempts", 1), "attempts", 1, MAX_ATTEMPTS),
+            attempts=mapping.get("attempts", 1),
             backoff_ms=parse_duration_ms(mapping.get("backoff", BACKOFF_MS / 1000), "backoff"),
             cap_ms=parse_duration_ms(mapping.get("backoff_cap", BACKOFF_CAP_MS / 1000), "backoff_cap"),
             retry_on=parse_patterns(mapping.get("retry_on", ()), "retry_on"),
@@ -69,6 +60,15 @@ class RetryPolicy:
         if self.stop_on:
             fields["stop_on"] = list(self.stop_on)
         return fields
+
+    def check(self) -> None:
+        """Refuse numbers out of bounds and patterns that `parse_patterns` would have written otherwise."""
+        check_int(self.attempts, "attempts", 1, MAX_ATTEMPTS)
+        check_int(self.backoff_ms, "backoff", 0, MAX_DURATION_MS)
+        check_int(self.cap_ms, "backoff_cap", 0, MAX_DURATION_MS)
+        for field, patterns in (("retry_on", self.retry_on), ("stop_on", self.stop_on)):
+            if patterns and parse_patterns(patterns, field) != patterns:
+                raise SpecError(f"{patterns!r} is not canonical: use parse_patterns (field '{field}')")
 
 
 NO_RETRY = RetryPolicy()

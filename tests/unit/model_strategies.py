@@ -95,9 +95,9 @@ def arrays(draw):
 
 
 keys = lines.filter(bool)
-uniques = st.builds(Unique, key=keys, mode=st.sampled_from(["until_done", "queued", "replace"])) | st.builds(
-    Unique, key=keys, mode=st.just("window"), window_ms=st.integers(1, MAX_DURATION_MS)
-)
+uniques = st.builds(
+    Unique, key=keys, mode=st.sampled_from(["until_done", "queued", "replace"]), window_ms=st.just(0)
+) | st.builds(Unique, key=keys, mode=st.just("window"), window_ms=st.integers(1, MAX_DURATION_MS))
 variables = st.dictionaries(
     st.from_regex(r"[A-Z_][A-Z0-9_]{0,9}", fullmatch=True).filter(
         lambda name: not name.startswith("RELAYQ_")

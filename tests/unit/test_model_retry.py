@@ -51,12 +51,12 @@ def test_what_is_no_pattern_is_refused(value):
 )
 def test_a_wrong_field_is_named(fields, field):
     with pytest.raises(SpecError, match=rf"\(field '{field}'\)"):
-        RetryPolicy.from_dict(fields)
+        RetryPolicy.from_dict(fields).check()
 
 
 def test_a_policy_built_by_hand_is_checked_too():
     with pytest.raises(SpecError, match="canonical"):
-        RetryPolicy(retry_on=("075",))
+        RetryPolicy(retry_on=("075",)).check()
 
 
 @given(policies, codes, st.sampled_from(("exit", *REASONS)))
