@@ -288,7 +288,7 @@ def test_a_stranger_cannot_put_a_record_of_his_own_under_a_member() -> None:
         open_job(members[0], RING, lambda digest: record)
 
 
-@pytest.mark.parametrize("payload", [b"", b"x" * 31, bytes(32 * (BATCH_MAX + 1))])
+@pytest.mark.parametrize("payload", [b"", bytes(31), bytes(33), bytes(32 * (BATCH_MAX + 1))])
 def test_a_signed_record_that_is_no_list_of_digests_is_refused(payload: bytes) -> None:
     with pytest.raises(Refused, match="1 to 500 digests"):
         open_batch(sealed("batch", payload), RING)
