@@ -297,15 +297,22 @@ class Care:
     def members(self, kept: Kept) -> list[int]:
         """Every process of the attempt, by all the marks there are."""
         marks = {os.fsencode(mark) for mark in kept.marks}
+        table = tree.snapshot()
+        # A pid cannot be given anew while a group or session bears its number: when the
+        # main process is gone and its pid is there, that process is a stranger.
+        root = 0 if kept.code is not None and kept.pid in table else kept.pid
 
         def claimed(process: tree.Process) -> bool:
             return tree.carries(process.pid, marks) or self.is_stray_of(kept, process)
 
-        return tree.family(tree.snapshot(), kept.pid, kept.code is not None, claimed)
+        return tree.family(table, root, kept.start, claimed)
 
     def is_stray_of(self, kept: Kept, process: tree.Process) -> bool:
-        """Whether an orphan in this process's arms comes from that attempt, or from no other one."""
-        if process.parent != os.getpid() or process.pid in self.mains:
+        """Whether an orphan in this process's arms comes from that attempt, or from no other one.
+
+        Only orphans of this process's own children come to it, not those of an earlier keeper's.
+        """
+        if not kept.process or process.parent != os.getpid() or process.pid in self.mains:
             return False
         if tree.works_in(process.pid, kept.dir):
             return True

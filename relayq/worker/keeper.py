@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 LINGER_S = 5.0  # how long it waits for a connection before it leaves
+GLANCE_S = 1.0  # how often it looks around while it is alone or the disk is full
 LONGEST_LINE = 64 * 1024 * 1024
 LONGEST_BACKLOG = 8 * 1024 * 1024
 LOCKED_EXIT = 3
@@ -170,11 +171,17 @@ class Keeper:
     def run(self) -> None:
         """Turn until nothing runs and nobody is connected."""
         while not self.may_leave():
-            patience_s = self.care.patience_s()
-            for event, mask in self.selector.select(None if patience_s == inf else patience_s):
+            for event, mask in self.selector.select(self.patience_s()):
                 event.data(event.fileobj, mask)
             self.care.turn()
             self.publish()
+
+    def patience_s(self) -> float | None:
+        """How long to wait for something to happen; a connected keeper whose jobs run wakes for nothing."""
+        patience_s = self.care.patience_s()
+        if not self.lines or self.journal.trouble:
+            return min(patience_s, GLANCE_S)
+        return None if patience_s == inf else patience_s
 
     def may_leave(self) -> bool:
         """Whether nothing needs this process any more: nothing runs, nobody is here, all is written."""

@@ -109,14 +109,15 @@ class KeeperClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def close(self) -> None:
-        """Leave. What runs, runs on; a keeper that has nothing to keep leaves too."""
+    async def close(self, *, goodbye: bool = True) -> None:
+        """Leave. What runs, runs on; told goodbye, a keeper for which nothing runs leaves at once."""
         if self._reading:
             self._reading.cancel()
             with suppress(asyncio.CancelledError):
                 await self._reading
         if self._writer:
-            await self._say({"do": "bye"})
+            if goodbye:
+                await self._say({"do": "bye"})
             self._writer.close()
             self._writer = None
 

@@ -92,21 +92,20 @@ def group_lives(group: int) -> bool:
     return True
 
 
-def family(
-    table: dict[int, Process], root: int, root_is_gone: bool, claimed: Callable[[Process], bool]
-) -> list[int]:
+def family(table: dict[int, Process], root: int, since: int, claimed: Callable[[Process], bool]) -> list[int]:
     """The pids of the session and group of `root`, of whom `claimed` names, and of all their descendants.
 
-    A pid cannot be given anew while a group or session bears its number. So when the
-    root is gone and a process has its pid again, that process is a stranger.
+    `root` 0 is no process: kernel threads, and everything that a pid namespace inherits
+    from outside, have session 0. Nothing older than `since`, the start of the attempt,
+    belongs to it, whatever the marks say.
     """
-    group = 0 if root_is_gone and root in table else root
+    young = {pid: process for pid, process in table.items() if process.start >= since}
     found = {
         process.pid
-        for process in table.values()
-        if group in (process.group, process.session) or claimed(process)
+        for process in young.values()
+        if (root and root in (process.group, process.session)) or claimed(process)
     }
-    return sorted(found | descendants(table, found))
+    return sorted(found | descendants(young, found))
 
 
 def descendants(table: dict[int, Process], roots: set[int]) -> set[int]:

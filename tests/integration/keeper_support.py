@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,11 +50,28 @@ class Home:
     async def __aexit__(self, *_: object) -> None:
         pid = self.client.keeper_pid
         await self.client.close()
-        for stray in [*self.strays(), pid]:
+        for stray in [*self.strays(), pid, self.client.keeper_pid]:
             tree.send([stray], signal.SIGKILL)
+
+    async def reopen(self) -> None:
+        """A new worker comes."""
+        self.client = await KeeperClient.open(self.state_dir)
+
+    async def lose_link(self) -> None:
+        """The worker vanishes without a goodbye."""
+        await self.client.close(goodbye=False)
+
+    async def until_keeper_left(self) -> None:
+        """Wait until the keeper's process is gone."""
+        await eventually(lambda: not alive(self.client.keeper_pid))
+
+    async def end_of(self, key: str) -> Exited:
+        """How an attempt ended, known already or as soon as it is told."""
+        return self.client.held()[key].exited or await self.event(Exited)
 
     def strays(self) -> list[int]:
         """Everything below the keeper, and everything that carries this test's mark."""
+        assert self.client.keeper_pid > 1
         table = tree.snapshot()
         mark = os.fsencode(f"RELAYQ_FENCE={self.state_dir}")
         marked = {pid for pid in table if tree.carries(pid, [mark])}
@@ -90,6 +107,15 @@ class Home:
     async def until(self, check: Callable[[], Any]) -> None:
         """Wait for a fact."""
         await eventually(check)
+
+    def has_forgotten_all_but(self, *keys: str) -> Callable[[], Awaitable[bool]]:
+        """Whether the keeper itself holds only these."""
+
+        async def check() -> bool:
+            held = (await self.raw({"do": "list"}))["held"]
+            return {entry["key"] for entry in held} == set(keys)
+
+        return check
 
     async def raw(self, message: dict[str, Any] | bytes) -> dict[str, Any]:
         """Say one line to the keeper on a connection of its own; its first answer but the greeting."""
