@@ -6,9 +6,7 @@ The public names are resolved when they are first used (PEP 562), so that
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient as AsyncClient
     from relayq.client.sync import Client as Client
@@ -64,7 +62,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module 'relayq' has no attribute {name!r}")
     module = import_module(_HOMES[name])

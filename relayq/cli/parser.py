@@ -14,6 +14,8 @@ from typing import NoReturn
 from relayq.cli.commands import COMMANDS, Command
 from relayq.errors import UsageError
 
+HELP_WIDTH = 100
+
 
 class Parser(argparse.ArgumentParser):
     """argparse that raises UsageError instead of leaving the process."""
@@ -36,6 +38,13 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{self.prog} has no option {flag}{hint}; see `{self.prog} --help`")
 
 
+class _Formatter(argparse.HelpFormatter):
+    """argparse makes one for each argument; measuring the terminal each time would cost 2 ms."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34, width=HELP_WIDTH)
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`, did you mean x?` for the nearest of `known`, or nothing."""
     import difflib
@@ -48,6 +57,7 @@ def parser_of(command: Command) -> tuple[Parser, ModuleType]:
     """Import the module of `command` and build its parser."""
     module = import_module(f"relayq.cli.{command.module}")
     parser = Parser(
+        formatter_class=_Formatter,
         prog=f"relayq {command.name}",
         description=command.summary[:1].upper() + command.summary[1:] + ".",
         allow_abbrev=False,

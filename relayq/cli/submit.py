@@ -7,6 +7,7 @@ redis or asyncio unless an abbreviated id has to be looked up.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -29,14 +30,14 @@ CHUNK = 5_000
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("source", nargs="?", metavar="-", help="read one JSON spec a line from stdin")
+    parser.add_argument("words", nargs="*", metavar="-", help="read one JSON spec a line from stdin")
     parser.add_argument("--json", action="store_true", help="print one JSON object a job")
     add_job_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Submit what was asked for."""
-    if args.source == "-":
+    if args.words == ["-"]:
         _submit_lines(args, submitter_of(args))
         return OK
     refuse_bare_words(args)
@@ -52,8 +53,9 @@ def submitter_of(args: argparse.Namespace) -> Submitter:
 
 def refuse_bare_words(args: argparse.Namespace) -> None:
     """A command without `--` before it: say where it belongs."""
-    if args.source is not None:
-        raise UsageError(f"put -- before the command: relayq {args.command} [OPTIONS] -- {args.source} ...")
+    if args.words:
+        command = " ".join(args.words)
+        raise UsageError(f"put -- before the command: relayq {args.command} [OPTIONS] -- {command}")
 
 
 def spec_of(args: argparse.Namespace) -> JobSpec:
@@ -83,6 +85,7 @@ def _whole_ids(args: argparse.Namespace, after: list[str]) -> list[str]:
 
 def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> None:
     """Every line of stdin is a spec. A chunk with a bad line is not submitted, nor is what follows it."""
+    gc.enable()
     specs = _specs(sys.stdin, fields_of(args))
     while chunk := list(islice(specs, CHUNK)):
         for receipt in submitter.submit_many(chunk):

@@ -9,8 +9,10 @@ that travels with the submission and costs no round trip.
 from __future__ import annotations
 
 import sys
-import threading
 import time
+
+# What threading.Lock is; importing threading for it would cost a cold submit 1.5 ms.
+from _thread import allocate_lock
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -18,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from relayq.client.dispatch import Dispatcher, Receipt
 from relayq.errors import HubUnreachable, NotFound
-from relayq.hub import choose_url
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 LOOK_AGAIN_S = 30.0
 
 
+def choose_url(config: Config) -> tuple[str, bool]:
+    """The hub's URL, and whether it is the local one, whose code is loaded only when it is."""
+    if config.url:
+        return config.url, False
+    from relayq import hub
+
+    return hub.choose_url(config)
+
+
 def tell_on_stderr(sentence: str) -> None:
     """What a submitter does with a word for the person."""
     sys.stderr.write(f"relayq: {sentence}\n")
@@ -46,7 +56,7 @@ class Submitter:
         self.config = config
         self.url, self.is_embedded = choose_url(config)
         self._tell = tell
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._looked_s = float("-inf")
         self._lanes_seen: set[str] = set()
 
