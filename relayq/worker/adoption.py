@@ -41,7 +41,7 @@ async def adopt(board: Board, spool: Spool, keeper: KeeperClient, attempts_dir: 
             board.replay(Report(job=one.job, attempt=one.attempt, outcome="handback"))
     for key, held in kept.items():
         await _drop(keeper, key, held)
-    _write_off(spool, lost)
+    await _write_off(spool, lost)
 
 
 def _is_lost(held: Held) -> bool:
@@ -64,11 +64,11 @@ async def _drop(keeper: KeeperClient, key: str, held: Held | None) -> None:
     await keeper.forget([key])
 
 
-def _write_off(spool: Spool, lost: list[OpenAttempt]) -> None:
+async def _write_off(spool: Spool, lost: list[OpenAttempt]) -> None:
     for one in lost:
         log.warning("attempt lost", extra={"job": one.job, "attempt": one.attempt})
     if lost:
         spool.acknowledged([(one.job, one.attempt) for one in lost])
-        spool.ended(
+        await spool.ended(
             Ending(job=one.job, attempt=one.attempt, exp_s=one.exp_s, done=False, report=None) for one in lost
         )

@@ -9,6 +9,7 @@ sync, is started once: the board knows it already.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import deque
@@ -47,6 +48,7 @@ class Board:
     ) -> None:
         self._admission, self._spool, self._lanes = admission, spool, lanes
         self._runner, self._shipping, self._bell = runner, shipping, bell
+        self._taking = asyncio.Lock()
         self._waiting: deque[Attempt] = deque()
         self._endings: list[Ending] = []
         self._reports: dict[str, Report] = {}
@@ -57,22 +59,13 @@ class Board:
 
     async def take(self, claims: list[Claim]) -> None:
         """Judge new claims, journal those let in, and start what fits; raises HubError."""
-        await self._admission.prepare(claims)
-        fresh = [claim for claim in claims if self._is_news(claim)]
-        admitted = [a for a in map(self._judged, fresh) if a]
-        if not admitted:
-            return
-        try:
-            self._spool.claimed(map(_journaled, admitted))
-        except WorkerError as error:
-            log.warning("no claim can be journaled, they go back: %s", error)
-            self._refuse_to_start(admitted)
-            return
-        for one in admitted:
-            attempt = self._runner.make(one, self._lanes.cost(one.lane))
-            self.held[one.claim.job] = attempt
-            self._waiting.append(attempt)
-        self.start_waiting()
+        async with self._taking:
+            await self._admission.prepare(claims)
+            fresh = [claim for claim in claims if self._is_news(claim)]
+            admitted = [one for one in map(self._judged, fresh) if one]
+            if admitted and await self._journaled(admitted):
+                self._hold(admitted)
+                self.start_waiting()
 
     def adopt(self, admitted: Admitted) -> Attempt:
         """Hold an attempt that was running before this worker started."""
@@ -137,10 +130,10 @@ class Board:
         held = {job: attempt.admitted.claim.attempt for job, attempt in self.held.items()}
         return held | {job: report.attempt for job, report in self._reports.items()}
 
-    def reports(self) -> list[Report]:
+    async def reports(self) -> list[Report]:
         """What the hub has to hear, journaled; an attempt's output goes before its report."""
         if self._endings:
-            self._journal()
+            await self._journal()
         return [report for job, report in self._reports.items() if self._shipping.is_told(job)]
 
     def has_reports(self) -> bool:
@@ -210,10 +203,23 @@ class Board:
         self._bell.ring()
         return None
 
-    def _refuse_to_start(self, admitted: list[Admitted]) -> None:
+    async def _journaled(self, admitted: list[Admitted]) -> bool:
+        """Write claims down; when that fails they go back to the hub."""
+        try:
+            await self._spool.claimed(map(_entry_of, admitted))
+        except WorkerError as error:
+            log.warning("claims go back: %s", error)
+            for one in admitted:
+                self._reports[one.claim.job] = never_ran(one, "handback")
+            self._bell.ring()
+            return False
+        return True
+
+    def _hold(self, admitted: list[Admitted]) -> None:
         for one in admitted:
-            self._reports[one.claim.job] = never_ran(one, "handback")
-        self._bell.ring()
+            attempt = self._runner.make(one, self._lanes.cost(one.lane))
+            self.held[one.claim.job] = attempt
+            self._waiting.append(attempt)
 
     def _set_running(self, attempt: Attempt) -> None:
         self.room.take(attempt.cost)
@@ -239,10 +245,13 @@ class Board:
             )
         self._bell.ring()
 
-    def _journal(self) -> None:
+    async def _journal(self) -> None:
         endings, self._endings = self._endings, []
+        unkept = [ending for ending in endings if not self.held[ending.job].is_spawned]
+        self._spool.ended_elsewhere(endings)
         try:
-            self._spool.ended(endings)
+            if unkept:
+                await self._spool.flush()
         except WorkerError as error:
             log.warning("exits are reported without being journaled: %s", error)
         for ending in endings:
@@ -253,7 +262,7 @@ class Board:
                 self._spool.acknowledged([(ending.job, ending.attempt)])
 
 
-def _journaled(one: Admitted) -> OpenAttempt:
+def _entry_of(one: Admitted) -> OpenAttempt:
     claim = one.claim
     return OpenAttempt(
         job=claim.job, attempt=claim.attempt, failures=one.failures, exp_s=one.exp_s, body=one.body

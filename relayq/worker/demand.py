@@ -22,6 +22,7 @@ from relayq.worker.lanes import GAP_FILLER_MS, LaneBook, Served, is_short
 EXTRA = "k:not-ahead"
 WANT_MAX = 64
 RESERVE_S = 600.0
+TURN_WEIGHT = 0.2
 # A drain is met with one sync for a handful of exits instead of one for each.
 GATHER_S = 0.004
 
@@ -33,17 +34,18 @@ class Demand:
         self._board, self._lanes = board, lanes
         self._wide = ""
         self._wide_until = 0.0
+        self._turn_ms = GATHER_S * 1000
         self.is_backlogged = False
 
-    def parts(self, rtt_ms: float) -> dict[str, Any]:
+    def parts(self) -> dict[str, Any]:
         """The fields free, lanes, empty_lanes, want and idle of the next SyncRequest."""
         if not self._board.takes_new:
             return {"free": {}, "idle": False}
         free = self._board.unclaimed()
-        ahead = self._ahead(rtt_ms)
+        ahead = self._ahead()
         told_free = free | {"c": free.get("c", 0) + ahead * 1000, EXTRA: free.get("c", 0)} if ahead else free
         fitting, not_fitting = self._sorted(told_free)
-        lanes = [(served.lane.id, self._price(served, rtt_ms, ahead)) for served in fitting]
+        lanes = [(served.lane.id, self._price(served, ahead)) for served in fitting]
         cheapest = min((served.cost.get("c", 1000) for served in fitting), default=1000)
         want = min(WANT_MAX, max(1, told_free.get("c", 0) // max(1, cheapest))) if fitting else 0
         return {
@@ -53,6 +55,10 @@ class Demand:
             "want": want,
             "idle": bool(fitting) and not ahead,
         }
+
+    def took_turn(self, turn_ms: float) -> None:
+        """A sync took so long, from the first look at what to say to the start of what it brought."""
+        self._turn_ms += TURN_WEIGHT * (turn_ms - self._turn_ms)
 
     def heard(self, want: int, claims: int, wide: tuple[str, int] | None) -> None:
         """Learn from a reply: how long the queue seems, and whether a wide job waits."""
@@ -66,12 +72,12 @@ class Demand:
         """Could anything at all be taken now?"""
         return self._board.takes_new and bool(self._sorted(self._board.unclaimed())[0])
 
-    def _ahead(self, rtt_ms: float) -> int:
+    def _ahead(self) -> int:
         """How many jobs to fetch beyond what fits, those that wait already taken off."""
         if not self.is_backlogged:
             return 0
         slots = self._board.room.capacity.get("c", 1000) / 1000
-        return max(0, self._lanes.prefetch(slots, rtt_ms + GATHER_S * 1000) - self._board.waiting)
+        return max(0, self._lanes.prefetch(slots, self._turn_ms + GATHER_S * 1000) - self._board.waiting)
 
     def _sorted(self, free: dict[str, int]) -> tuple[list[Served], list[Served]]:
         fitting, not_fitting = [], []
@@ -83,8 +89,8 @@ class Demand:
                 fitting.append(served)
         return fitting, not_fitting
 
-    def _price(self, served: Served, rtt_ms: float, ahead: int) -> dict[str, int]:
-        if not ahead or is_short(served.mean_ms, rtt_ms):
+    def _price(self, served: Served, ahead: int) -> dict[str, int]:
+        if not ahead or is_short(served.mean_ms, self._turn_ms):
             return served.told
         return {**served.told, EXTRA: served.cost.get("c", 0)}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from relayq.errors import HubError
 from relayq.model.lifecycle import HEARTBEAT_MS
@@ -46,7 +46,7 @@ class Dialogue:
         self.took_nothing = False
         self.facts: Callable[[], dict[str, str]] = dict
         self.on_command: Callable[[str], None] = lambda _: None
-        self.on_over: Callable[[list[Attempt]], Awaitable[None]] = _nothing
+        self.on_over: Callable[[list[Attempt]], None] = lambda _: None
 
     async def register(self) -> None:
         """Appear at the hub with everything held, and settle what it says of that."""
@@ -58,7 +58,8 @@ class Dialogue:
 
     async def exchange(self) -> None:
         """One sync, a full one when it is time; registers again when the hub has forgotten this session."""
-        request = self._compose(full=self.pause_s() == 0)
+        begun_at = time.monotonic()
+        request = await self._compose(full=self.pause_s() == 0)
         reply = await self._session.sync(request)
         if reply is None:
             self._start_over()
@@ -71,6 +72,7 @@ class Dialogue:
             except HubError as error:
                 await self._session.endure(error)
                 self._start_over()
+            self._demand.took_turn((time.monotonic() - begun_at) * 1000)
 
     def pause_s(self) -> float:
         """How long until a sync is due even if nothing happens."""
@@ -99,20 +101,20 @@ class Dialogue:
         self._next_at = 0.0
         self._bell.ring()
 
-    def _compose(self, *, full: bool) -> SyncRequest:
+    async def _compose(self, *, full: bool) -> SyncRequest:
         self._board.hand_back_stale()
         logs = self._shipping.chunks()
         unserved = self._lanes.unserved
         return SyncRequest(
             held=self._board.attempts() if full else {},
             full=full,
-            done=self._board.reports(),
+            done=await self._board.reports(),
             logs=logs,
             progress=self._shipping.progress(),
             unserved=unserved if unserved != self._told_unserved else None,
             facts=self.facts() if full else None,
             mail_id=self._session.mail_id,
-            **self._demand.parts(self._session.rtt_ms),
+            **self._demand.parts(),
         )
 
     async def _absorb(self, request: SyncRequest, reply: SyncReply) -> None:
@@ -121,7 +123,7 @@ class Dialogue:
             self._told_unserved = request.unserved
         self._shipping.acknowledged(reply.log_offsets)
         self._shipping.followed(reply.watched)
-        await self._let_go(self._board.acknowledged(request.done, reply.reports))
+        self._let_go(self._board.acknowledged(request.done, reply.reports))
         self._end(reply.cancels, reply.gone)
         self._command(reply.command)
         self._demand.heard(request.want, len(reply.claims), reply.wide)
@@ -134,11 +136,11 @@ class Dialogue:
         if self._wants_another(request, reply):
             self._bell.ring()
 
-    async def _let_go(self, over: list[Attempt]) -> None:
+    def _let_go(self, over: list[Attempt]) -> None:
         for attempt in over:
             self._shipping.drop(attempt.job)
         if over:
-            await self.on_over(over)
+            self.on_over(over)
 
     def _wants_another(self, request: SyncRequest, reply: SyncReply) -> bool:
         """More to tell, or room left that the hub does not know to be idle."""
@@ -181,7 +183,3 @@ class Dialogue:
 
     def _ring_in(self, delay_s: float) -> None:
         asyncio.get_running_loop().call_later(delay_s, self._bell.ring)
-
-
-async def _nothing(_: list[Attempt]) -> None:
-    return

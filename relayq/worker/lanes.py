@@ -20,8 +20,8 @@ from relayq.worker.probe import find_tool
 
 RECHECK_S = 300.0
 PREFETCH_MAX = 16
-# A job is short when the trip to the hub costs at least a twentieth of it.
-SHORT_TRIPS = 20.0
+# A job is short when the sync that fetches it costs at least a twentieth of it.
+SHORT_TURNS = 20.0
 GAP_FILLER_MS = 60_000.0
 _WEIGHT = 0.2
 
@@ -76,11 +76,11 @@ class LaneBook:
         if served := self.served.get(lane):
             served.mean_ms = _blend(served.mean_ms, run_ms)
 
-    def prefetch(self, slots: float, rtt_ms: float) -> int:
-        """How many jobs to fetch ahead, so that no slot idles during a round trip."""
-        if self.mean_ms is None or not is_short(self.mean_ms, rtt_ms):
+    def prefetch(self, slots: float, turn_ms: float) -> int:
+        """How many jobs to fetch ahead, so that no slot idles while a sync is on its way."""
+        if self.mean_ms is None or not is_short(self.mean_ms, turn_ms):
             return 0
-        return min(PREFETCH_MAX, math.ceil(slots * rtt_ms / max(self.mean_ms, 0.05)))
+        return min(PREFETCH_MAX, math.ceil(slots * turn_ms / max(self.mean_ms, 0.05)))
 
     def _serve(self, lane: Lane, before: Served | None) -> Served:
         price = cost(lane.needs, self.offer)
@@ -88,9 +88,9 @@ class LaneBook:
         return Served(lane=lane, cost=price, told=told, mean_ms=before.mean_ms if before else None)
 
 
-def is_short(mean_ms: float | None, rtt_ms: float) -> bool:
-    """Is the trip to the hub a visible part of such a job?"""
-    return mean_ms is not None and mean_ms <= SHORT_TRIPS * rtt_ms
+def is_short(mean_ms: float | None, turn_ms: float) -> bool:
+    """Is the sync that fetches it a visible part of such a job?"""
+    return mean_ms is not None and mean_ms <= SHORT_TURNS * turn_ms
 
 
 def _blend(mean: float | None, value: float) -> float:

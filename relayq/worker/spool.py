@@ -6,9 +6,10 @@ hub has the report. `ledger` has a row for every id that has ended here, kept un
 the signed spec expires: a finished id is never run again, whatever the hub says,
 and its stored report is told again.
 
-Only two moments are worth an fsync: a batch of claims before its first start and a
-batch of exits before its first report (SD cards wear). Acknowledgements ride along
-with the next of these: to lose one only means telling the hub something twice.
+An fsync is worth its time (SD cards wear) before the first start of a batch of claims,
+and before the first report of exits that nobody else remembers. The exits of commands
+stand in the keeper's journal already: they ride along with the next commit, as do
+acknowledgements, and the keeper is told to forget them only after that.
 
 The clock of a Pi may be set back at every boot. The high-water mark is the latest
 wall clock ever seen here, and an expired spec stays expired.
@@ -16,17 +17,15 @@ wall clock ever seen here, and an expired spec stays expired.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from relayq.errors import WorkerError
 from relayq.store.records import Report
-
-HIGH_WATER_STEP_S = 60
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS open (
@@ -35,7 +34,8 @@ CREATE TABLE IF NOT EXISTS open (
 CREATE TABLE IF NOT EXISTS ledger (
     id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, done INTEGER NOT NULL,
     exp_s INTEGER NOT NULL, report BLOB) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS clock (high_water_s INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY, high_water_s INTEGER NOT NULL);
+INSERT OR IGNORE INTO clock VALUES (1, 0);
 """
 
 
@@ -72,45 +72,52 @@ class Past:
 
 
 class Spool:
-    """The journal and replay ledger in one file; every method is quick and none is async."""
+    """The journal and replay ledger in one file.
+
+    Writes go through a thread, one after the other, because a card may take 50 ms for
+    an fsync; reads have a connection of their own and are answered at once.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._acknowledged: list[tuple[str, int]] = []
+        self._endings: dict[str, Ending] = {}
+        self._writing = asyncio.Lock()
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            row = self._db.execute("SELECT high_water_s FROM clock").fetchone()
-            if row is None:
-                self._db.execute("INSERT INTO clock VALUES (0)")
+            self._writer, self._reader = _connected(path), _connected(path)
+            row = self._reader.execute("SELECT high_water_s FROM clock").fetchone()
         except sqlite3.Error as error:
             raise WorkerError(
                 f"The worker's spool {path} cannot be used: {error}. "
                 "Check that the state directory is writable and has free space."
             ) from None
-        self._high_water_s: int = row[0] if row else 0
+        self._high_water_s: int = row[0]
 
-    def claimed(self, attempts: Iterable[OpenAttempt]) -> None:
+    async def claimed(self, attempts: Iterable[OpenAttempt]) -> None:
         """Journal claims; nothing may start before this returns."""
-        rows = [(one.job, one.attempt, one.failures, one.exp_s, one.body) for one in attempts]
-        with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO open VALUES (?,?,?,?,?)", rows)
+        await self._write([(one.job, one.attempt, one.failures, one.exp_s, one.body) for one in attempts])
 
-    def ended(self, endings: Iterable[Ending]) -> None:
-        """Journal exits; nothing is reported before this returns."""
-        rows = [(e.job, e.attempt, e.done, e.exp_s, _pack(e.report)) for e in endings]
-        with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO ledger VALUES (?,?,?,?,?)", rows)
+    async def ended(self, endings: Iterable[Ending]) -> None:
+        """Journal exits now; nothing of them is reported before this returns."""
+        self.ended_elsewhere(endings)
+        await self.flush()
+
+    def ended_elsewhere(self, endings: Iterable[Ending]) -> None:
+        """Journal exits that the keeper remembers too, with the next commit."""
+        self._endings |= {ending.job: ending for ending in endings}
 
     def acknowledged(self, attempts: Iterable[tuple[str, int]]) -> None:
-        """Close attempts the hub needs to hear nothing more about (written with the next batch)."""
+        """Close attempts the hub needs to hear nothing more about, with the next commit."""
         self._acknowledged += attempts
+
+    async def flush(self) -> None:
+        """Write what rides along; after this the keeper may forget what ended."""
+        if self._endings or self._acknowledged:
+            await self._write([])
 
     def opened(self) -> list[OpenAttempt]:
         """Every attempt that was open when the worker last ended."""
-        rows = self._db.execute(
+        rows = self._reader.execute(
             "SELECT o.job, o.attempt, o.failures, o.exp_s, o.body, l.report FROM open o"
             " LEFT JOIN ledger l ON l.id = o.job AND l.attempt = o.attempt"
         )
@@ -119,41 +126,71 @@ class Spool:
 
     def past(self, job: str) -> Past | None:
         """What has ended here under this id."""
-        row = self._db.execute("SELECT attempt, done, report FROM ledger WHERE id = ?", (job,)).fetchone()
+        if ending := self._endings.get(job):
+            return Past(attempt=ending.attempt, done=ending.done, report=ending.report)
+        row = self._reader.execute("SELECT attempt, done, report FROM ledger WHERE id = ?", (job,)).fetchone()
         return row and Past(attempt=row[0], done=bool(row[1]), report=_unpack(row[2]))
 
     def high_water_s(self, now_s: int) -> int:
-        """The latest wall clock ever seen here, this moment included."""
-        if now_s >= self._high_water_s + HIGH_WATER_STEP_S:
-            self._high_water_s = now_s
-            with self._transaction():
-                self._db.execute("UPDATE clock SET high_water_s = ?", (now_s,))
-        return max(now_s, self._high_water_s)
+        """The latest wall clock ever seen here, this moment included; written with the next commit."""
+        self._high_water_s = max(now_s, self._high_water_s)
+        return self._high_water_s
 
-    def prune(self, now_s: int) -> int:
+    async def prune(self, now_s: int) -> None:
         """Forget ended ids whose spec has expired: they are refused for that reason now."""
         expired_s = self.high_water_s(now_s)
-        with self._transaction():
-            return self._db.execute("DELETE FROM ledger WHERE exp_s < ?", (expired_s,)).rowcount
+        await self._write([], expired_s=expired_s)
 
     def close(self) -> None:
         """Write what is left and close the file."""
-        if self._acknowledged:
-            self.claimed([])
-        self._db.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("DELETE FROM open WHERE job = ? AND attempt = ?", self._acknowledged)
-            yield
-            self._db.execute("COMMIT")
+            self._commit([], list(self._endings.values()), self._acknowledged, 0)
+        finally:
+            self._writer.close()
+            self._reader.close()
+
+    async def _write(self, claims: list[tuple[str, int, int, int, bytes]], *, expired_s: int = 0) -> None:
+        async with self._writing:
+            endings, closed = list(self._endings.values()), self._acknowledged
+            self._acknowledged = []
+            try:
+                await asyncio.to_thread(self._commit, claims, endings, closed, expired_s)
+            except WorkerError:
+                self._acknowledged += closed
+                raise
+            for ending in endings:
+                if self._endings.get(ending.job) is ending:
+                    del self._endings[ending.job]
+
+    def _commit(
+        self,
+        claims: list[tuple[str, int, int, int, bytes]],
+        endings: list[Ending],
+        closed: list[tuple[str, int]],
+        expired_s: int,
+    ) -> None:
+        ended = [(e.job, e.attempt, e.done, e.exp_s, _pack(e.report)) for e in endings]
+        db = self._writer
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany("INSERT OR REPLACE INTO ledger VALUES (?,?,?,?,?)", ended)
+            db.executemany("DELETE FROM open WHERE job = ? AND attempt = ?", closed)
+            db.executemany("INSERT OR REPLACE INTO open VALUES (?,?,?,?,?)", claims)
+            db.execute("DELETE FROM ledger WHERE exp_s < ?", (expired_s,)) if expired_s else None
+            db.execute("UPDATE clock SET high_water_s = ?", (self._high_water_s,))
+            db.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            if db.in_transaction:
+                db.execute("ROLLBACK")
             raise WorkerError(f"The worker's spool {self._path} cannot be written: {error}.") from None
-        self._acknowledged.clear()
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.executescript(_SCHEMA)
+    return db
 
 
 _REPORT_FIELDS = (

@@ -62,10 +62,8 @@ class StateDir:
             path.write_text(secrets.token_hex(8))
         return path.read_text()
 
-    def clear(self, place: str, *, keep_all: bool) -> None:
-        """An attempt is over: remove what need not be kept."""
-        if keep_all:
-            return
+    def clear(self, place: str) -> None:
+        """An attempt has succeeded: its log is kept if it has one, its work directory is not."""
         if _said_something(place):
             shutil.rmtree(f"{place}/work", ignore_errors=True)
         elif not _removed_quickly(place):

@@ -30,7 +30,6 @@ from relayq.trust.keys import owner_key
 from relayq.worker import probe
 from relayq.worker.admission import Admission
 from relayq.worker.adoption import adopt
-from relayq.worker.attempt import Attempt
 from relayq.worker.bell import Bell
 from relayq.worker.board import Board
 from relayq.worker.demand import GATHER_S
@@ -46,6 +45,7 @@ from relayq.worker.session import Session
 from relayq.worker.shipping import Shipping
 from relayq.worker.spool import Spool
 from relayq.worker.statedir import StateDir
+from relayq.worker.tidying import Tidying
 
 log = logging.getLogger("relayq.worker")
 
@@ -125,11 +125,13 @@ class Worker:
             shipping=self._shipping,
             bell=self._bell,
         )
+        self._tidying = Tidying(self._spool, self._keeper, self._dir)
         self._dialogue = Dialogue(
             session=self._session, board=self._board, lanes=lanes, shipping=self._shipping, bell=self._bell
         )
         self._dialogue.facts = self._facts
-        self._dialogue.on_command, self._dialogue.on_over = self._command, self._clear
+        self._dialogue.on_command = self._command
+        self._dialogue.on_over = self._tidying.leave
 
     def _admission(self) -> Admission:
         keys = {*self._config.trust_keys, *self._options.trust}
@@ -171,6 +173,7 @@ class Worker:
                 group.create_task(read_mail(self._session, self._dialogue.deliver)),
                 group.create_task(self._runner.hear_keeper()),
                 group.create_task(self._shipping.watch_files()),
+                group.create_task(self._tidying.tidy()),
                 group.create_task(self._prune()),
             ]
             talk = group.create_task(self._converse())
@@ -211,7 +214,7 @@ class Worker:
 
     async def _prune(self) -> None:
         while True:
-            self._spool.prune(int(time.time()))
+            await self._spool.prune(int(time.time()))
             await asyncio.to_thread(self._dir.prune, self._config.worker.keep_workdir_ms)
             await asyncio.sleep(PRUNE_S)
 
@@ -246,13 +249,6 @@ class Worker:
         left = len(self._board.running)
         log.info("worker left", extra={"left_running": left, "unreported": self._board.has_reports()})
         return 1 if left else 0
-
-    async def _clear(self, over: list[Attempt]) -> None:
-        """The hub has the last word of these attempts: keep of them what the owner may want to see."""
-        await self._keeper.forget(attempt.key for attempt in over if attempt.is_spawned)
-        for attempt in over:
-            if attempt.has_place:
-                self._dir.clear(attempt.place, keep_all=not attempt.is_ok)
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
