@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SPAWN_SLICE_S = 0.02  # how long it spawns before the loop looks at everything else again
 POLL_S = 1.0  # how often a process that is no child is looked at where there are no pidfds
 UNKILLABLE_S = 10.0  # after so long a tree that survives KILL is given up (stuck in the kernel)
+GRACE_MIN_S, GRACE_MAX_S = 60.0, 600.0  # the hub's rule: as long as it has run, within these
 MARKS = ("RELAYQ_JOB_ID", "RELAYQ_ARRAY_INDEX", "RELAYQ_FENCE", "RELAYQ_WORKDIR")
 
 
@@ -148,7 +149,7 @@ class Care:
         self.journal.add(kept.facts())
         try:
             kept.process = spawn.launch(order)
-        except (OSError, ValueError, TypeError, LookupError, MemoryError) as error:
+        except Exception as error:  # whatever is wrong with one order, the others go on
             kept.reason = "spawn"
             kept.code, kept.note = spawn.explain(order, error)
             self.finish(kept)
@@ -208,7 +209,10 @@ class Care:
         """When it will have run too long without a worker."""
         if self.alone_since is None or not kept.orphan_ms:
             return inf
-        return time.monotonic() + self.alone_since + kept.orphan_ms / 1000 - boot_time_s()
+        left_at = time.monotonic() - (boot_time_s() - self.alone_since)
+        if kept.orphan_ms > 0:
+            return left_at + kept.orphan_ms / 1000
+        return left_at + min(GRACE_MAX_S, max(GRACE_MIN_S, left_at - kept.started_at))
 
     def reap(self) -> None:
         """Learn which children have ended; orphans among them are only buried."""

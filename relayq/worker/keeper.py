@@ -22,7 +22,8 @@ The worker says (nothing is acknowledged, everything may be repeated):
     {"do": "start", "orders": [order]}      a key that is kept is never started again
         order: {"key": "<job>.<attempt>", "argv", "env", "cwd" ("" = <dir>/work), "dir",
                 "stdin" (a file or ""), "timeout_ms" (0 = none), "kill_ms" (TERM to KILL),
-                "orphan_ms" (how long it may run without a worker; 0 = for ever),
+                "orphan_ms" (how long it may run without a worker; 0 = for ever, -1 = as long
+                as it had run when the worker left, at least 1 and at most 10 minutes),
                 "limits": {"data_bytes", "fsize_bytes", "nice"}}
     {"do": "kill", "key", "reason", "kill_ms" (optional)}
     {"do": "list"}                          answered by {"ev": "held", "held": [entry]}
@@ -68,6 +69,7 @@ VERSION = 1
 LINGER_S = 5.0  # how long it waits for a connection before it leaves
 GLANCE_S = 1.0  # how often it looks around while it is alone or the disk is full
 LONGEST_LINE = 64 * 1024 * 1024
+LONGEST_LOG = 256 * 1024
 LONGEST_BACKLOG = 8 * 1024 * 1024
 LOCKED_EXIT = 3
 
@@ -85,7 +87,7 @@ def main() -> int:
             return LOCKED_EXIT
         listener = listen("keeper.sock")
         journal = Journal(f"{state}/keeper.journal")
-        log = os.open("keeper.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        log = open_log("keeper.log")
     except OSError as error:
         sys.stderr.write(f"the keeper cannot start in {sys.argv[1]}: {error}\n")
         return 1
@@ -110,6 +112,14 @@ def listen(path: str) -> socket.socket:
     listener.listen(16)
     listener.setblocking(False)
     return listener
+
+
+def open_log(path: str) -> int:
+    """The file for what should never be said: the traceback of the keeper before this one is kept."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    if os.fstat(log).st_size > LONGEST_LOG:
+        os.ftruncate(log, 0)
+    return log
 
 
 class Line:

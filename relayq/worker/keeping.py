@@ -224,7 +224,7 @@ class KeeperClient:
     async def _read_for_ever(self, reader: asyncio.StreamReader) -> None:
         """Hear the keeper; when it dies, attach to the next one."""
         while True:
-            with suppress(ConnectionError):
+            with suppress(ConnectionError, ValueError):  # a line that is no JSON is a link that is broken
                 while line := await reader.readline():
                     self._hear(json.loads(line))
             log.warning("keeper lost", extra={"pid": self.keeper_pid})

@@ -57,12 +57,12 @@ class Kept:
         self.boot: str = facts["boot"]
         self.pid = 0
         self.start = 0
-        self.started_at = time.monotonic() - max(0.0, time.time() - self.at_ms / 1000)
+        self.started_at: float = time.monotonic() - max(0.0, time.time() - self.at_ms / 1000)
         self.process: subprocess.Popen[bytes] | None = None
         self.code: int | None = None
         self.reason = ""  # why it is being ended, or "" while it is not
         self.note = ""
-        self.kill_at = 0.0  # from when on its tree is killed, once it is being ended or gone
+        self.kill_at: float = 0.0  # from when on its tree is killed, once it is being ended or gone
         self.look_at = 0.0  # when to look at its tree again
         self.pause_s = 0.0
         self.poll_at = 0.0  # when to see whether a process that is no child still runs

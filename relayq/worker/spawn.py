@@ -94,7 +94,7 @@ def explain(order: dict[str, Any], error: Exception) -> tuple[int, str]:
 
     The sentence also goes into the attempt's own stderr, where people look first.
     """
-    command = order["argv"][0] if order["argv"] else ""
+    command = next(iter(order.get("argv") or ()), "")
     missing = isinstance(error, FileNotFoundError) and os.fsdecode(error.filename or "") == command
     note = f"cannot start {command!r}: {error}"
     with suppress(OSError), open(f"{order['dir']}/err", "a") as file:

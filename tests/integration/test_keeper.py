@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from relayq.worker.keeping import Exited, KeeperClient, Started
+from relayq.worker.keeping import KEEPER, Exited, KeeperClient, Started
 from tests.integration.keeper_support import Home, alive, pid_in, shell
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs processes and unix sockets")
@@ -272,6 +275,17 @@ async def test_nonsense_is_refused_and_does_no_harm(keeper: Home) -> None:
     assert (await keeper.run("a.1", "/bin/true")).code == 0
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"argv": []}, {"argv": [3]}, {"argv": None}, {"limits": [1]}, {"cwd": 3}, {"env": {"a=b": "c"}}]
+)
+async def test_an_order_that_makes_no_sense_ends_alone(keeper: Home, wrong: dict[str, Any]) -> None:
+    order = keeper.order("a.1", "/bin/true") | wrong
+    await keeper.client.start([order, keeper.order("b.1", "/bin/true")])
+    ends = {exited.key: exited for exited in [await keeper.event(Exited), await keeper.event(Exited)]}
+    assert (ends["a.1"].reason, ends["a.1"].code) == ("spawn", 126)
+    assert ends["b.1"].reason == "exit"
+
+
 async def test_a_long_state_directory_is_no_obstacle(tmp_path: Path) -> None:
     async with Home(tmp_path / ("long" * 50)) as home:
         assert (await home.run("a.1", "/bin/true")).code == 0
@@ -282,11 +296,30 @@ async def test_the_socket_is_private_and_the_keeper_has_no_environment(keeper: H
     assert Path(f"/proc/{keeper.client.keeper_pid}/environ").read_bytes() == b""
 
 
-async def test_the_keeper_is_small_and_knows_no_relayq(keeper: Home) -> None:
+async def test_the_keeper_is_small(keeper: Home) -> None:
     await keeper.run("a.1", "/bin/true")
     status = Path(f"/proc/{keeper.client.keeper_pid}/status").read_text()
     resident_kib = int(status.partition("VmRSS:")[2].split()[0])
     assert resident_kib < 16 * 1024
+
+
+def test_the_keeper_needs_only_its_own_files_and_the_standard_library() -> None:
+    directory = str(KEEPER.parent)
+    script = (
+        f"import sys; sys.path.insert(0, {directory!r}); import keeper\n"
+        f"for name, module in sys.modules.items():\n"
+        f"    print(name, (getattr(module, '__file__', '') or '').startswith({directory!r}))"
+    )
+    argv = [sys.executable, "-S", "-E", "-s", "-c", script]
+    loaded = dict(line.split() for line in subprocess.check_output(argv, text=True).splitlines())
+    assert not any(name.startswith("relayq") for name in loaded)
+    assert {name for name, is_ours in loaded.items() if is_ours == "True"} == {
+        "keeper",
+        "care",
+        "kept",
+        "spawn",
+        "tree",
+    }
 
 
 async def test_two_clients_hear_the_same(keeper: Home) -> None:

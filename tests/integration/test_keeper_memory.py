@@ -109,10 +109,8 @@ async def test_a_job_without_a_worker_ends_when_its_grace_is_over(keeper: Home) 
     await keeper.lose_link()
     await keeper.until(lambda: not alive(started.pid))
     await keeper.reopen()
-    held = keeper.client.held()
-    assert held["a.1"].exited
-    assert held["a.1"].exited.reason == "orphan"
-    assert held["b.1"].exited is None
+    assert (await keeper.end_of("a.1")).reason == "orphan"
+    assert keeper.client.held()["b.1"].exited is None
 
 
 async def test_the_grace_of_a_job_does_not_run_while_its_worker_is_there(keeper: Home) -> None:
@@ -191,6 +189,17 @@ async def test_what_ran_before_a_reboot_is_known_as_lost_with_the_machine(keeper
     exited = await keeper.end_of("a.1")
     assert (exited.code, exited.reason) == (-1, "machine_lost")
     assert not alive(started.pid)  # its mark, not its pid, tells that it is ours
+
+
+async def test_a_process_whose_pid_was_never_written_down_is_found_by_its_mark(keeper: Home) -> None:
+    started = await running(keeper)
+    await keeper.lose_link()
+    kill_keeper(keeper)
+    journal = keeper.state_dir / "keeper.journal"
+    journal.write_text(journal.read_text().splitlines()[0] + "\n")
+    await keeper.reopen()
+    assert (await keeper.end_of("a.1")).reason == "keeper_lost"
+    assert not alive(started.pid)
 
 
 async def test_an_end_is_remembered_though_keeper_and_worker_died_right_after(keeper: Home) -> None:
