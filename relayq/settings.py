@@ -85,7 +85,7 @@ def _truth(value: object) -> bool:
 
 def _whole(low: int, high: int) -> Callable[[object], int]:
     def read(value: object) -> int:
-        text = "" if isinstance(value, bool) else str(value)
+        text = str(value)
         if text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high:
             return int(text)
         raise ValueError(f"a whole number from {low} to {high}")
@@ -95,7 +95,7 @@ def _whole(low: int, high: int) -> Callable[[object], int]:
 
 def _positive(value: object) -> float:
     try:
-        number = 0.0 if isinstance(value, bool) else float(str(value))
+        number = float(str(value))
     except ValueError:
         number = 0.0
     if 0 < number < float("inf"):

@@ -201,7 +201,7 @@ BAD = {
     "hub.url": [5, "", "redis://a\nb"],
     "worker.name": ["a#b", "ä"],
     "worker.labels": [3, ["a", 1]],
-    "worker.slots": [0, -1, 1.5, True, "two", "9" * 30, "²"],
+    "worker.slots": [0, -1, 1.5, True, "two", "9" * 30, "9" * 5000, "²", "٣"],
     "worker.queues": [["a b"], 7],
     "worker.max_memory": ["lots", -1],
     "worker.nice": [20, "-5"],
@@ -210,14 +210,25 @@ BAD = {
     "worker.gpus": ["x"],
     "worker.take_when.on_battery": ["maybe", 2],
     "worker.take_when.max_load": [0, -1, "inf", "nan", True, "x"],
-    "worker.take_when.hours": ["22-06", "22:00", "24:00-06:00", "1:60-2:00", "-1:00-2:00", "²:00-3:00"],
+    "worker.take_when.hours": [
+        "22-06",
+        "22:00",
+        "24:00-06:00",
+        "1:60-2:00",
+        "-1:00-2:00",
+        "²:00-3:00",
+        "1:5-2:00",
+        "001:00-2:00",
+        "x:00-2:00",
+        "٣:00-4:00",
+    ],
     "paths.state_dir": [3, ""],
 }
 
 
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in BAD.items() for value in values])
 def test_a_bad_value_names_the_setting_and_what_was_expected(key: str, value: object) -> None:
-    with pytest.raises(ConfigError, match=rf"^{key} = .* \(flag\) is not "):
+    with pytest.raises(ConfigError, match=rf"^{key} = .* \(flag\) is not (a |true or false|hours such as)"):
         load({key: value})
 
 
@@ -249,6 +260,7 @@ def test_what_is_shown_reads_back_as_the_same_value() -> None:
 def test_a_password_is_neither_shown_nor_in_a_representation_nor_in_an_error() -> None:
     config = load({"hub.url": "rediss://worker:s3cret@hub.example"})
     assert ("hub.url", "rediss://worker:***@hub.example", "flag") in list(config.shown())
+    assert ("hub.url", "redis://hub", "flag") in list(load({"hub.url": "redis://hub"}).shown())
     assert "s3cret" not in repr(config)
     with pytest.raises(ConfigError) as caught:
         load({"hub.url": "rediss://worker:s3cret@hub.example\n"})
@@ -328,6 +340,11 @@ def test_a_variable_moves_a_directory_and_what_depends_on_it(
     assert (config.fleet, config.config_dir) == ("moved", tmp_path)
     assert (str(config.state_dir), str(config.runtime_dir)) == ("/s", "/s/run")
     assert config.owner_key_path == Path.home() / "d" / "owner.key"
+
+
+def test_the_owner_key_may_lie_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAYQ_OWNER_KEY", "/stick/owner.key")
+    assert str(load().owner_key_path) == "/stick/owner.key"
 
 
 def test_the_runtime_directory_is_short_enough_for_a_socket(tmp_path: Path) -> None:
