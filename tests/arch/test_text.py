@@ -41,3 +41,20 @@ def test_no_test_waits_for_a_duration() -> None:
 
 def test_no_lock_file_names_a_registry() -> None:
     assert tracked("uv.lock", "*/uv.lock") == []
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    broken = [
+        f"{shown(page)} -> {target}"
+        for page in tracked("*.md")
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_readme_and_ci_run_the_same_tests() -> None:
+    commands = ["python3 -m venv .venv", ".venv/bin/pip install -q -e '.[dev]'", ".venv/bin/pytest"]
+    assert " && ".join(commands) in (ROOT / "README.md").read_text()
+    checks = (ROOT / ".ci" / "run").read_text()
+    assert all(command.replace("python3 ", "") in checks for command in commands)
