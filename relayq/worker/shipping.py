@@ -12,6 +12,7 @@ everything goes on from there; what the hub has already it skips.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class Shipping:
         self._due: set[str] = set()
         self._untold: set[str] = set()
         self._watched: set[str] = set()
+        self._hurry = asyncio.Event()
         self._news: dict[str, Progress] = {}
 
     # -- what is due
@@ -59,12 +61,21 @@ class Shipping:
     async def watch_files(self) -> None:
         """Look for new output for ever."""
         while True:
-            await asyncio.sleep(WATCHED_S if self._watched else LOOK_S)
+            await self._pause(WATCHED_S if self._watched else LOOK_S)
             for attempt in [one for one in self.held.values() if one.is_running]:
                 if attempt.progress:
                     self._hear(attempt)
                 if attempt.has_place:
                     self._look(attempt)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, unless somebody begins to follow a log."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        if self._hurry.is_set():
+            self._hurry.clear()
+            await asyncio.sleep(WATCHED_S)
 
     def ended(self, attempt: Attempt) -> None:
         """Everything it has left to say is due now."""
@@ -72,9 +83,10 @@ class Shipping:
             self._due.add(attempt.job)
 
     def watch(self, job: str) -> None:
-        """Somebody follows this log from now on."""
+        """Somebody follows this log from now on, or will as soon as the job is held: its claim may come later."""
+        self._watched.add(job)
+        self._hurry.set()
         if job in self.held:
-            self._watched.add(job)
             self._due.add(job)
             self._bell.ring()
 
@@ -119,10 +131,10 @@ class Shipping:
 
     def followed(self, jobs: list[str]) -> None:
         """These, and no others, are followed."""
-        for job in jobs:
-            if job not in self._watched:
-                self.watch(job)
-        self._watched.intersection_update(jobs)
+        news = set(jobs) - self._watched
+        self._watched = set(jobs)
+        for job in news:
+            self.watch(job)
 
     def rewind(self) -> None:
         """A sync did not get through: send again from where the hub's copy ends."""
