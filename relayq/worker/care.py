@@ -63,16 +63,16 @@ class Care:
         self.news: list[dict[str, Any]] = []
         self.alone_since: float | None = boot_time_s()
         for kept in self.kept.values():
-            self.resume(kept)
+            self._resume(kept)
         journal.rewrite(self.kept.values())
 
     def turn(self) -> None:
         """Do everything that is due now."""
-        self.spawn_some()
-        self.reap()
+        self._spawn_some()
+        self._reap()
         for kept in list(self.active.values()):
             if self.due_at(kept) <= time.monotonic():
-                self.attend(kept)
+                self._attend(kept)
 
     def patience_s(self) -> float:
         """How long until something is due."""
@@ -86,7 +86,7 @@ class Care:
         """Accept an order; of a key that is kept already it only tells again what is known."""
         known = self.kept.get(order["key"])
         if known is None:
-            kept = Kept(self.facts(order))
+            kept = Kept(self._facts(order))
             self.kept[kept.key] = self.active[kept.key] = kept
             self.waiting.append(order)
         elif known.exit:
@@ -94,7 +94,7 @@ class Care:
         elif known.pid:
             self.news.append({"ev": "started"} | known.shown())
 
-    def facts(self, order: dict[str, Any]) -> dict[str, Any]:
+    def _facts(self, order: dict[str, Any]) -> dict[str, Any]:
         """What the journal will say about the order."""
         facts: dict[str, Any] = {
             name: int(order.get(name, 0)) for name in ("timeout_ms", "kill_ms", "orphan_ms")
@@ -114,11 +114,11 @@ class Care:
             return
         kept.reason, kept.kill_at = reason, kill_at
         if kept.pid:
-            tree.send(self.members(kept), signal.SIGTERM)
+            tree.send(self._members(kept), signal.SIGTERM)
         else:
             self.journal.add(kept.facts())
             kept.code = 128 + signal.SIGTERM
-            self.finish(kept)
+            self._finish(kept)
 
     def forget(self, keys: list[str]) -> None:
         """Drop what has ended and is safe elsewhere."""
@@ -131,16 +131,16 @@ class Care:
 
     # How an attempt begins.
 
-    def spawn_some(self) -> None:
+    def _spawn_some(self) -> None:
         """Start what waits, for a slice of time."""
         until = time.monotonic() + SPAWN_SLICE_S
         while self.waiting and time.monotonic() < until:
             order = self.waiting.popleft()
             kept = self.active.get(order["key"])
             if kept:
-                self.spawn(kept, order)
+                self._spawn(kept, order)
 
-    def spawn(self, kept: Kept, order: dict[str, Any]) -> None:
+    def _spawn(self, kept: Kept, order: dict[str, Any]) -> None:
         """Start one order.
 
         The order is on disk before the process exists: no process is ever unknown.
@@ -152,7 +152,7 @@ class Care:
         except Exception as error:  # whatever is wrong with one order, the others go on
             kept.reason = "spawn"
             kept.code, kept.note = spawn.explain(order, error)
-            self.finish(kept)
+            self._finish(kept)
             return
         kept.pid = kept.process.pid
         kept.start = tree.start_of(kept.pid)
@@ -160,19 +160,19 @@ class Care:
         self.journal.add({"pid": kept.pid, "key": kept.key, "start": kept.start})
         self.news.append({"ev": "started"} | kept.shown())
 
-    def resume(self, kept: Kept) -> None:
+    def _resume(self, kept: Kept) -> None:
         """Take over an attempt of an earlier keeper: it is watched while it lives."""
         if kept.exit:
             return
         self.active[kept.key] = kept
         same_boot = kept.boot == self.boot
         if same_boot and kept.pid and tree.still_runs(kept.pid, kept.start, kept.at_ms):
-            self.watch(kept)
+            self._watch(kept)
         else:
             kept.reason = "keeper_lost" if same_boot else "machine_lost"
-            self.note_end(kept, UNKNOWN)
+            self._note_end(kept, UNKNOWN)
 
-    def watch(self, kept: Kept) -> None:
+    def _watch(self, kept: Kept) -> None:
         """Have the end of a process that is no child end the select; without pidfds it is polled."""
         try:
             watcher = os.pidfd_open(kept.pid)
@@ -198,10 +198,10 @@ class Care:
         if kept.reason:
             due = max(kept.kill_at, kept.look_at)
         else:
-            due = min(self.timeout_at(kept), self.orphan_at(kept))
+            due = min(self._timeout_at(kept), self.orphan_at(kept))
         return due if kept.process else min(due, kept.poll_at)
 
-    def timeout_at(self, kept: Kept) -> float:
+    def _timeout_at(self, kept: Kept) -> float:
         """When it will have run too long."""
         return kept.started_at + kept.timeout_ms / 1000 if kept.timeout_ms else inf
 
@@ -214,7 +214,7 @@ class Care:
             return left_at + kept.orphan_ms / 1000
         return left_at + min(GRACE_MAX_S, max(GRACE_MIN_S, left_at - kept.started_at))
 
-    def reap(self) -> None:
+    def _reap(self) -> None:
         """Learn which children have ended; orphans among them are only buried."""
         while self.mains or tree.LINUX:
             try:
@@ -226,54 +226,54 @@ class Care:
             kept = self.mains.pop(pid, None)
             if kept and kept.process:
                 kept.process.returncode = os.waitstatus_to_exitcode(status)
-                self.note_end(kept, kept.process.returncode)
+                self._note_end(kept, kept.process.returncode)
 
-    def note_end(self, kept: Kept, code: int) -> None:
+    def _note_end(self, kept: Kept, code: int) -> None:
         """The main process is gone; a negative code is a signal, as in subprocess."""
         kept.code = code if code >= UNKNOWN else 128 - code
         kept.kill_at = kept.kill_at or time.monotonic()
         kept.run_ms = int((time.monotonic() - kept.started_at) * 1000)
         kept.look_at = 0.0
 
-    def attend(self, kept: Kept) -> None:
+    def _attend(self, kept: Kept) -> None:
         """Do what is due for one attempt."""
         now = time.monotonic()
         if kept.code is None and kept.process is None and now >= kept.poll_at:
-            self.poll(kept)
+            self._poll(kept)
         if kept.code is not None:
-            self.sweep(kept)
+            self._sweep(kept)
         elif kept.reason and now >= kept.kill_at:
-            self.kill(kept, self.members(kept))
-        elif now >= self.timeout_at(kept):
+            self._kill(kept, self._members(kept))
+        elif now >= self._timeout_at(kept):
             self.end(kept.key, "timeout")
         elif now >= self.orphan_at(kept):
             self.end(kept.key, "orphan")
 
-    def poll(self, kept: Kept) -> None:
+    def _poll(self, kept: Kept) -> None:
         """See whether a process that is no child still runs."""
         kept.poll_at = time.monotonic() + POLL_S
         if not tree.still_runs(kept.pid, kept.start, kept.at_ms):
             kept.reason = kept.reason or "keeper_lost"
-            self.note_end(kept, UNKNOWN)
+            self._note_end(kept, UNKNOWN)
 
-    def sweep(self, kept: Kept) -> None:
+    def _sweep(self, kept: Kept) -> None:
         """The main process is gone: finish once nothing of its tree is left."""
-        left = self.left_over(kept)
+        left = self._left_over(kept)
         if left and time.monotonic() < kept.kill_at + UNKILLABLE_S:
-            self.kill(kept, left)
+            self._kill(kept, left)
             return
         if left:
             kept.note = f"processes {left} survive SIGKILL"
-        self.finish(kept)
+        self._finish(kept)
 
-    def kill(self, kept: Kept, pids: list[int]) -> None:
+    def _kill(self, kept: Kept, pids: list[int]) -> None:
         """Send KILL if it is time for it, and look again soon."""
         if time.monotonic() >= kept.kill_at:
             tree.send(pids, signal.SIGKILL)
         kept.pause_s = min(0.5, max(0.01, 2 * kept.pause_s))
         kept.look_at = time.monotonic() + kept.pause_s
 
-    def finish(self, kept: Kept) -> None:
+    def _finish(self, kept: Kept) -> None:
         """Write down how it ended and tell it."""
         kept.exit = {
             "exit": kept.key,
@@ -288,7 +288,7 @@ class Care:
 
     # Who belongs to it.
 
-    def left_over(self, kept: Kept) -> list[int]:
+    def _left_over(self, kept: Kept) -> list[int]:
         """What is left of the tree whose main process is gone.
 
         The process table is read twice before "nothing" is believed: a fork may slip
@@ -296,9 +296,9 @@ class Care:
         """
         if kept.process and not tree.children() - self.mains.keys() and not tree.group_lives(kept.pid):
             return []
-        return self.members(kept) or self.members(kept)
+        return self._members(kept) or self._members(kept)
 
-    def members(self, kept: Kept) -> list[int]:
+    def _members(self, kept: Kept) -> list[int]:
         """Every process of the attempt, by all the marks there are."""
         marks = {os.fsencode(mark) for mark in kept.marks}
         table = tree.snapshot()
@@ -307,11 +307,11 @@ class Care:
         root = 0 if kept.code is not None and kept.pid in table else kept.pid
 
         def claimed(process: tree.Process) -> bool:
-            return tree.carries(process.pid, marks) or self.is_stray_of(kept, process)
+            return tree.carries(process.pid, marks) or self._is_stray_of(kept, process)
 
         return tree.family(table, root, kept.start, claimed)
 
-    def is_stray_of(self, kept: Kept, process: tree.Process) -> bool:
+    def _is_stray_of(self, kept: Kept, process: tree.Process) -> bool:
         """Whether an orphan in this process's arms comes from that attempt, or from no other one.
 
         Only orphans of this process's own children come to it, not those of an earlier keeper's.
