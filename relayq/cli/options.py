@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 from relayq.errors import UsageError
 
+# Where argparse keeps what was typed for a job, so that `--name` and the like never clash with ours.
+JOB_PREFIX = "job_"
+
 
 class JobOption(NamedTuple):
     """One option: flag, field of the spec, what to show for its value, help, and how values become JSON.
@@ -36,7 +39,10 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
             option.flag, dest=_dest(option), action="append", metavar=option.metavar, help=option.help
         )
     group.add_argument(
-        "--sequential", action="store_true", help="run the array's elements one after the other"
+        "--sequential",
+        dest=f"{JOB_PREFIX}sequential",
+        action="store_true",
+        help="run the array's elements one after the other",
     )
 
 
@@ -49,7 +55,7 @@ def fields_of(args: argparse.Namespace) -> dict[str, Any]:
             continue
         value = option.read(values) if option.read else values[-1]
         fields[option.field] = {**fields.get(option.field, {}), **value} if isinstance(value, dict) else value
-    if args.sequential:
+    if args.job_sequential:
         fields["array"] = _sequential(fields.get("array"))
     return fields
 
@@ -63,7 +69,7 @@ def command_of(args: argparse.Namespace) -> str | list[str]:
 
 
 def _dest(option: JobOption) -> str:
-    return "job_" + option.flag[2:].replace("-", "_")
+    return JOB_PREFIX + option.flag[2:].replace("-", "_")
 
 
 def _whole(values: list[str]) -> int:
@@ -119,6 +125,21 @@ def _file_text(values: list[str]) -> str:
     return read_text(values[-1])
 
 
+def _moment(values: list[str]) -> str:
+    """A time with its zone; without one it is local time, and without a date the next such time."""
+    from datetime import datetime, time, timedelta
+
+    text = values[-1]
+    try:
+        if "T" in text or "-" in text:
+            return datetime.fromisoformat(text).astimezone().isoformat()
+        moment = datetime.combine(datetime.now().date(), time.fromisoformat(text)).astimezone()
+    except ValueError:
+        raise UsageError(f"{text!r} is not a time: write 2027-01-31T18:00 or 18:00") from None
+    is_past = moment < datetime.now().astimezone()
+    return (moment + timedelta(days=1) if is_past else moment).isoformat()
+
+
 def _as_list(values: list[str]) -> list[str]:
     return values
 
@@ -165,7 +186,7 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--timeout", "timeout", "TIME", "the limit of one attempt: 90s, 15m, 2h"),
     JobOption("--deadline", "deadline", "TIME", "give up if it has not started by then"),
     JobOption("--delay", "delay", "TIME", "start no earlier than this from now"),
-    JobOption("--at", "at", "TIME", "start no earlier than this: 2027-01-31T18:00 or 18:00"),
+    JobOption("--at", "at", "TIME", "start no earlier than this: 2027-01-31T18:00, or 18:00", _moment),
     JobOption(
         "--after", "after", "ID[:ON]", "start when that job has ended: ok (default), any or failed", _as_list
     ),
@@ -188,10 +209,9 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--share", "share", "NAME", "in whose name it runs; names share the workers fairly"),
     JobOption("--env-file", "env", "FILE", "a file of NAME=VALUE lines for the environment", _env_files),
     JobOption("--env", "env", "NAME=VALUE", "a variable of the job's environment", _pairs),
-    JobOption("--secret", "secrets", "NAME=VALUE", "a variable that is struck out of the output", _pairs),
+    JobOption("--secret", "secrets", "NAME=VALUE", "such a variable whose value RelayQ never shows", _pairs),
     JobOption("--cwd", "cwd", "DIR", "where it runs, on the worker (default: a directory of its own)"),
     JobOption("--stdin", "stdin", "FILE", "what it reads from stdin, sent along", _file_text),
-    JobOption("--out", "outputs", "GLOB", "files to keep from its work directory", _as_list),
     JobOption("--keep-output", "keep_output", "SIZE", "how much output the hub keeps (default: 1M)"),
     JobOption("--on-lost", "on_lost", "WHAT", "when its worker is lost: retry (default), hold or fail"),
     JobOption("--grace", "grace", "TIME", "how long a lost worker may come back with it"),

@@ -31,7 +31,9 @@ SECOND_THOUGHT_S = 1.5
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("words", nargs="*", metavar="--", help="the command stands after --")
+    parser.add_argument(
+        "words", nargs="*", metavar="-- COMMAND", help="one argument is a shell line, several are argv"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="show the job's output and nothing else")
     add_job_options(parser)
 

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from relayq.client.dispatch import Receipt
 
 CHUNK = 5_000
+WORDS = "one argument is a shell line, several are argv; - reads one JSON spec a line from stdin"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("words", nargs="*", metavar="-", help="read one JSON spec a line from stdin")
+    parser.add_argument("words", nargs="*", metavar="- | -- COMMAND", help=WORDS)
     parser.add_argument("--json", action="store_true", help="print one JSON object a job")
     add_job_options(parser)
 

@@ -40,6 +40,8 @@ def job_json(record: JobRecord) -> dict[str, Any]:
     fields = spec.to_dict() if spec else {}
     if "attempts" in fields:
         fields["attempts_max"] = fields["attempts"]
+    if "secrets" in fields:
+        fields["secrets"] = dict.fromkeys(fields["secrets"], "***")
     return {
         **fields,
         "id": record.id,

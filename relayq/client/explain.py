@@ -37,7 +37,8 @@ def sentences(explanation: Explanation, now_ms: int) -> list[str]:
         return [_running(record, now_ms)]
     said = [_blocker(record, kind, detail) for kind, detail in explanation.blockers]
     if record.state == State.RUNNABLE:
-        said += _workers(record, explanation.workers)
+        is_free = all(kind == "ahead" for kind, _ in explanation.blockers)
+        said += _workers(record, explanation.workers, is_free=is_free)
     return said or ["it becomes runnable in a moment"]
 
 
@@ -85,14 +86,15 @@ def _blocker(record: JobRecord, kind: str, detail: str) -> str:
     return f"{kind} {detail}".strip()
 
 
-def _workers(record: JobRecord, workers: list[WorkerRecord]) -> Iterator[str]:
+def _workers(record: JobRecord, workers: list[WorkerRecord], *, is_free: bool) -> Iterator[str]:
     if not workers:
         yield "no worker is known; start one with `relayq worker`"
     for worker in workers:
-        yield f"worker {worker.name} {_state_of(record.lane, worker)}"
+        yield f"worker {worker.name} {_stance(record.lane, worker, is_free=is_free)}"
 
 
-def _state_of(lane: Lane, worker: WorkerRecord) -> str:
+def _stance(lane: Lane, worker: WorkerRecord, *, is_free: bool) -> str:
+    """What this worker has to do with a runnable job; one that `is_free` waits for nothing but a worker."""
     if not worker.online:
         return "is offline"
     if worker.command in ("quiet", "stop", "kill"):
@@ -100,5 +102,5 @@ def _state_of(lane: Lane, worker: WorkerRecord) -> str:
     if why := why_not(lane, worker.offer, worker.unserved):
         return why
     if worker.running:
-        return f"could run it; it is busy with {len(worker.running)} jobs"
-    return "could run it and takes it with its next heartbeat"
+        return f"could run it; it has {len(worker.running)} jobs running"
+    return "could run it and takes it with its next heartbeat" if is_free else "could run it"
