@@ -19,6 +19,7 @@ from __future__ import annotations
 import codecs
 import re
 
+_MARKS_MAX = 4
 _MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _EMOJI = "\u2190-\u2bff\U0001f000-\U0001faff"
 _INVISIBLE = (
@@ -29,7 +30,7 @@ _INVISIBLE = (
 _UNSAFE = (
     f"[\x01-\x1f\x7f-\x9f{_INVISIBLE}\\ud800-\\udfff\ue000-\uf8ff\U000f0000-\U0010ffff]|\\0"
     f"|(?<![{_EMOJI}])[\ufe0e\ufe0f]"  # they choose how an emoji looks
-    f"|(?<=[{_MARKS}]{{4}})[{_MARKS}]"
+    f"|(?<=[{_MARKS}]{{{_MARKS_MAX}}})[{_MARKS}]"
 )
 _PLAIN = re.compile(_UNSAFE)
 _COLOURED = re.compile(rf"\x1b\[([0-9;]{{0,32}})m|{_UNSAFE}")
@@ -74,19 +75,22 @@ class SafeStream:
 
 
 class _Cleaner:
-    """Cleans a text, and remembers whether a colour is on."""
+    """Cleans a text piece by piece; `_before` is what the marks of the next piece stand on."""
 
-    __slots__ = ("_coloured", "_newlines", "_pattern")
+    __slots__ = ("_before", "_coloured", "_newlines", "_pattern")
 
     def __init__(self, *, keep_sgr: bool, keep_newlines: bool) -> None:
         self._pattern = _COLOURED if keep_sgr else _PLAIN
         self._newlines = keep_newlines
         self._coloured = False
+        self._before = ""
 
     def clean(self, text: str) -> str:
         if self._newlines:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        return self._pattern.sub(self._shown, text)
+        before, text = self._before, self._before + text
+        self._before = text[-_MARKS_MAX:]
+        return self._pattern.sub(self._shown, text)[len(before) :]
 
     def end(self) -> str:
         was, self._coloured = self._coloured, False

@@ -258,6 +258,10 @@ def test_a_character_and_a_colour_may_be_cut_anywhere() -> None:
         assert stream([data[:cut], data[cut:]]) == "é\x1b[1;31m✓\nok\x1b[0m"
 
 
+def test_marks_do_not_pile_up_piece_by_piece() -> None:
+    assert stream([b"e", *["\u0301".encode()] * 6]) == "e" + "\u0301" * 4 + "��"
+
+
 def test_an_endless_escape_is_not_held_back_for_ever() -> None:
     assert stream([b"\x1b[" + b"1" * 40, b"2m"]) == "␛[" + "1" * 40 + "2m"
     cleaner = SafeStream()
