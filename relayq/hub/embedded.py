@@ -44,7 +44,7 @@ class Answer(StrEnum):
 
     READY = "ready"
     LOADING = "still loading its data"
-    SILENT = "silent"
+    SILENT = "not answering"
     ABSENT = "gone"
 
 
@@ -64,17 +64,21 @@ def start(config: Config) -> str:
     with locked(place):
         process, socket = read_record(place)
         if process is not None and process.is_alive(place.mark):
-            match settle(process, socket):
-                case Answer.READY:
-                    return url_of(socket)
-                case Answer.SILENT | Answer.LOADING:
-                    raise HubUnreachable(
-                        f"the local hub (process {process.pid}) does not answer; "
-                        "`relayq hub stop` ends it, its jobs are kept"
-                    )
+            found = settle(process, socket)
             # It may live without its socket: /tmp is swept of what looks old.
-            end(process, place.mark, STOP_S)
-        return launch(place)
+            if found == Answer.ABSENT and not end(process, place.mark, STOP_S):
+                found = Answer.SILENT
+        else:
+            found = ping(socket)
+        match found:
+            case Answer.READY:
+                return url_of(socket)
+            case Answer.ABSENT:
+                return launch(place)
+        raise HubUnreachable(
+            f"the local hub{f' (process {process.pid})' if process else ''} is {found}; "
+            "`relayq hub stop` ends it, its jobs are kept"
+        )
 
 
 def launch(place: Place) -> str:
@@ -112,18 +116,25 @@ def stop(config: Config) -> bool:
 
 
 def shut_down(place: Place) -> bool:
-    """Ask the server to leave, and make it leave; the lock is ours."""
+    """Ask the server to leave, and make it leave; the lock is ours. Whether there was one."""
     process, socket = read_record(place)
-    was_there = ping(socket) in (Answer.READY, Answer.LOADING)
-    if was_there:
+    is_known = process is not None and process.is_alive(place.mark)
+    found = ping(socket)
+    if found == Answer.SILENT and not is_known:
+        raise HubUnreachable(
+            f"the local hub at {socket} does not answer, and no record says which process it is: "
+            "look for relayq-hub in `ps` and end it"
+        )
+    if found in (Answer.READY, Answer.LOADING):
         with suppress(WireError, WireReplyError):
             Wire(url_of(socket), timeout_s=STOP_S).call("SHUTDOWN")
-    if process is not None and process.is_alive(place.mark):
-        was_there = True
-        end(process, place.mark, STOP_S)
+    if process is not None and not end(process, place.mark, STOP_S):
+        raise HubUnreachable(
+            f"the local hub (process {process.pid}) cannot be ended: the system holds on to it"
+        )
     place.record.unlink(missing_ok=True)
     socket.unlink(missing_ok=True)
-    return was_there
+    return is_known or found != Answer.ABSENT
 
 
 def settle(process: Process, socket: Path) -> Answer:

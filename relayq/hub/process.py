@@ -12,11 +12,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 # The shell ends at once, so the process belongs to init and never becomes our zombie.
 DETACH = '"$@" </dev/null >>"$0" 2>&1 & echo $!'
+
+# How long the system may take to clear away what was killed.
+KILL_S = 10.0
 
 # No secret of the submitter's environment stays behind in a process that lives on.
 KEPT_VARIABLES = ("HOME", "PATH", "LANG", "TZ", "TMPDIR", "USER", "LOGNAME", "SHELL")
@@ -102,13 +106,15 @@ def ps(pid: int, column: str) -> str:
     return answer.stdout.strip()
 
 
-def end(process: Process, mark: str, patience_s: float) -> None:
-    """TERM, and KILL when it is still there after `patience_s`; nothing when it is not ours."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+def end(process: Process, mark: str, patience_s: float) -> bool:
+    """TERM, and KILL when it is still there after `patience_s`; say whether it is gone. Never a stranger."""
+    for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, KILL_S)):
         if not process.is_alive(mark):
-            return
-        os.kill(process.pid, number)
-        within(patience_s, lambda: not process.is_alive(mark))
+            return True
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+        within(wait_s, lambda: not process.is_alive(mark))
+    return not process.is_alive(mark)
 
 
 def within(seconds: float, fact: Callable[[], bool]) -> bool:

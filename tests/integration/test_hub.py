@@ -217,6 +217,24 @@ def test_a_frozen_hub_is_never_replaced(config: Config, place: Place, home: Path
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_frozen_hub_without_a_record_is_not_replaced_either(
+    config: Config, place: Place, home: Path
+) -> None:
+    hub.start(config)
+    pid = server_of(place).pid
+    place.record.unlink()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(HubUnreachable, match="local hub is not answering"):
+            hub.start(config)
+        with pytest.raises(HubUnreachable, match="no record says which process"):
+            hub.stop(config)
+        assert servers(home) == [pid]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_frozen_hub_can_be_stopped(config: Config, place: Place, home: Path) -> None:
     hub.start(config)
     os.kill(server_of(place).pid, signal.SIGSTOP)
