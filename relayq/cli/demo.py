@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from relayq.cli import demo_work
@@ -84,8 +86,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 only if every job ended exactly as it should."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     with private_fleet() as fleet:
         return asyncio.run(_play(fleet))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Whoever ends the demo ends its fleet as well."""
+    raise KeyboardInterrupt
 
 
 async def _play(fleet: Fleet) -> int:
