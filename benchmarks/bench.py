@@ -15,17 +15,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.processes import Program
 from benchmarks.proxy import ROOT, Proxy
-from benchmarks.roster import Entry, python_for
+from benchmarks.resp import Connection
+from benchmarks.roster import RELAYQ, Entry, python_for
 from benchmarks.server import Server
 
 T = TypeVar("T")
 DRIVER_S = 180.0
 READY_S = 60.0
+HOME = ("config", "state", "data", "cache", "runtime")
 
 
 class Bench:
@@ -63,6 +66,12 @@ class Stage:
         self._exits = exits
         exits.callback(self.server.kill)
 
+    @cached_property
+    def _hub(self) -> Connection:
+        hub = self.server.connect()
+        self._exits.callback(hub.close)
+        return hub
+
     def link(self, delay_ms: float = 0.0) -> Proxy:
         """Return a counted link to the server, with a delay."""
         proxy = Proxy(self.server.port, delay_ms)
@@ -93,8 +102,14 @@ class Stage:
     def ready(self, worker: Program, *, url: str = "") -> None:
         """Wait until a worker has run a first job, and forget its trace."""
         self.drive("cold", url=url)
-        self.until(lambda: self.marks.ended(), worker)
+        self.until(self.marks.ended, worker)
         self.marks.forget()
+
+    def ended(self, kind: str) -> int:
+        """How many jobs have ended. RelayQ's shell jobs run the bare command: the hub counts them."""
+        if self.entry.name == RELAYQ and kind == "shell":
+            return int(self._hub.call("HGET", "{rq:home}:n", "S") or 0)
+        return self.marks.ended()
 
     def until(self, fact: Callable[[], bool | int], worker: Program, seconds: float = READY_S) -> None:
         """Wait until something is so; say what the worker said when it never is."""
@@ -107,11 +122,10 @@ class Stage:
 
     def environment(self, url: str = "") -> dict[str, str]:
         """Return the environment of every process of this stage."""
-        home = {f"RELAYQ_{kind}_DIR": str(self.directory / kind.lower()) for kind in ("CONFIG", "STATE", "DATA", "CACHE")}
+        home = {f"RELAYQ_{kind.upper()}_DIR": str(self.directory / kind) for kind in HOME}
         return {
             **os.environ,
             **home,
-            "RELAYQ_RUNTIME_DIR": str(self.directory / "run"),
             "PYTHONPATH": str(ROOT),
             "BENCH_URL": url or self.server.url,
             "RELAYQ_URL": url or self.server.url,

@@ -29,10 +29,17 @@ def rate(samples: Sequence[tuple[float, int]], total: int) -> float:
     return (end[1] - begin[1]) / (end[0] - begin[0])
 
 
+def first_start(marks: Sequence[tuple[str, int, float]], after: float) -> float:
+    """Return the time of the first start after a moment; infinity when there was none."""
+    return min((when for letter, _, when in marks if letter == "s" and when > after), default=float("inf"))
+
+
 def written(value: float | None) -> str:
-    """Return a figure with three significant digits and thousands separated; a dash for what was not measured."""
+    """Return a figure with three significant digits; a dash for what was not measured."""
     if value is None:
         return "–"
+    if value == float("inf"):
+        return "never"
     if value == int(value) or abs(value) >= 100:
         return f"{value:,.0f}"
     if abs(value) >= 10:

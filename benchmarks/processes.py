@@ -51,7 +51,7 @@ class Program:
     def tree(self) -> set[int]:
         """Return the pids of the program and of all that came from it."""
         marked = {pid for pid in _pids() if self._token.encode() in _read(pid, "environ")}
-        return marked | _descendants(marked | {self._process.pid})
+        return marked | _descendants(marked if self.ended else marked | {self._process.pid})
 
     def usage(self) -> Usage:
         """Return what the tree has used and holds now."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One column of the table. `module` is its adapter in `benchmarks.peers`."""
+    """One column. `module` is its adapter in `benchmarks.peers`; one that is `alone` has no Redis."""
 
     name: str
     title: str
@@ -28,6 +28,7 @@ class Entry:
     distribution: str
     requirements: tuple[str, ...] = ()
     note: str = ""
+    alone: bool = False
 
 
 ROSTER = (
@@ -35,8 +36,8 @@ ROSTER = (
           note="signed specs, keeper, logs, spool: as installed"),
     Entry(name="rq", title="RQ", module="rq", distribution="rq", requirements=("rq>=2.0",),
           note="`rq worker`, which forks for each job; N at once are N workers"),
-    Entry(name="rq-simple", title="RQ Simple", module="rq_simple", distribution="rq", requirements=("rq>=2.0",),
-          note="`rq worker -w rq.SimpleWorker`, no fork; N at once are N workers"),
+    Entry(name="rq-simple", title="RQ Simple", module="rq_simple", distribution="rq",
+          requirements=("rq>=2.0",), note="`rq worker -w rq.SimpleWorker`, no fork; N at once are N workers"),
     Entry(name="arq", title="arq", module="arq", distribution="arq", requirements=("arq>=0.26",),
           note="`arq`, max_jobs N; its result is polled every 10 ms (its default is 500)"),
     Entry(name="saq", title="SAQ", module="saq", distribution="saq",
@@ -44,17 +45,18 @@ ROSTER = (
           note="`saq`, concurrency N"),
     Entry(name="dramatiq", title="dramatiq", module="dramatiq", distribution="dramatiq",
           requirements=("dramatiq[redis]>=1.17",), note="`dramatiq --processes 1 --threads N`, results kept"),
-    Entry(name="huey", title="huey", module="huey", distribution="huey", requirements=("huey>=2.5", "redis>=5"),
-          note="`huey_consumer -k thread -w N`, results kept"),
+    Entry(name="huey", title="huey", module="huey", distribution="huey",
+          requirements=("huey>=2.5", "redis>=5"), note="`huey_consumer -k thread -w N`, results kept"),
     Entry(name="celery", title="Celery", module="celery", distribution="celery",
           requirements=("celery[redis]>=5.4",), note="`celery worker -c N` (prefork), results kept"),
     Entry(name="taskiq", title="taskiq", module="taskiq", distribution="taskiq-redis",
           requirements=("taskiq-redis>=1.0",),
-          note="ListQueueBroker, `taskiq worker --workers 1 --max-async-tasks N`; its result is polled every 10 ms"),
-    Entry(name="bullmq", title="BullMQ", module="bullmq", distribution="bullmq", requirements=("bullmq>=2.10",),
+          note="ListQueueBroker, `taskiq worker --workers 1 --max-async-tasks N`; result polled every 10 ms"),
+    Entry(name="bullmq", title="BullMQ", module="bullmq", distribution="bullmq",
+          requirements=("bullmq>=2.10",),
           note="the Python port, concurrency N; it has no worker command, so a script of ten lines runs it"),
     Entry(name="hyperqueue", title="HyperQueue", module="hyperqueue", distribution="hyperqueue",
-          requirements=("hyperqueue>=0.19",),
+          requirements=("hyperqueue>=0.19",), alone=True,
           note="no Redis: its own server and worker in Rust, in memory; only where it has the row"),
 )  # fmt: skip
 
@@ -77,7 +79,9 @@ def python_for(entry: Entry) -> str:
     """Return the interpreter that has the peer, making its environment when there is none."""
     if _installed_here(entry.distribution):
         return sys.executable
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "relayq-bench" / entry.distribution
+    home = (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "relayq-bench" / entry.distribution
+    )
     python = home / "bin" / "python"
     if _version(str(python), entry.distribution) is None:
         print(f"making an environment for {entry.title}: {home}", flush=True)

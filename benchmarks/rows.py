@@ -28,12 +28,12 @@ class Row:
 
 def at_most(limit: float) -> Bar:
     """A fixed ceiling."""
-    return lambda own, peers: (f"≤ {written(limit)}", own <= limit)
+    return lambda own, _: (f"≤ {written(limit)}", own <= limit)
 
 
 def below(limit: float) -> Bar:
     """A fixed ceiling that must not be touched."""
-    return lambda own, peers: (f"< {written(limit)}", own < limit)
+    return lambda own, _: (f"< {written(limit)}", own < limit)
 
 
 def share_of_best(share: float) -> Bar:
@@ -100,13 +100,13 @@ ROWS = (
         bar=at_most(250)),
     Row(key="latency", title="submit to result, shell `true`, p50", unit="ms", bar=quicker_than_best()),
     Row(key="latency_far", title="the same at 50 ms of added round trip", unit="ms", bar=quicker_than_best()),
-    Row(key="kill_lost_running", title="worker killed: running jobs lost, of 20", unit="jobs", bar=at_most(0)),
-    Row(key="kill_lost_queued", title="worker killed: queued jobs lost, of 20", unit="jobs", bar=at_most(0)),
-    Row(key="kill_twice", title="worker killed: jobs started twice", unit="jobs", bar=at_most(0)),
+    Row(key="kill_lost_running", title="worker killed: running jobs lost, of 20", unit="", bar=at_most(0)),
+    Row(key="kill_lost_queued", title="worker killed: queued jobs lost, of 20", unit="", bar=at_most(0)),
+    Row(key="kill_twice", title="worker killed: jobs started twice", unit="", bar=at_most(0)),
     Row(key="kill_resume", title="worker killed: back at work after its return", unit="s", bar=at_most(2)),
-    Row(key="hub_lost", title="hub killed in a drain: jobs lost", unit="jobs", bar=at_most(0)),
-    Row(key="hub_twice", title="hub killed in a drain: jobs started twice", unit="jobs", bar=at_most(0)),
-    Row(key="hub_resume", title="hub killed in a drain: next start after the hub's return", unit="s", bar=at_most(1)),
+    Row(key="hub_lost", title="hub killed in a drain: jobs lost", unit="", bar=at_most(0)),
+    Row(key="hub_twice", title="hub killed in a drain: jobs started twice", unit="", bar=at_most(0)),
+    Row(key="hub_resume", title="hub killed in a drain: work goes on after", unit="s", bar=at_most(1)),
     Row(key="memory_queued", title="hub memory a queued job, 200-byte argument", unit="B", bar=at_most(1000)),
     Row(key="memory_done", title="hub memory a finished job, result kept", unit="B", bar=at_most(1000)),
     Row(key="memory_array", title="hub memory of a million-element array", unit="B", bar=below(4096)),

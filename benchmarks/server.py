@@ -46,9 +46,11 @@ class Server:
             "port": self.port, "bind": "127.0.0.1", "dir": self.directory, "save": "",
             "appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction",
         }  # fmt: skip
-        words = [self.program] + [str(part) for key, value in settings.items() for part in (f"--{key}", value)]
+        words = [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
         with (self.directory / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                [self.program, *words], stdout=log, stderr=log, start_new_session=True
+            )
         self._await_answer()
 
     def connect(self) -> Connection:
@@ -75,13 +77,19 @@ class Server:
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError, ServerError):
-                connection = self.connect()
-                try:
-                    connection.call("PING")
-                finally:
-                    connection.close()
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if self._answers():
                 return
             time.sleep(0.01)
-        raise RuntimeError(f"the server {self.program} did not answer on port {self.port}: see {self.directory}")
+        said = (self.directory / "server.log").read_text(errors="replace")[-300:]
+        raise RuntimeError(f"{self.program} does not answer on port {self.port}: {said}")
+
+    def _answers(self) -> bool:
+        """Whether it has read its data and takes commands."""
+        with contextlib.suppress(OSError, ServerError):
+            connection = self.connect()
+            try:
+                return bool(connection.call("PING"))
+            finally:
+                connection.close()
+        return False

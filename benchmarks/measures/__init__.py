@@ -4,6 +4,17 @@
 measured at the same time.
 """
 
-from benchmarks.measures import cold, drain, fanout, hub_killed, idle, latency, memory, submit, trips, worker_killed
+from benchmarks.measures import (
+    cold,
+    drain,
+    fanout,
+    hub_killed,
+    idle,
+    latency,
+    memory,
+    submit,
+    trips,
+    worker_killed,
+)
 
 MEASURES = (cold, submit, drain, trips, fanout, latency, memory, idle, worker_killed, hub_killed)

@@ -17,7 +17,7 @@ DELAY_MS = 50
 
 def measure(bench, entry):
     with bench.stage(entry) as stage:
-        # A worker has been here: it made the key, the library and the directories that every later submit finds.
+        # The first submit makes the key, the library and the directories that every later one finds.
         stage.drive("cold")
         count = bench.few(9, 3)
         return {
@@ -32,7 +32,13 @@ def _median_ms(stage, url, count):
 
 def _seconds(stage, url):
     begin = perf_counter()
-    subprocess.run(_command(stage.entry), env=stage.environment(url), cwd=stage.directory, check=True, capture_output=True)
+    subprocess.run(
+        _command(stage.entry),
+        env=stage.environment(url),
+        cwd=stage.directory,
+        check=True,
+        capture_output=True,
+    )
     return perf_counter() - begin
 
 

@@ -13,7 +13,10 @@ LOOK_S = 0.005
 
 def measure(bench, entry):
     counts = {"noop": bench.few(3000, 400), "shell": bench.few(1500, 200)}
-    return {f"drain_{kind}": max(_drain(bench, entry, kind, count, n) for n in AT_ONCE) for kind, count in counts.items()}
+    return {
+        f"drain_{kind}": max(_drain(bench, entry, kind, count, n) for n in AT_ONCE)
+        for kind, count in counts.items()
+    }
 
 
 def _drain(bench, entry, kind, count, slots):
@@ -23,7 +26,7 @@ def _drain(bench, entry, kind, count, slots):
         samples = []
 
         def all_done():
-            samples.append((time.perf_counter(), stage.marks.ended()))
+            samples.append((time.perf_counter(), stage.ended(kind)))
             time.sleep(LOOK_S)
             return samples[-1][1] >= count
 

@@ -22,7 +22,7 @@ def measure(bench, entry):
 def _until_all_work(stage, workers):
     """Ten naps that overlap prove that ten workers are up."""
     for _ in range(10):
-        begin, starts = _round(stage, workers)
+        _, starts = _round(stage, workers)
         if max(starts) - min(starts) < NAP_S:
             return
     raise RuntimeError(f"{stage.entry.name}: ten workers never worked at once")

@@ -7,6 +7,8 @@ worker that has given up is started again at once, as a service manager would.
 import time
 from collections import Counter
 
+from benchmarks.figures import first_start
+
 KEYS = ("hub_lost", "hub_twice", "hub_resume")
 TOGETHER = False
 SLOTS = 4
@@ -31,7 +33,7 @@ def measure(bench, entry):
         return {
             "hub_lost": jobs - len({number for letter, number, _ in marks if letter == "e"}),
             "hub_twice": sum(count > 1 for count in starts.values()),
-            "hub_resume": min((when for letter, _, when in marks if letter == "s" and when > back), default=back) - back,
+            "hub_resume": first_start(marks, back) - back,
         }
 
 

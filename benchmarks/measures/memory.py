@@ -1,4 +1,4 @@
-"""What the hub holds for a queued job, for a finished one with its result, and for a million-element array."""
+"""What the hub holds for a queued job, a finished one with its result, and a million-element array."""
 
 import time
 
@@ -28,4 +28,7 @@ def _per_job(bench, entry, count):
         stage.until(lambda: stage.marks.ended() > count, worker)
         time.sleep(1.0)  # the last acknowledgements
         worker.stop()
-        return {"memory_queued": (queued - empty) / count, "memory_done": (stage.server.memory() - empty) / count}
+        return {
+            "memory_queued": (queued - empty) / count,
+            "memory_done": (stage.server.memory() - empty) / count,
+        }

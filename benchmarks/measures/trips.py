@@ -1,4 +1,4 @@
-"""Round trips of the worker a job in a drain of no-op jobs, counted on the link; also what each 16 at once need."""
+"""Round trips of the worker a job in a drain of no-op jobs, counted on the link, one and 16 at once."""
 
 KEYS = ("trips", "trips_16")
 TOGETHER = False

@@ -9,6 +9,8 @@ to, but nobody told the job.
 import time
 from collections import Counter
 
+from benchmarks.figures import first_start
+
 KEYS = ("kill_lost_running", "kill_lost_queued", "kill_twice", "kill_resume")
 TOGETHER = True
 SLOTS = 20
@@ -35,7 +37,7 @@ def measure(bench, entry):
             "kill_lost_running": len(missing & running),
             "kill_lost_queued": len(missing - running),
             "kill_twice": sum(count > 1 for count in _starts(stage).values()),
-            "kill_resume": (back or _first_start(stage, begin)) - begin,
+            "kill_resume": (back or first_start(stage.marks.lines(), begin)) - begin,
         }
 
 
@@ -50,7 +52,3 @@ def _watch(stage, until):
         time.sleep(0.1)
         ended = {number for letter, number, _ in stage.marks.lines() if letter == "e"}
     return ended
-
-
-def _first_start(stage, begin):
-    return min((when for letter, _, when in stage.marks.lines() if letter == "s" and when > begin), default=float("nan"))

@@ -19,6 +19,8 @@ RESULT_S = 60
 class Common:
     """What a peer need not have."""
 
+    simplest = "noop"  # the kind of work that is submitted when only the submit counts
+
     def array(self, size: int) -> float | None:
         """Submit one array of so many elements and return the seconds; None for a peer without arrays."""
         return None
@@ -57,7 +59,7 @@ class SyncPeer(Common):
         return [self._timed_submit(number) for number in range(count + 1)][1:]
 
     def fill(self, kind: str, texts: list[str]) -> tuple[float, float]:
-        """Submit many jobs; return the time of day when it began and the seconds that all but the first took."""
+        """Submit many jobs; return the time when it began and the seconds that all but the first took."""
         began = time()
         self.submit(kind, texts[0])
         begin = perf_counter()
@@ -70,7 +72,7 @@ class SyncPeer(Common):
 
     def _timed_submit(self, number: int) -> float:
         begin = perf_counter()
-        self.submit("noop", argument(number))
+        self.submit(self.simplest, argument(number))
         return perf_counter() - begin
 
     def _timed_result(self, number: int) -> float:
@@ -110,7 +112,7 @@ class AsyncPeer(Common):
         return self._run(self._warm, count)
 
     def fill(self, kind: str, texts: list[str]) -> tuple[float, float]:
-        """Submit many jobs; return the time of day when it began and the seconds that all but the first took."""
+        """Submit many jobs; return the time when it began and the seconds that all but the first took."""
         return self._run(self._fill, kind, texts)
 
     def round_trips(self, count: int) -> list[float]:
@@ -133,7 +135,7 @@ class AsyncPeer(Common):
         taken = []
         for number in range(count + 1):
             begin = perf_counter()
-            await self.submit("noop", argument(number))
+            await self.submit(self.simplest, argument(number))
             taken.append(perf_counter() - begin)
         return taken[1:]
 

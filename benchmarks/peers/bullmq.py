@@ -8,15 +8,16 @@ import asyncio
 import os
 import sys
 
+from bullmq import Queue, QueueEvents, Worker
+
 from benchmarks.peers.base import URL, AsyncPeer
 from benchmarks.work import WORK_ASYNC
-from bullmq import Queue, QueueEvents, Worker
 
 NAME = "bench"
 KEEP = {"removeOnComplete": False}  # as everybody else: its Python port alone removes at once
 
 
-async def process(job, token):
+async def process(job, _token):
     await WORK_ASYNC[job.name](job.data["text"])
 
 

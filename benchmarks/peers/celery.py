@@ -1,8 +1,9 @@
 """Celery: a prefork pool of N processes, results kept in the same server."""
 
+from celery import Celery
+
 from benchmarks.peers.base import RESULT_S, URL, SyncPeer
 from benchmarks.work import WORK
-from celery import Celery
 
 app = Celery("benchmarks.peers.celery", broker=URL, backend=URL)
 TASKS = {kind: app.task(name=kind)(function) for kind, function in WORK.items()}
@@ -23,4 +24,13 @@ class Peer(SyncPeer):
         handle.get(timeout=RESULT_S)
 
     def worker(self, slots):
-        return ["celery", "--app", "benchmarks.peers.celery", "worker", "--concurrency", str(slots), "-l", "WARNING"]
+        return [
+            "celery",
+            "--app",
+            "benchmarks.peers.celery",
+            "worker",
+            "--concurrency",
+            str(slots),
+            "-l",
+            "WARNING",
+        ]

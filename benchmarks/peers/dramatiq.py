@@ -1,11 +1,12 @@
 """dramatiq: one process, N threads, results kept in the same server."""
 
 import dramatiq
-from benchmarks.peers.base import RESULT_S, URL, SyncPeer
-from benchmarks.work import WORK
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
+
+from benchmarks.peers.base import RESULT_S, URL, SyncPeer
+from benchmarks.work import WORK
 
 broker = RedisBroker(url=URL)
 broker.add_middleware(Results(backend=RedisBackend(url=URL), store_results=True))

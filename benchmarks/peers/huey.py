@@ -1,8 +1,9 @@
 """huey: one process, N threads."""
 
+from huey import RedisHuey
+
 from benchmarks.peers.base import RESULT_S, URL, SyncPeer
 from benchmarks.work import WORK
-from huey import RedisHuey
 
 # Without store_none a task that returns nothing has no result that could be waited for.
 HUEY = RedisHuey("bench", url=URL, store_none=True)

@@ -2,9 +2,10 @@
 
 import shlex
 
-from benchmarks.peers.base import RESULT_S, URL, SyncPeer
 from redis import Redis
 from rq import Queue
+
+from benchmarks.peers.base import RESULT_S, URL, SyncPeer
 
 WORK = {kind: f"benchmarks.work.{kind}" for kind in ("noop", "shell", "nap")}
 
@@ -22,7 +23,9 @@ class Peer(SyncPeer):
 
     def submit_many(self, kind, texts):
         for begin in range(0, len(texts), 500):
-            self.queue.enqueue_many([Queue.prepare_data(WORK[kind], (text,)) for text in texts[begin : begin + 500]])
+            self.queue.enqueue_many(
+                [Queue.prepare_data(WORK[kind], (text,)) for text in texts[begin : begin + 500]]
+            )
 
     def result(self, handle):
         assert handle.latest_result(timeout=RESULT_S) is not None

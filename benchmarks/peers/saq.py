@@ -2,22 +2,23 @@
 
 import os
 
+from saq import Queue
+
 from benchmarks.peers.base import RESULT_S, URL, AsyncPeer, in_batches
 from benchmarks.work import WORK_ASYNC
-from saq import Queue
 
 QUEUE = Queue.from_url(URL)
 
 
-async def noop(ctx, *, text):
+async def noop(_ctx, *, text):
     await WORK_ASYNC["noop"](text)
 
 
-async def shell(ctx, *, text):
+async def shell(_ctx, *, text):
     await WORK_ASYNC["shell"](text)
 
 
-async def nap(ctx, *, text):
+async def nap(_ctx, *, text):
     await WORK_ASYNC["nap"](text)
 
 

@@ -1,8 +1,9 @@
 """taskiq: one asyncio process on a Redis list, results kept in the same server."""
 
+from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
+
 from benchmarks.peers.base import RESULT_S, URL, AsyncPeer, in_batches
 from benchmarks.work import WORK_ASYNC
-from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
 
 broker = ListQueueBroker(URL).with_result_backend(RedisAsyncResultBackend(URL))
 TASKS = {kind: broker.task(task_name=kind)(function) for kind, function in WORK_ASYNC.items()}

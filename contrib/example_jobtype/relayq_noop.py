@@ -28,7 +28,11 @@ class Noop:
         args = spec.args
         if args is None:
             return
-        if not isinstance(args, dict) or set(args) != FIELDS or not all(isinstance(v, str) for v in args.values()):
+        if (
+            not isinstance(args, dict)
+            or set(args) != FIELDS
+            or not all(isinstance(v, str) for v in args.values())
+        ):
             raise SpecError("a noop job takes no args, or a text 'file' and a text 'line' (field 'args')")
 
     async def run(self, attempt: Attempt) -> Outcome:
@@ -41,3 +45,7 @@ class Noop:
             finally:
                 os.close(trace)
         return Outcome(ok=True)
+
+
+def _is_trace(args: object) -> bool:
+    return isinstance(args, dict) and set(args) == FIELDS and all(isinstance(v, str) for v in args.values())
