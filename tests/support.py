@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -166,8 +167,13 @@ def server_binary(engine: str) -> str:
 
 
 def processes_of(home: Path) -> list[int]:
-    """Processes started under a test's private HOME (Linux only; elsewhere none are found)."""
-    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if is_under(entry, str(home).encode())]
+    """Processes started under a test's private HOME."""
+    if sys.platform == "linux":
+        return [
+            int(entry.name) for entry in Path("/proc").glob("[0-9]*") if is_under(entry, str(home).encode())
+        ]
+    lines = subprocess.check_output(["ps", "-axwwE", "-o", "pid=,command="], text=True).splitlines()
+    return [int(line.split()[0]) for line in lines if f"{home}" in line]
 
 
 def is_under(entry: Path, home: bytes) -> bool:

@@ -80,7 +80,11 @@ def configuration(socket: Path, data: Path) -> str:
         ("unixsocketperm", "600", "this user only"),
         ("dir", quoted(data), ""),
         ("databases", "1", ""),
-        ("appendonly", "yes", "written before the reply: killing the server loses nothing acknowledged"),
+        (
+            "appendonly",
+            "yes",
+            "every write is on file when its reply leaves (embedded.py: what that is worth)",
+        ),
         ("appendfsync", "everysec", "a power cut loses at most the last second; spares SD cards"),
         ("aof-use-rdb-preamble", "no", "plain commands, so any engine and version can read the data"),
         ("save", '""', "no snapshots: they would say the same again, in a format of one engine"),

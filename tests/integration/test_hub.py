@@ -19,7 +19,7 @@ from relayq.errors import HubError, HubUnreachable
 from relayq.hub import embedded, server
 from relayq.hub.caretaker import watch
 from relayq.hub.place import Place, place_of, read_record
-from relayq.hub.process import Process
+from relayq.hub.process import Process, command_line
 from relayq.model.lifecycle import State
 from relayq.store.hub import Hub
 from relayq.store.scripts import SCHEMA
@@ -70,20 +70,12 @@ def call(config: Config, *words: object) -> object:
 
 def servers(home: Path) -> list[int]:
     """The server processes under a home."""
-    return [pid for pid in processes_of(home) if b"relayq-hub" in command_line(pid)]
+    return [pid for pid in processes_of(home) if "relayq-hub" in command_line(pid)]
 
 
 def caretakers(home: Path) -> list[int]:
     """The caretaker processes under a home."""
-    return [pid for pid in processes_of(home) if b"relayq.hub.caretaker" in command_line(pid)]
-
-
-def command_line(pid: int) -> bytes:
-    """What `ps` shows; empty when it has gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+    return [pid for pid in processes_of(home) if "relayq.hub.caretaker" in command_line(pid)]
 
 
 @pytest.fixture
@@ -152,6 +144,7 @@ def test_it_outlives_the_process_that_started_it(config: Config, place: Place, h
     assert session not in (os.getsid(0), 0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_inherits_no_secret(config: Config, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_TEST_PASSWORD", "hunter2")
     hub.start(config)

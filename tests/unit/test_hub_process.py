@@ -32,6 +32,10 @@ def test_a_detached_process_is_nobody_s_child(left_behind: Process) -> None:
     assert os.getsid(left_behind.pid) != os.getsid(0)
     with pytest.raises(ChildProcessError):
         os.waitpid(left_behind.pid, os.WNOHANG)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_it_keeps_no_directory_busy(left_behind: Process) -> None:
     assert Path(f"/proc/{left_behind.pid}/cwd").readlink() == Path("/")
 
 
