@@ -93,6 +93,7 @@ def main() -> int:
         return 1
     if os.fork():
         os._exit(0)
+    os.setsid()
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.chdir("/")
@@ -219,6 +220,7 @@ class Keeper:
         line = Line(sock)
         self.lines[sock.fileno()] = line
         self.care.alone_since = None
+        self.leaving = False
         self.selector.register(sock, selectors.EVENT_READ, lambda _, mask: self.hear(line, mask))
         line.send({"ev": "hello", "version": VERSION, "pid": os.getpid(), "held": self.held()})
         if self.told_trouble:
@@ -239,7 +241,6 @@ class Keeper:
         """Carry out one message of a worker."""
         match message["do"]:
             case "start":
-                self.leaving = False
                 for order in message["orders"]:
                     self.care.take(order)
             case "kill":

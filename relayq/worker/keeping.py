@@ -214,7 +214,6 @@ class KeeperClient:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
         )
         _, complaint = await process.communicate()
         if process.returncode not in (0, LOCKED_EXIT):

@@ -282,3 +282,36 @@ async def test_a_state_directory_that_cannot_be_used_is_a_sentence(tmp_path: Pat
     (tmp_path / "keeper.lock").mkdir()
     with pytest.raises(WorkerError, match=r"cannot start in .*keeper\.lock"):
         await KeeperClient.open(tmp_path)
+
+
+async def test_an_attempt_that_the_next_keeper_does_not_know_is_told_as_lost(keeper: Home) -> None:
+    await running(keeper)
+    (keeper.state_dir / "keeper.journal").unlink()
+    kill_keeper(keeper)
+    exited = await keeper.event(Exited)
+    assert (exited.key, exited.code, exited.reason) == ("a.1", -1, "keeper_lost")
+
+
+async def test_a_keeper_of_an_unknown_past_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"ev": "hello", "version": 0, "pid": 7, "held": []}\n')
+
+    async with await asyncio.start_unix_server(greet, tmp_path / "keeper.sock"):
+        with pytest.raises(WorkerError, match=r"\(pid 7\) is too old"):
+            await KeeperClient.open(tmp_path)
+
+
+async def test_a_newer_keeper_may_say_more_than_this_worker_understands(tmp_path: Path) -> None:
+    exit_event = {"ev": "exit", "key": "a.1", "code": 3, "reason": "exit", "run_ms": 1, "note": "", "new": 1}
+    entry = {"key": "a.1", "pid": 9, "start": 5, "exit": exit_event, "new": 2}
+    hello = {"ev": "hello", "version": 99, "pid": 7, "held": [entry], "new": 3}
+
+    def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(json.dumps(hello).encode() + b'\n{"ev": "weather"}\n')
+
+    async with (
+        await asyncio.start_unix_server(greet, tmp_path / "keeper.sock"),
+        await KeeperClient.open(tmp_path) as client,
+    ):
+        assert client.keeper_version == 99
+        assert client.held()["a.1"].exited == Exited(key="a.1", code=3, reason="exit", run_ms=1)
