@@ -61,7 +61,7 @@ def job(reply: list[Any], lanes: dict[str, Lane]) -> JobRecord:
         reason=f.get("r", ""),
         lane=lanes.get(f["l"]) or _lost_lane(),
         priority=_int(f, "p"),
-        attempt=_int(f, "a") - _int(f, "v"),
+        attempt=_int(f, "ma") if "n" in f else _int(f, "a") - _int(f, "v"),
         crashes=_int(f, "c"),
         worker=session.rsplit("#", 1)[0],
         session=session,

@@ -117,9 +117,10 @@ class Jobs:
         """The lanes of these jobs' fields (all lanes without an argument), kept between calls."""
         wanted = {decode.fields(flat)["l"] for flat in jobs}
         if not jobs or not wanted <= self._lanes.keys():
-            flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + "lanes")
-            known = {name: text for name, text in decode.fields(flat).items() if name not in self._lanes}
-            self._lanes.update((name, Lane.from_json(text)) for name, text in known.items())
+            for key in ("lanes", "lpast"):
+                flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + key)
+                known = {name: text for name, text in decode.fields(flat).items() if name not in self._lanes}
+                self._lanes.update((name, Lane.from_json(text)) for name, text in known.items())
         return self._lanes
 
     async def _with_suffix(self, wanted: str) -> set[str]:

@@ -13,13 +13,13 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `at:<id>` | list | its earlier attempts |
 | `as:` `am:` `ar:` `ax:<id>` | bitfield, set, list, hash | an array's elements (`lua/array.lua`) |
 | `dx:` `al:<id>` | set | arrays that wait index by index; elements with a log |
-| `lanes` `lx` `lref` `lused` `lanev` | hash, hash, hash, zset, int | lanes (`lua/lanes.lua`) |
+| `lanes` `lx` `lref` `lused` `lanev` `lkept` `lpast` | hash, hash, hash, zset, int, hash, hash | lanes (`lua/lanes.lua`) |
 | `q:<lane>` `idle:<lane>` | zset | runnable jobs; idle sessions |
 | `delay` `pend` `dl` `lost` `open` `done` `fail` | zset | the index a state demands |
 | `dep:<id>` `fan` | list | who waits for a job; finished jobs whose dependents are told |
-| `lim:<name>` `rl:<name>` `uq:<key>` | set, string, string | limits, rates, unique keys |
+| `lim:<name>` `ll:<name>` `rl:<name>` `uq:<key>` | set, set, string, string | limits and their lanes, rates, unique keys |
 | `names` `wlive` `woff` | hash, zset, zset | workers: name -> session, lease expiry, gone since |
-| `w:` `wj:` `mb:` `fl:<session>` | hash, hash, stream, set | a session: offer, jobs, mailbox, orders |
+| `w:` `wj:` `wl:` `mb:` `fl:<session>` | hash, hash, hash, stream, set | a session: offer, jobs, lanes it stands by for, mailbox, orders |
 | `paused` `qw` `sh` `shw` | set, hash, hash, hash | queues paused, queue weights, share use and weights |
 | `bt:<digest>` `btn` | string, hash | batch records and how many jobs refer to them |
 | `b:<sha256>` | string | shared blobs: input and output files |

@@ -6,6 +6,7 @@ with `full` set, and the hub's answer heals whatever the loss has left open.
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -71,6 +72,7 @@ class Workers:
             "sync",
             _sync_json(session, request),
             *(chunk.data for chunk in request.logs),
+            *(report.result for report in request.done if report.result),
             timeout_s=timeout_s,
         )
         if reply[0] == b"unknown":
@@ -140,8 +142,8 @@ def _offsets(flat: list[Any]) -> dict[str, tuple[int, int]]:
     return {decode.text(flat[i]): (int(flat[i + 1]), int(flat[i + 2])) for i in range(0, len(flat), 3)}
 
 
-def _report(report: Report) -> dict[str, object]:
-    return {
+def _report(report: Report, result_at: int) -> dict[str, object]:
+    sent: dict[str, object] = {
         "id": report.job,
         "attempt": report.attempt,
         "outcome": report.outcome,
@@ -151,8 +153,14 @@ def _report(report: Report) -> dict[str, object]:
         "backoff": report.backoff_ms,
         "cap": report.backoff_cap_ms,
         "run_ms": report.run_ms,
-        "result": report.result.decode("utf-8", "replace"),
     }
+    return {**sent, "result": result_at} if report.result else sent
+
+
+def _reports(done: list[Report], first: int) -> list[dict[str, object]]:
+    """The reports; a result is told as the place of its bytes among the arguments."""
+    places = itertools.count(first)
+    return [_report(report, next(places) if report.result else 0) for report in done]
 
 
 def _sync_json(session: str, request: SyncRequest) -> dict[str, object]:
@@ -169,7 +177,8 @@ def _sync_json(session: str, request: SyncRequest) -> dict[str, object]:
     if request.idle:
         sent["idle"] = 1
     if request.done:
-        sent["done"] = [_report(report) for report in request.done]
+        # The JSON is argument 1, the output follows, then the results.
+        sent["done"] = _reports(request.done, 2 + len(request.logs))
     if request.logs:
         sent["logs"] = [[c.job, c.attempt, c.stream, c.offset, int(c.jump)] for c in request.logs]
     if request.progress:

@@ -1,15 +1,17 @@
 -- array: one record with N elements; an element is a job of its own only while it is alive.
 --
--- as:<id>  4 bits an element: 0 never started, 1 alive, 2 S, 3 F, 4 C, 5 K
+-- as:<id>  4 bits an element: 0 never started, 1 alive, 2 S, 3 F, 4 C, 5 K, 6 stands in ar
 -- am:<id>  indices alive     ar:<id>  indices that may start (gated arrays)
--- ax:<id>  index -> JSON of how it ended (all failed ones; every one of small arrays)
+-- ax:<id>  index -> JSON of how it ended (all that did not succeed; every one of small arrays)
 -- dx:<id>  arrays whose elements wait for the element with the same index
 --
 -- A gated array (sequential, index to index, a re-run of its failed elements)
 -- hands out what stands in ar; any other counts nx up. What became of elements
--- that never started is said once, in rc, not a million times.
+-- with the code 0 when they could not start any more is said once, in rc, not a million times.
 
 local CODES = {S = 2, F = 3, C = 4, K = 5}
+local MAY_START = 6
+local CHUNK = 200
 local LETTERS = {[2] = 'S', [3] = 'F', [4] = 'C', [5] = 'K'}
 local SMALL = 10000
 
@@ -30,8 +32,36 @@ function R.element_letter(x, parent, index)
   return LETTERS[code] or (code == 0 and j[3]) or nil, code
 end
 
+-- has anything happened to an element of it?
+function R.array_begun(x, id)
+  local j = R.job(x, id, 's', 'rc')
+  return FINAL[j[1]] or j[2] or call('EXISTS', x.P .. 'as:' .. id) == 1
+end
+
+-- how an element ended that has no record of its own any more
+function R.ended_letter(x, id)
+  local parent, index = R.parts(id)
+  if index then return (R.element_letter(x, parent, index)) end
+end
+
+function R.has_unstarted(x, id)
+  local j = array_of(x, id)
+  return j.n and unstarted(j) > 0
+end
+
 local function mark(x, parent, first, index, code)
   call('BITFIELD', x.P .. 'as:' .. parent, 'SET', 'u4', '#' .. int(tonumber(index) - first), code)
+end
+
+-- the same for many indices, in few commands
+local function mark_all(x, parent, first, indices, code)
+  for from = 1, #indices, CHUNK do
+    local sets = {}
+    for i = from, math.min(from + CHUNK - 1, #indices) do
+      for _, word in ipairs({'SET', 'u4', '#' .. int(tonumber(indices[i]) - first), code}) do sets[#sets + 1] = word end
+    end
+    call('BITFIELD', x.P .. 'as:' .. parent, unpack(sets))
+  end
 end
 
 -- the next index of the array at the head of a lane, made a job in state R
@@ -53,8 +83,8 @@ function R.next_element(x, parent, lane)
     if j[name] then element[#element + 1] = name; element[#element + 1] = j[name] end
   end
   local before = call('HGET', x.P .. 'ax:' .. parent, index)
-  if before then
-    local used = cjson.decode(before).a
+  local used = before and cjson.decode(before).a or tonumber(j.ab) or 0
+  if used > 0 then
     element[#element + 1] = 'a'; element[#element + 1] = int(used)
     element[#element + 1] = 'v'; element[#element + 1] = int(used)
   end
@@ -73,29 +103,39 @@ function R.next_element(x, parent, lane)
   return id
 end
 
--- a gated array may start one more index
-function R.gate(x, parent, index)
-  call('RPUSH', x.P .. 'ar:' .. parent, index)
-  local j = R.job(x, parent, 's', 'h', 'd')
-  if j[1] == 'N' then
-    call('ZREM', x.P .. 'open', parent)
-    R.make_ready(x, parent, 'N', true)
-  elseif j[1] == 'P' then
-    R.settle(x, parent, 'P')
-  else
-    R.nudge(x, R.job(x, parent, 'l')[1])
+-- the highest attempt of any element is the array's: an element that runs again goes on from there
+function R.note_element(x, id, attempt)
+  local parent, index = R.parts(id)
+  if index and attempt > (tonumber(R.job(x, parent, 'ma')[1]) or 0) then
+    call('HSET', x.P .. 'j:' .. parent, 'ma', attempt)
   end
 end
 
--- everything that has not started ends as `letter`, without being touched one by one
+-- a gated array may start one more index
+function R.gate(x, parent, index)
+  local j = R.job(x, parent, 's', 'n0', 'l')
+  mark(x, parent, tonumber(j[2]) or 0, index, MAY_START)
+  call('RPUSH', x.P .. 'ar:' .. parent, index)
+  if j[1] == 'N' or j[1] == 'P' then R.settle(x, parent, j[1], true) else R.nudge(x, j[3]) end
+end
+
+-- what has the code 0 ends as `letter`, without being touched one by one
+local function end_untouched(x, parent, letter, count)
+  if count <= 0 then return end
+  call('HINCRBY', x.P .. 'j:' .. parent, 'n' .. letter, int(count))
+  call('HSET', x.P .. 'j:' .. parent, 'rc', letter)
+end
+
+-- everything that has not started ends as `letter`
 function R.end_rest(x, parent, letter)
   local j = array_of(x, parent)
-  local rest = unstarted(j)
-  if rest > 0 then
-    call('HINCRBY', x.P .. 'j:' .. parent, 'n' .. letter, int(rest))
-    call('HSET', x.P .. 'j:' .. parent, 'rc', letter, 'nx', j.n)
+  local ready = call('LRANGE', x.P .. 'ar:' .. parent, 0, -1)
+  if #ready > 0 then
+    mark_all(x, parent, tonumber(j.n0) or 0, ready, CODES[letter])
+    call('HINCRBY', x.P .. 'j:' .. parent, 'n' .. letter, #ready)
+    call('DEL', x.P .. 'ar:' .. parent)
   end
-  call('DEL', x.P .. 'ar:' .. parent)
+  end_untouched(x, parent, letter, unstarted(j) - #ready)
   if j.s == 'R' or j.s == 'P' then
     R.leave(x, parent, j.s)
     call('ZADD', x.P .. 'open', int(x.now), parent)
@@ -103,31 +143,56 @@ function R.end_rest(x, parent, letter)
   end
 end
 
--- one index of an array that waits index to index: start it, or skip it
+-- one index of an array that waits index to index: start it, or skip it; told twice it is told once
 function R.index_ready(x, parent, index, letter)
   local j = R.job(x, parent, 's', 'n0', 'on')
   if not j[1] or FINAL[j[1]] then return end
-  local on = j[3] or 'ok'
-  if on == 'any' or (on == 'ok') == (letter == 'S') then
-    R.gate(x, parent, index)
-    return
-  end
+  local ended, code = R.element_letter(x, parent, index)
+  if ended or code ~= 0 then return end
+  if R.satisfied(j[3], letter) then return R.gate(x, parent, index) end
   mark(x, parent, tonumber(j[2]) or 0, index, CODES.K)
   call('HINCRBY', x.P .. 'j:' .. parent, 'nK', 1)
   for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do R.index_ready(x, other, index, 'K') end
   R.array_check(x, parent)
 end
 
+-- what an element leaves in the hub is the array's to keep, and to forget
+local function bequeath(x, parent, index, id, log_bytes)
+  local result = call('STRLEN', x.P .. 'r:' .. id)
+  if result > 0 then call('SADD', x.P .. 'al:' .. parent, index) end
+  local bytes = result + (tonumber(log_bytes) or 0)
+  if bytes > 0 then call('HINCRBY', x.P .. 'j:' .. parent, 'lb', bytes) end
+end
+
+-- an array that ended tells those that waited for its elements: what never started never will
+function R.array_over(x, id)
+  local letter = R.job(x, id, 'rc')[1] or 'C'
+  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. id)) do
+    local j = array_of(x, other)
+    if j.s and not FINAL[j.s] then
+      local untold = unstarted(j) - call('LLEN', x.P .. 'ar:' .. other)
+      if R.satisfied(j.on, letter) then
+        local first = tonumber(j.n0) or 0
+        for index = first, first + tonumber(j.n) - 1 do R.index_ready(x, other, int(index), letter) end
+      elseif untold > 0 then
+        end_untouched(x, other, 'K', untold)
+        R.array_check(x, other)
+      end
+    end
+  end
+end
+
 function R.element_ended(x, id, letter, reason, exit)
   local parent, index = R.parts(id)
   local key = x.P .. 'j:' .. parent
-  local j, e = array_of(x, parent), R.job(x, id, 'a', 'w', 'b', 'e')
+  local j, e = array_of(x, parent), R.job(x, id, 'a', 'w', 'b', 'e', 'lb')
   if not j.n then return end
+  bequeath(x, parent, index, id, e[5])
   mark(x, parent, tonumber(j.n0) or 0, index, CODES[letter])
   call('SREM', x.P .. 'am:' .. parent, index)
   call('HINCRBY', key, 'nR', -1)
   call('HINCRBY', key, 'n' .. letter, 1)
-  if letter == 'F' or tonumber(j.n) <= SMALL then
+  if letter ~= 'S' or tonumber(j.n) <= SMALL then
     call('HSET', x.P .. 'ax:' .. parent, index, cjson.encode({
       s = letter, a = tonumber(e[1]) or 0, w = e[2] or '', b = tonumber(e[3]) or 0,
       e = tonumber(e[4]) or 0, x = tonumber(exit), r = reason or ''}))
@@ -154,7 +219,42 @@ function R.array_check(x, parent)
   if FINAL[j.s] or unstarted(j) > 0 or (tonumber(j.nR) or 0) > 0 then return end
   local to, reason = 'S', nil
   if (tonumber(j.nF) or 0) > 0 then to, reason = 'F', 'exit'
-  elseif j.cx or (tonumber(j.nC) or 0) > 0 then to = 'C'
+  elseif (tonumber(j.nC) or 0) > 0 then to = 'C'
   elseif (tonumber(j.nK) or 0) > 0 then to, reason = 'K', 'dependency' end
   R.finish(x, parent, j.s, to, reason, to == 'F' and '1' or nil)
+end
+
+-- the indices of a final array that did not succeed; all of them when all did
+local function to_run_again(x, id, first, size)
+  local bits, found = call('GET', x.P .. 'as:' .. id) or '', {}
+  local at = string.find(bits, '[^\34]')  -- a byte 0x22 is two successes
+  while at do
+    local byte, even = string.byte(bits, at), (at - 1) * 2
+    if math.floor(byte / 16) ~= CODES.S and even < size then found[#found + 1] = int(first + even) end
+    if byte % 16 ~= CODES.S and even + 1 < size then found[#found + 1] = int(first + even + 1) end
+    at = string.find(bits, '[^\34]', at + 1)
+  end
+  for index = first + #bits * 2, first + size - 1 do found[#found + 1] = int(index) end
+  if #found == 0 then
+    for index = first, first + size - 1 do found[#found + 1] = int(index) end
+  end
+  return found
+end
+
+-- the elements of a final array that did not succeed may start once more. A sequential one goes
+-- on where it stopped: what came before that succeeded.
+function R.reopen_array(x, id, j)
+  local key, first, size = x.P .. 'j:' .. id, tonumber(j.n0) or 0, tonumber(j.n)
+  local again = to_run_again(x, id, first, size)
+  call('HDEL', key, 'nF', 'nC', 'nK', 'rc')
+  call('HSET', key, 'nS', int(size - #again), 'gt', '1')
+  if size > SMALL and j.ma then call('HSET', key, 'ab', j.ma) end
+  if j.sq then
+    mark_all(x, id, first, again, 0)
+    again = {again[1]}
+  end
+  mark_all(x, id, first, again, MAY_START)
+  for from = 1, #again, CHUNK do
+    call('RPUSH', x.P .. 'ar:' .. id, unpack(again, from, math.min(from + CHUNK - 1, #again)))
+  end
 end

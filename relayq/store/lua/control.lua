@@ -2,7 +2,8 @@
 --
 -- cancel: PENDING | RUNNABLE -> CANCELLED; RUNNING | UNREACHABLE -> asked, told to the
 --         worker in every sync until it reports                   -> cancelled | asked | ended:<state>
--- hold:   RUNNABLE | PENDING -> PENDING(held)                     -> held | running | ended:<state>
+-- hold:   RUNNABLE | PENDING -> PENDING(held); an array starts no more of its elements
+--                                                                  -> held | running | ended:<state>
 -- release: PENDING(held) -> wherever it belongs                   -> released | not-held | ended:<state>
 -- reprioritise: a new place in its lane                           -> done | running | ended:<state>
 -- retry:  final -> RUNNABLE, a new attempt of the same id, with the signed op that allows it
@@ -16,7 +17,7 @@ end
 
 function R.cancel(x, id, why)
   local j = R.job(x, id, 's', 'w', 'n')
-  local state = j[1]
+  local state = j[1] or R.ended_letter(x, id)
   if not state then return 'unknown' end
   if FINAL[state] then return ended(state) end
   if j[3] then
@@ -37,12 +38,12 @@ function R.cancel(x, id, why)
 end
 
 function R.hold(x, id)
-  local state = R.job(x, id, 's')[1]
+  local state = R.job(x, id, 's')[1] or R.ended_letter(x, id)
   if not state then return 'unknown' end
   if FINAL[state] then return ended(state) end
-  if state == 'N' or state == 'U' then return 'running' end
+  if state == 'U' or state == 'N' and not R.has_unstarted(x, id) then return 'running' end
   call('HSET', x.P .. 'j:' .. id, 'h', '1')
-  R.settle(x, id, state)
+  if state ~= 'N' then R.settle(x, id, state) end
   return 'held'
 end
 
@@ -67,40 +68,24 @@ function R.reprioritise(x, id, priority)
   return 'done'
 end
 
--- the failed, cancelled and skipped elements of an array may run once more
-local function reopen_array(x, id, j)
-  local first, size = tonumber(j.n0) or 0, tonumber(j.n)
-  local again = {}
-  for index = first, first + size - 1 do
-    local letter = R.element_letter(x, id, int(index))
-    if letter and letter ~= 'S' then
-      again[#again + 1] = int(index)
-      call('BITFIELD', x.P .. 'as:' .. id, 'SET', 'u4', '#' .. int(index - first), 0)
-    end
-  end
-  for _, index in ipairs(again) do call('RPUSH', x.P .. 'ar:' .. id, index) end
-  call('HDEL', x.P .. 'j:' .. id, 'nF', 'nC', 'nK', 'rc', 'cx', 'sq')
-  call('HSET', x.P .. 'j:' .. id, 'gt', '1')
-end
-
 function R.retry(x, id, op)
   local j = fields(call('HGETALL', x.P .. 'j:' .. id))
   if not j.s then return 'unknown' end
   if not FINAL[j.s] then return 'not-ended' end
-  local key = j.u and string.sub(j.u, 3)
-  local holder = key and R.unique_holder(x, key)
-  if holder then return 'unique:' .. holder end
+  local holder = j.u and R.unique_holder(x, string.sub(j.u, 3))
+  if holder and holder ~= id then return 'unique:' .. holder end
   R.note_attempt(x, id, j.x, j.r)
   R.leave(x, id, j.s)
+  R.log_reopen(x, id)
+  call('DEL', x.P .. 'r:' .. id)
   call('SET', x.P .. 'ro:' .. id, op)
   call('HSET', x.P .. 'j:' .. id, 'v', j.a or '0')
   call('HDEL', x.P .. 'j:' .. id, 'e', 'x', 'r', 'cx', 'z', 'c', 'du')
   x.counts.kept = (x.counts.kept or 0) - (tonumber(j.z) or 0)
-  if key then call('SET', x.P .. 'uq:' .. key, id .. ' 0') end
-  if j.n then reopen_array(x, id, j) end
-  R.lane_holds(x, j.l, 1)
+  if j.u then R.unique_again(x, id, j.u) end
+  if j.n then R.reopen_array(x, id, j) end
+  R.lane_again(x, j.l)
   R.event(x, 'again', id)
-  call('ZADD', x.P .. 'lused', int(x.now), j.l)
   R.make_ready(x, id, j.s)
   return 'retried'
 end
@@ -108,7 +93,7 @@ end
 -- somebody follows the log: -> {state, attempt}
 function R.watch(x, id)
   local j = R.job(x, id, 's', 'w')
-  if not j[1] then return {'unknown'} end
+  if not j[1] then return {R.ended_letter(x, id) or 'unknown'} end
   if not FINAL[j[1]] then
     call('HSET', x.P .. 'j:' .. id, 'wt', '1')
     if j[1] == 'N' and j[2] then R.order(x, j[2], 'w', id) end

@@ -1,6 +1,6 @@
 -- fan_out: tell the dependents of finished jobs, at most 500 in one call.
 --
--- dep:<id>  list of '<dependent> <on>'      fan  list of finished jobs not yet told through
+-- dep:<id>  list of '<dependent> <on>'      fan  list of '<finished job> <state>' not yet told through
 -- A dependent whose demand is not met is SKIPPED, and so are its own dependents, whatever
 -- path led there.
 
@@ -14,7 +14,7 @@ end
 
 local function tell(x, dependent, on, state)
   local j = R.job(x, dependent, 's', 'd')
-  if j[1] ~= 'P' then return end
+  if j[1] ~= 'P' or not j[2] then return end
   if not R.satisfied(on, state) then return R.skip(x, dependent) end
   local open = call('HINCRBY', x.P .. 'j:' .. dependent, 'd', -1)
   if open <= 0 then R.settle(x, dependent, 'P') end
@@ -33,13 +33,14 @@ function R.fan_out(x)
   x.fanning = true
   x.told = x.told or 0
   while x.told < BUDGET do
-    local id = call('LINDEX', x.P .. 'fan', 0)
-    if not id then break end
+    local ended = call('LINDEX', x.P .. 'fan', 0)
+    if not ended then break end
+    local id, state = string.match(ended, '^(%S+) (%S+)$')
     local entry = call('LPOP', x.P .. 'dep:' .. id)
     if entry then
       x.told = x.told + 1
       local dependent, on = string.match(entry, '^(%S+) (%S+)$')
-      tell(x, dependent, on, R.job(x, id, 's')[1])
+      tell(x, dependent, on, state)
     else
       call('LPOP', x.P .. 'fan')
     end

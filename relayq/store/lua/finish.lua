@@ -7,12 +7,13 @@
 local function free_resources(x, id, from)
   local j = R.job(x, id, 'l', 'u', 'w')
   R.lane_holds(x, j[1], -1)
+  if not string.find(id, ':', 1, true) then R.lane_keeps(x, j[1], 1) end
   if j[2] then R.unique_ended(x, id, j[2]) end
   if j[3] then R.drop_orders(x, j[3], id) end
   if from == 'N' or from == 'U' then
     local facts = R.lane(x, j[1])
     R.free_limits(x, facts, id)
-    R.after_limits(x, facts, j[1])
+    R.after_limits(x, facts)
   end
 end
 
@@ -42,8 +43,9 @@ function R.finish(x, id, from, to, reason, exit)
   call('ZREM', x.P .. 'dl', id)
   call('DEL', x.P .. 'ro:' .. id)
   book(x, id)
+  if call('EXISTS', x.P .. 'dx:' .. id) == 1 then R.array_over(x, id) end
   if call('EXISTS', x.P .. 'dep:' .. id) == 1 then
-    call('RPUSH', x.P .. 'fan', id)
+    call('RPUSH', x.P .. 'fan', id .. ' ' .. to)
     R.fan_out(x)
   end
 end

@@ -2,6 +2,7 @@
 --
 -- lanes  lane -> canonical JSON   lx  lane -> {q,l,r,s} as JSON, read by claims
 -- lref   lane -> jobs that are not final   lused  lane -> last submit   lanev  version
+-- lkept  lane -> finished jobs that are kept   lpast  forgotten lane -> JSON, for one that runs again
 
 local MAX_LANES = 512
 local LANE_IDLE = 3600000
@@ -21,6 +22,8 @@ function R.add_lane(x, lane, text)
   local facts = {q = json.q or 'default', l = json.l, r = json.r, s = json.s}
   call('HSET', x.P .. 'lanes', lane, text)
   call('HSET', x.P .. 'lx', lane, cjson.encode(facts))
+  call('HDEL', x.P .. 'lpast', lane)
+  for name in pairs(json.l or {}) do call('SADD', x.P .. 'll:' .. name, lane) end
   call('INCR', x.P .. 'lanev')
   for _, session in ipairs(call('ZRANGEBYSCORE', x.P .. 'wlive', int(x.now), '+inf')) do
     R.letter(x, session, {'k', 'wake', 'd', '0'})
@@ -33,17 +36,38 @@ function R.lane_holds(x, lane, change)
   call('HINCRBY', x.P .. 'lref', lane, change)
 end
 
+function R.lane_keeps(x, lane, change)
+  if call('HINCRBY', x.P .. 'lkept', lane, change) > 0 then return end
+  call('HDEL', x.P .. 'lkept', lane)
+  call('HDEL', x.P .. 'lpast', lane)
+end
+
+-- a finished job of this lane runs again
+function R.lane_again(x, lane)
+  local text = call('HGET', x.P .. 'lpast', lane)
+  if text then R.add_lane(x, lane, text) end
+  R.lane_holds(x, lane, 1)
+  R.lane_keeps(x, lane, -1)
+  call('ZADD', x.P .. 'lused', int(x.now), lane)
+end
+
+local function forget_lane(x, lane)
+  if call('HEXISTS', x.P .. 'lkept', lane) == 1 then
+    call('HSET', x.P .. 'lpast', lane, call('HGET', x.P .. 'lanes', lane))
+  end
+  for name in pairs(R.lane(x, lane).l or {}) do call('SREM', x.P .. 'll:' .. name, lane) end
+  for _, key in ipairs({'lanes', 'lx', 'lref'}) do call('HDEL', x.P .. key, lane) end
+  call('DEL', x.P .. 'idle:' .. lane)
+  call('ZREM', x.P .. 'lused', lane)
+  call('INCR', x.P .. 'lanev')
+end
+
 -- lanes without a job for an hour are forgotten
 function R.collect_lanes(x)
   local old = call('ZRANGEBYSCORE', x.P .. 'lused', '-inf', int(x.now - LANE_IDLE), 'LIMIT', 0, 20)
   for _, lane in ipairs(old) do
     if (tonumber(call('HGET', x.P .. 'lref', lane)) or 0) <= 0 then
-      call('HDEL', x.P .. 'lanes', lane)
-      call('HDEL', x.P .. 'lx', lane)
-      call('HDEL', x.P .. 'lref', lane)
-      call('DEL', x.P .. 'idle:' .. lane)
-      call('ZREM', x.P .. 'lused', lane)
-      call('INCR', x.P .. 'lanev')
+      forget_lane(x, lane)
     else
       call('ZADD', x.P .. 'lused', int(x.now), lane)
     end

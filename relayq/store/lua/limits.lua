@@ -1,6 +1,7 @@
 -- limits: concurrency (a set of holders) and rates (GCRA), both named by the lane.
 --
--- lim:<name>  set of running jobs   rl:<name>  theoretical arrival time, ms
+-- lim:<name>  set of running jobs   ll:<name>  lanes with this limit
+-- rl:<name>   theoretical arrival time, ms
 
 local function spacing(rate) return rate[2] / rate[1] end
 
@@ -29,7 +30,9 @@ function R.free_limits(x, facts, id)
   for name in pairs(facts.l or {}) do call('SREM', x.P .. 'lim:' .. name, id) end
 end
 
--- a limit has room again: whoever is idle for the lane may take its head
-function R.after_limits(x, facts, lane)
-  if facts.l then R.nudge(x, lane) end
+-- a limit has room again: whoever is idle may take what waits for it, in any lane
+function R.after_limits(x, facts)
+  for name in pairs(facts.l or {}) do
+    for _, lane in ipairs(call('SMEMBERS', x.P .. 'll:' .. name)) do R.nudge(x, lane) end
+  end
 end

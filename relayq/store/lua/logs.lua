@@ -3,7 +3,7 @@
 -- Entry id = attempt * 2^44 + bytes before it (both streams of output counted), so a
 -- repeated append is a no-op, a superseded attempt is fenced out, and readers resume by
 -- id. Field o or e: the stream; x: how a watched job ended, always the last entry.
--- The first 64 KiB are kept, then a tail ring up to j.k bytes (default 1 MiB).
+-- The first 64 KiB (half, when less is kept) stay, then a tail ring up to j.k bytes (default 1 MiB).
 -- al:<array>  indices of elements that have a log or a result
 
 local ATTEMPT = 17592186044416
@@ -14,12 +14,13 @@ local function position(attempt, bytes) return int(attempt * ATTEMPT + bytes) en
 
 local function trim(x, id, kept, keep)
   local log, head = x.P .. 'log:' .. id, call('HGET', x.P .. 'j:' .. id, 'lh')
-  while kept > keep and head do
-    local oldest = call('XRANGE', log, '(' .. head, '+', 'COUNT', 1)[1]
+  while kept > keep do
+    local oldest = call('XRANGE', log, head and '(' .. head or '-', '+', 'COUNT', 1)[1]
     if not oldest then break end
     call('XDEL', log, oldest[1])
-    kept = kept - #(oldest[2][2] or '')
-    call('HINCRBY', x.P .. 'j:' .. id, 'ld', #(oldest[2][2] or ''))
+    local bytes = oldest[2][1] == 'x' and 0 or #oldest[2][2]
+    kept = kept - bytes
+    call('HINCRBY', x.P .. 'j:' .. id, 'ld', bytes)
   end
   return kept
 end
@@ -35,7 +36,7 @@ function R.append_log(x, session, chunk, data)
   local have = {tonumber(j[4]) or 0, tonumber(j[5]) or 0}
   local stream, skip = chunk[3], have[chunk[3]] - chunk[4]
   if skip < 0 then
-    if chunk[5] ~= 1 then return have end
+    if chunk[5] ~= 1 or #data == 0 then return have end
     call('HINCRBY', key, 'ld', int(-skip))
     have[stream] = chunk[4]
     skip = 0
@@ -46,8 +47,8 @@ function R.append_log(x, session, chunk, data)
     call('XADD', x.P .. 'log:' .. id, entry, stream == 1 and 'o' or 'e', piece)
     have[stream] = have[stream] + #piece
     local kept = (tonumber(j[6]) or 0) + #piece
-    if kept <= HEAD then call('HSET', key, 'lh', entry) end
     local most = tonumber(j[7]) or KEEP
+    if kept <= math.min(HEAD, most / 2) then call('HSET', key, 'lh', entry) end
     if kept > most then kept = trim(x, id, kept, most) end
     call('HSET', key, 'lo', int(have[1]), 'le', int(have[2]), 'lb', int(kept))
     local parent, index = R.parts(id)
@@ -62,5 +63,12 @@ function R.log_end(x, id, state, reason, exit)
   if not j[1] then return end
   local at = position(tonumber(j[2]) or 0, (tonumber(j[3]) or 0) + (tonumber(j[4]) or 0))
   local result = call('GET', x.P .. 'r:' .. id) or ''
-  call('XADD', x.P .. 'log:' .. id, at .. '-1', 'x', state .. ' ' .. (exit or '-') .. ' ' .. (reason or ''), 'r', result)
+  call('XADD', x.P .. 'log:' .. id, at .. '-*', 'x', state .. ' ' .. (exit or '-') .. ' ' .. (reason or ''), 'r', result)
+end
+
+-- the job runs again: whoever follows it from now on must not take the old end for the new one
+function R.log_reopen(x, id)
+  local log = x.P .. 'log:' .. id
+  local last = call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  if last and last[2][1] == 'x' then call('XDEL', log, last[1]) end
 end

@@ -24,7 +24,7 @@ function R.end_session(x, session)
   end
   call('ZREM', x.P .. 'wlive', session)
   call('ZADD', x.P .. 'woff', int(x.now), session)
-  call('HDEL', x.P .. 'w:' .. session, 'fr')
+  R.stand_down(x, session)
   call('DEL', x.P .. 'mb:' .. session, x.P .. 'fl:' .. session)
   R.event(x, 'worker-gone', session)
 end
@@ -48,6 +48,7 @@ function R.crash(x, id, from)
   call('HSET', key, 'ls', '1')
   if j[2] == 'hold' then call('HSET', key, 'h', '1') end
   R.settle(x, id, from, true)
+  R.after_limits(x, facts)
 end
 
 function R.lapse(x)

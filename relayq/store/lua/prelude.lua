@@ -10,13 +10,16 @@
 -- d open dependencies  u unique key  f on_lost  g grace  D deadline  k output kept
 -- h held  cx cancel asked  wt watched  z bytes retained  pm pg progress
 -- lo le log bytes of stdout, stderr  lb log bytes in the hub  lh end of the log's head
--- arrays: n size  n0 first index  nx next index  gt gated  sq sequential
+-- du due  ls lost and queued again  ld log bytes not kept
+-- arrays: n size  n0 first index  nx next index  gt gated  sq sequential  on dependency's demand
 -- nS nF nC nK elements ended  nR elements alive  rc what became of the never started
+-- ma highest attempt of an element  ab attempts before the array ran again
 
 local R = {}
 local function call(...) return redis.call(...) end  -- redis.call exists only while a function runs
 local LEASE = 60000
 local HEARTBEAT = 20000
+local TICK = 1000
 local CRASH_LIMIT = 5
 local PRIORITY_STEP = 600000
 local FINAL = {S = true, F = true, C = true, K = true, E = true}

@@ -3,8 +3,9 @@
 -- PENDING | RUNNING | UNREACHABLE | final -> RUNNABLE.
 -- The script that makes a job runnable picks the idle session, claims for it and
 -- writes the claim to its mailbox: the worker starts one half round trip later.
--- A session is idle for a lane while it stands in idle:<lane> and its hash has the
--- free resources `fr`; entries that no longer hold are dropped when they are met.
+-- A session is idle for a lane while it stands in idle:<lane>, its hash has the free
+-- resources `fr` and wl:<session> the lane's cost; entries that no longer hold are
+-- dropped when they are met.
 
 local MAX_OFFERS = 64
 
@@ -33,25 +34,38 @@ end
 
 R.covers = covers
 
--- the idle session that was heard of last and has room for a job of this lane
-local function idle_session(x, lane)
-  local idle = x.P .. 'idle:' .. lane
-  for _ = 1, MAX_OFFERS do
-    local session = call('ZREVRANGE', idle, 0, 0)[1]
-    if not session then return end
-    local w = call('HMGET', x.P .. 'w:' .. session, 'fr', 'c:' .. lane, 'cmd')
-    if w[1] and w[2] and not filled(w[3]) and R.online(x, session) then
-      local free, cost = cjson.decode(w[1]), cjson.decode(w[2])
-      if covers(free, cost) then
-        if cost.w then
-          R.letter(x, session, {'k', 'wake', 'd', int(cost.w)})
-          return
-        end
-        return session, free, cost
-      end
+-- what a session offers while it stands by for a lane: free, cost, or nil when it does not any more
+local function offer_of(x, session, lane)
+  local w = call('HMGET', x.P .. 'w:' .. session, 'fr', 'cmd')
+  if not w[1] or filled(w[2]) or not R.online(x, session) then return end
+  local cost = call('HGET', x.P .. 'wl:' .. session, lane)
+  if not cost then return end
+  local free = cjson.decode(w[1])
+  cost = cjson.decode(cost)
+  if covers(free, cost) then return free, cost end
+end
+
+-- the idle session that was heard of last and has room for a job of this lane that waits since
+-- `age` ms. One that prefers to leave it to others comes last, and is woken when their time is over.
+local function idle_session(x, lane, age)
+  local idle, reserve, wait = x.P .. 'idle:' .. lane, nil, nil
+  for _, session in ipairs(call('ZREVRANGE', idle, 0, MAX_OFFERS - 1)) do
+    local free, cost = offer_of(x, session, lane)
+    if not free then
+      call('ZREM', idle, session)
+    elseif (cost.w or 0) <= age then
+      return session, free, cost
+    elseif not reserve then
+      reserve, wait = session, cost.w - age
     end
-    call('ZREM', idle, session)
   end
+  if reserve then R.letter(x, reserve, {'k', 'wake', 'd', int(wait)}) end
+end
+
+-- somebody who stands by for this lane must be awake in `wait` ms, unless the next heartbeat is sooner
+function R.wake_someone(x, lane, wait)
+  local session = call('ZREVRANGE', x.P .. 'idle:' .. lane, 0, 0)[1]
+  if session and wait < HEARTBEAT then R.letter(x, session, {'k', 'wake', 'd', int(wait)}) end
 end
 
 -- offer the heads of a lane to idle sessions, as long as there are both
@@ -61,8 +75,11 @@ function R.nudge(x, lane)
   if call('SISMEMBER', x.P .. 'paused', facts.q) == 1 then return end
   for _ = 1, MAX_OFFERS do
     local head = call('ZRANGE', x.P .. 'q:' .. lane, 0, 0)[1]
-    if not head or R.blocked(x, facts) then return end
-    local session, free, cost = idle_session(x, lane)
+    if not head then return end
+    local wait = R.blocked(x, facts)
+    if wait then return wait > 0 and R.wake_someone(x, lane, wait) end
+    local ready = tonumber(R.job(x, head, 'y')[1]) or x.now
+    local session, free, cost = idle_session(x, lane, x.now - ready)
     if not session then return end
     local claim = R.start(x, head, session, lane, facts)
     R.subtract(free, cost)
@@ -70,4 +87,23 @@ function R.nudge(x, lane)
     R.letter(x, session, {'k', 'claim', 'i', claim[1], 'a', claim[2], 'c', claim[3], 'l', claim[4],
                           'o', claim[5], 'e', claim[6], 'r', claim[7], 'n', claim[8]})
   end
+end
+
+-- a session stands by: it is offered jobs of these lanes while `free` lasts
+function R.stand_by(x, session, free, lanes)
+  call('HSET', x.P .. 'w:' .. session, 'fr', cjson.encode(free))
+  local offers = {}
+  for _, pair in ipairs(lanes) do
+    offers[#offers + 1] = pair[1]; offers[#offers + 1] = cjson.encode(pair[2])
+    call('ZADD', x.P .. 'idle:' .. pair[1], int(x.now), session)
+  end
+  call('DEL', x.P .. 'wl:' .. session)
+  if #offers > 0 then call('HSET', x.P .. 'wl:' .. session, unpack(offers)) end
+end
+
+-- a session that has gone stands by for nothing
+function R.stand_down(x, session)
+  call('HDEL', x.P .. 'w:' .. session, 'fr')
+  for _, lane in ipairs(call('HKEYS', x.P .. 'wl:' .. session)) do call('ZREM', x.P .. 'idle:' .. lane, session) end
+  call('DEL', x.P .. 'wl:' .. session)
 end

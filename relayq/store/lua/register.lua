@@ -3,11 +3,12 @@
 -- names  worker name -> session    w:<session>  what it offers    wj:<session>  job -> attempt
 -- A name belongs to one live session. The same instance (the same state directory) replaces
 -- its own session: that is a restart. Another instance is refused while the first lives.
--- UNREACHABLE -> RUNNING, RUNNABLE -> RUNNING (nobody has started it since): adoption.
+-- UNREACHABLE -> RUNNING, RUNNABLE -> RUNNING (nobody has started it since): adoption, here and
+-- in a full sync.
 
 local function hold(x, session, id, attempt)
   call('HSET', x.P .. 'wj:' .. session, id, attempt)
-  call('HSET', x.P .. 'j:' .. id, 'w', session)
+  call('HSET', x.P .. 'j:' .. id, 'w', session, 'a', int(attempt))
   call('HDEL', x.P .. 'j:' .. id, 'ls')
   local j = R.job(x, id, 'cx', 'wt')
   if j[1] then call('SADD', x.P .. 'fl:' .. session, 'c' .. id) end
@@ -15,32 +16,50 @@ local function hold(x, session, id, attempt)
   R.event(x, 'adopt', id, session)
 end
 
-local function back_from_queue(x, session, id, attempt, j)
-  local facts = R.lane(x, j[4])
-  if R.blocked(x, facts) then return false end
-  R.leave(x, id, j[1])
+-- may this session take the attempt back? `mine`: it is known here as this worker's, and only lost.
+-- An attempt newer than the hub knows was started before the hub lost its last second.
+local function is_adoptable(j, name, attempt)
+  local known = tonumber(j.a) or 0
+  if not j.s or j.n or FINAL[j.s] or (tonumber(j.d) or 0) > 0 then return false end
+  local mine = known == attempt and string.match(j.w or '', '^(.*)#') == name and (j.s == 'U' or j.ls)
+  return mine or known < attempt, mine
+end
+
+-- RUNNABLE | PENDING -> RUNNING, if its limits have room
+local function back_from_queue(x, id, j)
+  local facts = R.lane(x, j.l)
+  local _, why = R.blocked(x, facts)
+  if why == 'limit' then return false end
+  R.leave(x, id, j.s)
   call('HDEL', x.P .. 'j:' .. id, 'h', 'r', 'du')
-  R.move(x, id, j[1], 'N')
+  R.move(x, id, j.s, 'N')
   for name in pairs(facts.l or {}) do call('SADD', x.P .. 'lim:' .. name, id) end
-  call('HINCRBY', x.P .. 'j:' .. id, 'c', -1)
-  hold(x, session, id, attempt)
   return true
 end
 
 -- true when the held attempt is (again) this session's
-local function adopt(x, session, name, id, attempt)
-  local j = R.job(x, id, 's', 'a', 'w', 'l', 'ls')
-  if not j[1] or tonumber(j[2]) ~= attempt then return false end
-  if string.match(j[3] or '', '^(.*)#') ~= name then return false end
-  if j[1] == 'U' then
-    R.leave(x, id, 'U')
-    R.move(x, id, 'U', 'N')
-    hold(x, session, id, attempt)
-    return true
+function R.adopt(x, session, id, attempt)
+  local j = fields(call('HGETALL', x.P .. 'j:' .. id))
+  local known = tonumber(j.a) or 0
+  if j.s == 'N' and j.w == session and known == attempt then return true end
+  local adoptable, mine = is_adoptable(j, string.match(session, '^(.*)#'), attempt)
+  if not adoptable then return false end
+  local queued = j.s == 'R' or j.s == 'P'
+  if queued then
+    if not back_from_queue(x, id, j) then return false end
+  else
+    R.leave(x, id, j.s)
+    if j.s == 'U' then R.move(x, id, 'U', 'N') end
   end
-  if j[1] == 'N' then return j[3] == session end
-  if j[5] and (j[1] == 'R' or j[1] == 'P') then return back_from_queue(x, session, id, attempt, j) end
-  return false
+  if mine and j.ls then
+    call('HINCRBY', x.P .. 'j:' .. id, 'c', -1)
+    R.unlose(x, id)
+  elseif not mine then  -- attempts that the hub has forgotten are not counted
+    call('HINCRBY', x.P .. 'j:' .. id, 'v', attempt - known - (queued and 1 or 0))
+    call('HSET', x.P .. 'j:' .. id, 'b', int(x.now))
+  end
+  hold(x, session, id, attempt)
+  return true
 end
 
 -- the session that this one replaces ends now; what it held and nobody holds is run again at once,
@@ -56,6 +75,7 @@ end
 
 local function session_hash(x, request)
   local key = x.P .. 'w:' .. request.session
+  R.stand_down(x, request.session)
   call('HSET', key, 'name', request.name, 'instance', request.instance, 'offer', request.offer,
        'facts', request.facts, 'since', int(x.now))
 end
@@ -80,7 +100,7 @@ function R.register(x, request)
   if old ~= request.session then R.event(x, 'worker', request.name, request.session) end
   local adopted, gone, offsets = {}, {}, {}
   for id, attempt in pairs(request.held) do
-    if adopt(x, request.session, request.name, id, attempt) then
+    if R.adopt(x, request.session, id, attempt) then
       adopted[#adopted + 1] = id
       local j = R.job(x, id, 'lo', 'le')
       offsets[#offsets + 1] = id; offsets[#offsets + 1] = j[1] or '0'; offsets[#offsets + 1] = j[2] or '0'

@@ -1,6 +1,6 @@
 -- report: what a worker says of an attempt, judged.
 --
--- RUNNING -> SUCCEEDED | FAILED | CANCELLED | RUNNABLE | PENDING(delay).
+-- RUNNING -> SUCCEEDED | FAILED | CANCELLED | RUNNABLE | PENDING(delay); `lost` counts a crash.
 -- UNREACHABLE -> the same, `late`.  RUNNABLE | PENDING after a loss -> SUCCEEDED, when the
 -- lost attempt succeeded after all and nobody has started another.
 -- -> 'ok' | 'late' | 'dup' | 'stale'
@@ -14,8 +14,13 @@ function R.note_attempt(x, id, exit, reason)
   call('LTRIM', x.P .. 'at:' .. id, -20, -1)
 end
 
+-- an attempt that was noted as lost turns up again: the note was premature
+function R.unlose(x, id)
+  call('RPOP', x.P .. 'at:' .. id)
+end
+
 local function retry(x, id, report)
-  local j = R.job(x, id, 'a', 'c', 'v', 'm', 'l')
+  local j = R.job(x, id, 'a', 'c', 'v', 'm', 'l', 'w', 's')
   local used = tonumber(j[1]) - (tonumber(j[2]) or 0) - (tonumber(j[3]) or 0)
   if not report.retry or used >= (tonumber(j[4]) or 1) then return false end
   R.note_attempt(x, id, int(report.exit or 0), report.reason)
@@ -25,47 +30,55 @@ local function retry(x, id, report)
   call('HSET', x.P .. 'j:' .. id, 'du', int(x.now + wait))
   R.event(x, 'retry', id, report.reason)
   R.tally(x, 'retried')
-  local session = R.job(x, id, 'w')[1]
-  R.drop_orders(x, session, id)
-  R.settle(x, id, R.job(x, id, 's')[1])
+  R.drop_orders(x, j[6], id)
+  R.settle(x, id, j[7])
+  R.after_limits(x, R.lane(x, j[5]))
   return true
 end
 
 local function hand_back(x, id, session, state)
+  local facts = R.lane(x, R.job(x, id, 'l')[1])
   call('HINCRBY', x.P .. 'j:' .. id, 'v', 1)
-  R.free_limits(x, R.lane(x, R.job(x, id, 'l')[1]), id)
+  R.free_limits(x, facts, id)
   R.drop_orders(x, session, id)
   R.event(x, 'handback', id, session)
   R.settle(x, id, state, true)
+  R.after_limits(x, facts)
+end
+
+-- the attempt was the last: its result stays with the job
+local function over(x, report, state, to, reason)
+  if filled(report.result) then call('SET', x.P .. 'r:' .. report.id, report.result) end
+  R.finish(x, report.id, state, to, reason, int(report.exit or 0))
+end
+
+local function refuse(x, report, state)
+  R.event(x, 'alarm', report.id, report.reason)
+  call('HSET', x.P .. 'j:' .. report.id, 'pg', report.reason)
+  R.finish(x, report.id, state, 'F', 'refused', '125')
 end
 
 local function apply(x, session, report, state, asked)
-  local id, outcome, exit = report.id, report.outcome, int(report.exit or 0)
-  if filled(report.result) then call('SET', x.P .. 'r:' .. id, report.result) end
-  R.charge(x, R.lane(x, R.job(x, id, 'l')[1]), report.run_ms or 0)
+  local outcome = report.outcome
+  R.charge(x, R.lane(x, R.job(x, report.id, 'l')[1]), report.run_ms or 0)
   R.tally(x, 'run', report.run_ms or 0)
-  if outcome == 'ok' then return R.finish(x, id, state, 'S', nil, exit) end
-  if asked or outcome == 'cancelled' then return R.finish(x, id, state, 'C', report.reason, exit) end
-  if outcome == 'handback' then return hand_back(x, id, session, state) end
-  if outcome == 'refused' then
-    R.event(x, 'alarm', id, report.reason)
-    call('HSET', x.P .. 'j:' .. id, 'pg', string.sub(report.reason or '', 1, 64))
-    return R.finish(x, id, state, 'F', 'refused', '125')
-  end
-  if retry(x, id, report) then return end
-  R.finish(x, id, state, 'F', outcome == 'timeout' and 'timeout' or report.reason or 'exit', exit)
+  if outcome == 'ok' then return over(x, report, state, 'S') end
+  if asked or outcome == 'cancelled' then return over(x, report, state, 'C', report.reason or 'cancelled') end
+  if outcome == 'lost' then return R.crash(x, report.id, state) end
+  if outcome == 'handback' then return hand_back(x, report.id, session, state) end
+  if outcome == 'refused' then return refuse(x, report, state) end
+  if retry(x, report.id, report) then return end
+  over(x, report, state, 'F', outcome == 'timeout' and 'timeout' or report.reason or 'exit')
 end
 
-local function of_ended_element(x, id)
-  local parent, index = R.parts(id)
-  return index and R.element_letter(x, parent, index) and 'dup' or 'stale'
-end
-
-function R.report(x, session, report)
+-- `result` is where its bytes stand in `data`
+function R.report(x, session, report, data)
   local id = report.id
+  report.result = report.result and data[report.result]
+  report.reason = filled(report.reason) and string.sub(report.reason, 1, 64) or nil
   local j = R.job(x, id, 's', 'a', 'w', 'cx', 'ls')
   local state = j[1]
-  if not state then return of_ended_element(x, id) end
+  if not state then return R.ended_letter(x, id) and 'dup' or 'stale' end
   if tonumber(j[2]) ~= report.attempt or j[3] ~= session then return 'stale' end
   if state == 'N' or state == 'U' then
     apply(x, session, report, state, j[4])
@@ -73,6 +86,7 @@ function R.report(x, session, report)
   end
   if FINAL[state] then return 'dup' end
   if j[5] and report.outcome == 'ok' then
+    R.unlose(x, id)
     apply(x, session, report, state, nil)
     return 'late'
   end

@@ -27,14 +27,6 @@ local function wait(x, id, from, index, score, reason)
   R.event(x, 'wait', id, reason)
 end
 
--- a due time within the next heartbeat: somebody must be awake for it
-local function wake_someone(x, lane, due)
-  local session = call('ZREVRANGE', x.P .. 'idle:' .. lane, 0, 0)[1]
-  if session and due - x.now < HEARTBEAT then
-    R.letter(x, session, {'k', 'wake', 'd', int(due - x.now)})
-  end
-end
-
 function R.settle(x, id, from, keep_place)
   if from then R.leave(x, id, from) end
   local j = R.job(x, id, 'd', 'h', 'du', 'gt', 'l')
@@ -45,7 +37,7 @@ function R.settle(x, id, from, keep_place)
     wait(x, id, from, 'pend', x.now, 'held')
   elseif due > x.now then
     wait(x, id, from, 'delay', due, 'delay')
-    wake_someone(x, j[5], due)
+    R.wake_someone(x, j[5], due - x.now)
   else
     R.make_ready(x, id, from, keep_place)
   end

@@ -14,6 +14,7 @@ local function hand_out(x, id, session, lane, facts)
   R.take_limits(x, facts, id)
   R.charge(x, facts)
   local j = R.job(x, id, 'c', 'v', 'wt', 'u', 'y')
+  R.note_element(x, id, attempt)
   if j[3] then call('SADD', x.P .. 'fl:' .. session, 'w' .. id) end
   if j[4] then R.unique_started(x, id, j[4]) end
   R.tally(x, 'wait', x.now - (tonumber(j[5]) or x.now))

@@ -14,15 +14,32 @@ local function full(x)
   if most > 0 and used > most * FULL then return {'full', int(used), int(most)} end
 end
 
-local function bad_dependency(x, after, batch)
-  local id, mode = after[1], after[3]
-  if batch[id] then return mode == 'index' and not batch[id].n and 'job ' .. id .. " is no array (field 'after')" end
-  local j = R.job(x, id, 's', 'n')
-  if not j[1] then return 'there is no job ' .. id .. " to wait for (field 'after')" end
-  if mode == 'index' and not j[2] then return 'job ' .. id .. " is no array (field 'after')" end
-  if mode == 'index' and j[1] ~= 'P' and j[1] ~= 'R' and tonumber(j[2]) > MAX_INDEX_LATE then
+-- why a job cannot wait index to index for the array `id` of `size` elements from `first` on
+local function bad_index(x, job, id, size, first)
+  if not size then return 'job ' .. id .. " is no array (field 'after')" end
+  if tonumber(size) ~= job.n or (tonumber(first) or 0) ~= (job.n0 or 0) then
+    return 'array ' .. id .. " has not the same indices: waiting index by index needs them (field 'after')"
+  end
+  if job.sq or job.indexed then
+    return "only one array can be waited for index by index, and not by a sequential array (field 'after')"
+  end
+  job.indexed = true
+  if tonumber(size) > MAX_INDEX_LATE and R.array_begun(x, id) then
     return 'array ' .. id .. ' has begun and is larger than 10000 elements: too late to wait index by index'
   end
+end
+
+local function bad_dependency(x, job, after, batch)
+  local id, mode, other = after[1], after[3], batch[after[1]]
+  local j = other and {'P', other.n, other.n0} or R.job(x, id, 's', 'n', 'n0')
+  if not j[1] then return 'there is no job ' .. id .. " to wait for (field 'after')" end
+  return mode == 'index' and bad_index(x, job, id, j[2], j[3])
+end
+
+-- nothing of it runs
+local function is_replaceable(x, id)
+  local j = R.job(x, id, 's', 'nR')
+  return (j[1] == 'P' or j[1] == 'R') and (tonumber(j[2]) or 0) == 0
 end
 
 -- the word for a job that cannot be taken, or nil
@@ -30,14 +47,13 @@ local function objection(x, job, lanes, batch, keys)
   if call('EXISTS', x.P .. 'j:' .. job.i) == 1 or batch[job.i] then return 'dup' end
   if not lanes[job.l] and call('HEXISTS', x.P .. 'lanes', job.l) == 0 then return 'bad:its lane is unknown' end
   for _, after in ipairs(job.af or {}) do
-    local why = bad_dependency(x, after, batch)
+    local why = bad_dependency(x, job, after, batch)
     if why then return 'bad:' .. why end
   end
   if job.u then
     local holder = keys[job.u[1]] or R.unique_holder(x, job.u[1])
     if holder then
-      local state = R.job(x, holder, 's')[1]
-      if job.u[2] == 'replace' and (state == 'P' or state == 'R') and not keys[job.u[1]] then return nil, holder end
+      if job.u[2] == 'replace' and not keys[job.u[1]] and is_replaceable(x, holder) then return nil, holder end
       return 'unique:' .. holder
     end
   end
@@ -69,10 +85,10 @@ end
 
 local function index_after(x, id, other)
   call('SADD', x.P .. 'dx:' .. other, id)
-  local o = R.job(x, other, 's', 'n', 'n0')
-  if o[1] == 'P' or o[1] == 'R' and call('EXISTS', x.P .. 'as:' .. other) == 0 then return end
-  local first = tonumber(o[3]) or 0
-  for index = first, first + tonumber(o[2]) - 1 do
+  if not R.array_begun(x, other) then return end
+  local o = R.job(x, other, 'n', 'n0')
+  local first = tonumber(o[2]) or 0
+  for index = first, first + tonumber(o[1]) - 1 do
     local letter = R.element_letter(x, other, int(index))
     if letter then R.index_ready(x, id, int(index), letter) end
   end
@@ -98,8 +114,7 @@ local function depend(x, job)
   return failed, gated
 end
 
-local function place(x, job, replaced)
-  if replaced then R.cancel(x, replaced, 'replaced') end
+local function place(x, job)
   if job.u then R.unique_take(x, job.i, job.u) end
   local failed, gated = depend(x, job)
   if gated then call('HSET', x.P .. 'j:' .. job.i, 'gt', '1', 'on', gated[1][2]) end
@@ -113,12 +128,23 @@ local function place(x, job, replaced)
   for _, pair in ipairs(gated or {}) do index_after(x, job.i, pair[1]) end
 end
 
-local function known_lanes(x, lanes)
-  local new = {}
-  for lane, text in pairs(lanes) do
-    if call('HEXISTS', x.P .. 'lanes', lane) == 0 then new[#new + 1] = {lane, text} end
+-- the lanes that these jobs need and the hub does not know
+local function new_lanes(x, jobs, lanes)
+  local new, count = {}, 0
+  for _, job in pairs(jobs) do
+    if not new[job.l] and lanes[job.l] and call('HEXISTS', x.P .. 'lanes', job.l) == 0 then
+      new[job.l], count = lanes[job.l], count + 1
+    end
   end
-  return new
+  return new, count
+end
+
+-- those that are replaced go first, all of them, before anything that their end sets off
+local function cancel_all(x, replaced)
+  x.fanning = true
+  for _, id in pairs(replaced) do R.cancel(x, id, 'replaced') end
+  x.fanning = nil
+  R.fan_out(x)
 end
 
 function R.submit(x, request, record, envelopes)
@@ -126,8 +152,6 @@ function R.submit(x, request, record, envelopes)
   local refusal = full(x)
   if refusal then return refusal end
   local words, batch, keys, replaced, taken = {}, {}, {}, {}, 0
-  local new = known_lanes(x, request.lanes or {})
-  if #new > R.lanes_left(x) then return {'lanes'} end
   for i, job in ipairs(request.jobs) do
     local word, victim = objection(x, job, request.lanes or {}, batch, keys)
     words[i] = word or (victim and 'replaced:' .. victim) or 'new'
@@ -137,16 +161,19 @@ function R.submit(x, request, record, envelopes)
     end
   end
   if taken == 0 then return words end
-  for _, pair in ipairs(new) do R.add_lane(x, pair[1], pair[2]) end
+  local new, count = new_lanes(x, batch, request.lanes or {})
+  if count > R.lanes_left(x) then return {'lanes'} end
+  for lane, text in pairs(new) do R.add_lane(x, lane, text) end
   if filled(record) then
     call('SET', x.P .. 'bt:' .. request.batch, record)
     call('HINCRBY', x.P .. 'btn', request.batch, taken)
   end
   x.used_lanes = {}
+  cancel_all(x, replaced)
   for i, job in ipairs(request.jobs) do
     if batch[job.i] == job then
       write(x, job, envelopes[i], request.watch)
-      place(x, job, replaced[job.i])
+      place(x, job)
     end
   end
   for lane in pairs(x.used_lanes) do call('ZADD', x.P .. 'lused', int(x.now), lane) end

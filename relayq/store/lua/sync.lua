@@ -2,7 +2,7 @@
 --
 -- ARGV 1 JSON: session, held {job: attempt}, full, done [report], logs [[id, attempt, stream,
 --   offset, jump]], progress [[id, percent, message]], free, lanes [[lane, cost]], empty [lane],
---   want, idle, unserved, facts, mail, version      2.. data of the logs, in their order
+--   want, idle, unserved, facts, mail      2.. data of the logs, in their order, then results
 -- -> {'ok', now, lanes version, next ms, command, claims, reports, orders, gone, log offsets, wide}
 --    or {'unknown'}: register again.  Every part may be repeated: the answer is the same.
 
@@ -27,11 +27,11 @@ local function take_progress(x, session, list)
   end
 end
 
-local function take_reports(x, session, done)
+local function take_reports(x, session, done, data)
   local words = {}
   for _, report in ipairs(done or {}) do
     words[#words + 1] = report.id
-    words[#words + 1] = R.report(x, session, report)
+    words[#words + 1] = R.report(x, session, report, data)
   end
   return words
 end
@@ -51,34 +51,22 @@ local function reconcile(x, session, request)
     end
   end
   for id, attempt in pairs(request.held) do
-    if mine[id] ~= attempt and not reported[id] then gone[#gone + 1] = id end
+    if mine[id] ~= attempt and not reported[id] and not R.adopt(x, session, id, attempt) then gone[#gone + 1] = id end
   end
   return again, gone
 end
 
+-- when something falls due: delays at every sync, the rest at the next tick
 local function earliest(x, waits)
   local nearest = HEARTBEAT
-  for _, index in ipairs({'delay', 'dl', 'lost'}) do
+  local tick = (tonumber(call('HGET', x.P .. 'cfg', 'tick')) or 0) + TICK
+  for index, soonest in pairs({delay = 0, dl = tick, lost = tick}) do
     local head = call('ZRANGE', x.P .. index, 0, 0, 'WITHSCORES')
-    if head[2] then nearest = math.min(nearest, tonumber(head[2]) - x.now) end
+    if head[2] then nearest = math.min(nearest, math.max(tonumber(head[2]), soonest) - x.now) end
   end
   for _, wait in ipairs(waits) do nearest = math.min(nearest, wait) end
   if call('LLEN', x.P .. 'fan') > 0 then nearest = 1000 end
   return math.max(5, math.ceil(nearest))
-end
-
-local function stand_by(x, session, request)
-  local key = x.P .. 'w:' .. session
-  if not request.idle then
-    call('HDEL', key, 'fr')
-    return
-  end
-  local put = {'fr', cjson.encode(request.free)}
-  for _, pair in ipairs(request.lanes) do
-    put[#put + 1] = 'c:' .. pair[1]; put[#put + 1] = cjson.encode(pair[2])
-    call('ZADD', x.P .. 'idle:' .. pair[1], int(x.now), session)
-  end
-  call('HSET', key, unpack(put))
 end
 
 local function remember(x, session, request)
@@ -92,10 +80,11 @@ function R.sync(x, request, data)
   local session = request.session
   if not call('ZSCORE', x.P .. 'wlive', session) then return {'unknown'} end
   call('ZADD', x.P .. 'wlive', int(x.now + LEASE), session)
+  call('HDEL', x.P .. 'w:' .. session, 'fr')  -- what is free now stands in the request: offer it once
   remember(x, session, request)
   local offsets = take_logs(x, session, request.logs, data)
   take_progress(x, session, request.progress)
-  local words = take_reports(x, session, request.done)
+  local words = take_reports(x, session, request.done, data)
   local again, gone = {}, {}
   if request.full then again, gone = reconcile(x, session, request) end
   R.tick(x)
@@ -108,7 +97,7 @@ function R.sync(x, request, data)
     x.paused, x.weights = {}, {}
   end
   local wide = R.wide(x, request, rank)
-  stand_by(x, session, request)
+  if request.idle then R.stand_by(x, session, request.free, request.lanes) end
   return {'ok', int(x.now), call('GET', x.P .. 'lanev') or '0', int(earliest(x, waits)), command, claims, words,
           call('SMEMBERS', x.P .. 'fl:' .. session), gone, offsets, wide}
 end

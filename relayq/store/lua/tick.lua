@@ -1,11 +1,13 @@
 -- tick: the housekeeping that time asks for, at most once a second in the whole fleet.
 --
 -- Every sync and submit calls it, so it needs no process of its own. Each part takes a
--- bounded bite; what is left over is taken a second later.
+-- bounded bite; what is left over is taken a second later. Only delays are looked at
+-- each time: a job that is due starts when it is due.
 
 local OK_RETENTION = 3 * 86400000
 local OTHER_RETENTION = 14 * 86400000
 local DEFAULT_KEEP_BYTES = 1073741824
+local ELEMENTS_A_BITE = 500
 
 function R.promote(x)
   local due = call('ZRANGEBYSCORE', x.P .. 'delay', '-inf', int(x.now), 'LIMIT', 0, 200)
@@ -19,22 +21,33 @@ function R.expire(x)
     local j = R.job(x, id, 's', 'a', 'n', 'nR')
     call('ZREM', x.P .. 'dl', id)
     if (j[1] == 'P' or j[1] == 'R') and not j[2] and not j[4] then
-      R.finish(x, id, j[1], 'E', 'deadline')
+      if j[3] then R.end_rest(x, id, 'K') end
+      R.finish(x, id, R.job(x, id, 's')[1], 'E', 'deadline')
     end
   end
 end
 
--- a finished job and everything that belongs to it is forgotten
+-- logs and results of elements, those that `al` says there are; true when none is left
+local function forget_elements(x, id)
+  local al = x.P .. 'al:' .. id
+  for _, index in ipairs(call('SPOP', al, ELEMENTS_A_BITE)) do
+    call('UNLINK', x.P .. 'log:' .. id .. ':' .. index, x.P .. 'r:' .. id .. ':' .. index)
+  end
+  return call('EXISTS', al) == 0
+end
+
+-- a finished job and everything that belongs to it is forgotten; false when that takes more than one
+-- bite, or its dependents are still to be told
 function R.forget(x, id)
   local P = x.P
-  local j = R.job(x, id, 's', 'z', 'n')
+  local j = R.job(x, id, 's', 'z', 'n', 'l')
+  if call('EXISTS', P .. 'dep:' .. id) == 1 or not forget_elements(x, id) then return false end
   local head = call('GETRANGE', P .. 's:' .. id, 0, 90)
   local batch = string.match(head, '^%dz? batch (%x+) ')
   if batch and call('HINCRBY', P .. 'btn', batch, -1) <= 0 then
     call('HDEL', P .. 'btn', batch)
     call('DEL', P .. 'bt:' .. batch)
   end
-  if j[3] then R.forget_elements(x, id) end
   for _, kind in ipairs({'j:', 's:', 'r:', 'log:', 'at:', 'as:', 'ar:', 'ax:', 'am:', 'dx:', 'dep:', 'ro:'}) do
     call('UNLINK', P .. kind .. id)
   end
@@ -42,14 +55,8 @@ function R.forget(x, id)
   call('ZREM', P .. 'fail', id)
   x.counts.kept = (x.counts.kept or 0) - (tonumber(j[2]) or 0)
   x.counts[j[1]] = (x.counts[j[1]] or 0) - 1
-end
-
--- logs and results of elements: those that `al` says there are
-function R.forget_elements(x, id)
-  for _, index in ipairs(call('SMEMBERS', x.P .. 'al:' .. id)) do
-    call('UNLINK', x.P .. 'log:' .. id .. ':' .. index, x.P .. 'r:' .. id .. ':' .. index)
-  end
-  call('UNLINK', x.P .. 'al:' .. id)
+  R.lane_keeps(x, j[4], -1)
+  return true
 end
 
 local function forget_before(x, index, time)
@@ -73,7 +80,7 @@ function R.retain(x)
     local id = call('ZRANGE', x.P .. 'done', 0, 0)[1] or call('ZRANGE', x.P .. 'fail', 0, 0)[1]
     if not id then return end
     kept = kept - (tonumber(R.job(x, id, 'z')[1]) or 0)
-    R.forget(x, id)
+    if not R.forget(x, id) then return end
     bites = bites + 1
   end
 end
@@ -88,7 +95,8 @@ function R.forget_session(x, session)
   local name = call('HGET', x.P .. 'w:' .. session, 'name')
   if name and call('HGET', x.P .. 'names', name) == session then call('HDEL', x.P .. 'names', name) end
   call('ZREM', x.P .. 'woff', session)
-  call('UNLINK', x.P .. 'w:' .. session, x.P .. 'wj:' .. session, x.P .. 'mb:' .. session, x.P .. 'fl:' .. session)
+  call('UNLINK', x.P .. 'w:' .. session, x.P .. 'wj:' .. session, x.P .. 'mb:' .. session, x.P .. 'fl:' .. session,
+       x.P .. 'wl:' .. session)
 end
 
 local function memory(x)
@@ -99,7 +107,7 @@ end
 
 function R.tick(x, force)
   local last = tonumber(call('HGET', x.P .. 'cfg', 'tick')) or 0
-  if not force and x.now - last < 1000 and x.now >= last then return end
+  if not force and x.now - last < TICK and x.now >= last then return R.promote(x) end
   call('HSET', x.P .. 'cfg', 'tick', int(x.now))
   memory(x)
   R.reap(x)

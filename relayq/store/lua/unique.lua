@@ -25,6 +25,11 @@ local function free(x, id, key)
   if value and string.match(value, '^(%S+)') == id then call('DEL', x.P .. 'uq:' .. key) end
 end
 
+-- a finished job runs again: it has its key back, unless that was for a window only
+function R.unique_again(x, id, unique)
+  if string.sub(unique, 1, 1) ~= 'w' then call('SET', x.P .. 'uq:' .. string.sub(unique, 3), id .. ' 0') end
+end
+
 function R.unique_started(x, id, unique)
   if string.sub(unique, 1, 1) == 'q' then free(x, id, string.sub(unique, 3)) end
 end
