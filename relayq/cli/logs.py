@@ -9,15 +9,17 @@ from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
-from relayq.errors import NotFound
+from relayq.errors import NotFound, UsageError
+from relayq.model.ids import short
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from relayq.client.aio import AsyncClient
-    from relayq.store.records import LogEntry
+    from relayq.store.records import JobRecord, LogEntry
 
 STDERR = 2
+ELEMENTS_MAX = 1000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,12 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if args.follow:
         with_client(args, lambda client: _follow(client, args))
         return OK
-    entries = with_client(args, lambda client: _read(client, args))
-    printer = Printer(args)
-    for entry in entries:
-        printer.show(entry)
-    printer.close()
-    if not entries:
+    if not with_client(args, lambda client: _read(client, args)):
         say("the job has written nothing (yet); `relayq logs -f` waits for it")
     return OK
 
@@ -84,19 +81,39 @@ class Printer:
         self._screen.close()
 
 
-async def _read(client: AsyncClient, args: argparse.Namespace) -> list[LogEntry]:
-    job = await client.job(args.id)
-    entries = await client.logs.read(job.id, args.attempt)
-    last = max((entry.attempt for entry in entries), default=0)
-    return [entry for entry in entries if entry.attempt == (args.attempt or last)]
+async def _read(client: AsyncClient, args: argparse.Namespace) -> int:
+    """Show what the hub has now; the number of entries it has."""
+    shown = 0
+    for job in elements_of(await (await client.job(args.id)).info()):
+        entries = await client.logs.read(job, args.attempt)
+        last = args.attempt or max((entry.attempt for entry in entries), default=0)
+        printer = Printer(args)
+        for entry in entries:
+            if entry.attempt == last:
+                printer.show(entry)
+        printer.close()
+        shown += len(entries)
+    return shown
 
 
 async def _follow(client: AsyncClient, args: argparse.Namespace) -> None:
-    job = await client.job(args.id)
-    printer = Printer(args)
-    async for entry in job.logs(follow=True):
-        printer.show(entry)
-    printer.close()
+    for job in elements_of(await (await client.job(args.id)).info()):
+        printer = Printer(args)
+        async for entry in client.handle(job).logs(follow=True):
+            printer.show(entry)
+        printer.close()
+
+
+def elements_of(record: JobRecord) -> list[str]:
+    """The ids whose output is the job's: its own, or those of an array's elements in order."""
+    array = record.array
+    if array is None:
+        return [record.id]
+    if array.size > ELEMENTS_MAX:
+        raise UsageError(
+            f"array job {record.id} has {array.size} elements: name the one to show, {short(record.id)}:INDEX"
+        )
+    return [f"{record.id}:{index}" for index in range(array.start, array.start + array.size)]
 
 
 def _full(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import INTERRUPTED
+from relayq.cli.logs import ELEMENTS_MAX
 from relayq.cli.options import add_job_options
 from relayq.cli.outcome import exit_code_of, tell_end
 from relayq.cli.output import say
@@ -24,7 +25,7 @@ from relayq.store.records import End
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
     from relayq.client.asyncjob import AsyncJob
-    from relayq.model.job import JobSpec
+    from relayq.model.job import ArraySpec, JobSpec
 
 SECOND_THOUGHT_S = 1.5
 
@@ -52,7 +53,7 @@ async def _run(client: AsyncClient, spec: JobSpec, *, is_quiet: bool) -> int:
     presses: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, presses.put_nowait, None)
-    following = asyncio.ensure_future(_follow(job, is_quiet=is_quiet))
+    following = asyncio.ensure_future(_follow(client, job, spec.array, is_quiet=is_quiet))
     pressing = asyncio.ensure_future(presses.get())
     try:
         await asyncio.wait({following, pressing}, return_when=asyncio.FIRST_COMPLETED)
@@ -66,14 +67,23 @@ async def _run(client: AsyncClient, spec: JobSpec, *, is_quiet: bool) -> int:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-async def _follow(job: AsyncJob, *, is_quiet: bool) -> int:
+async def _follow(client: AsyncClient, job: AsyncJob, array: ArraySpec | None, *, is_quiet: bool) -> int:
+    """Show output until the job has ended; of an array, one element after the other."""
+    if array is not None and array.size <= ELEMENTS_MAX:
+        for index in range(array.start, array.start + array.size):
+            await _show(client.handle(f"{job.id}:{index}"))
+    end = await _show(job)
+    tell_end(job.id, end.state, end.exit_code, end.reason, is_quiet=is_quiet)
+    return exit_code_of(end.state, end.exit_code, end.reason)
+
+
+async def _show(job: AsyncJob) -> End:
     screen = Screen()
     async with aclosing(job.follow()) as entries:
         async for item in entries:
             if isinstance(item, End):
                 screen.close()
-                tell_end(job.id, item.state, item.exit_code, item.reason, is_quiet=is_quiet)
-                return exit_code_of(item.state, item.exit_code, item.reason)
+                return item
             screen.write(item.stream, item.data)
     raise AssertionError("a log ends with its End")
 

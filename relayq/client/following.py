@@ -66,14 +66,15 @@ class Follower:
         """Ask for the end to be written into the log; True when the job has ended already.
 
         An element of an array can be watched while it is under way only: before that
-        it has no record of its own.
+        it has no record of its own. When the array has ended it never will.
         """
         while True:
             state = await self._patiently(partial(Logs(hub).watch, job))
             if state is not None:
                 return state in FINAL
-            if (await self._record(hub, job)).state in FINAL:
-                return True
+            for one in (job, job.partition(":")[0]):
+                if (await self._record(hub, one)).state in FINAL:
+                    return True
             await asyncio.sleep(PAUSE_S)
 
     async def _whole(self, hub: Hub, job: str) -> AsyncGenerator[LogEntry | End, None]:

@@ -1,0 +1,231 @@
+"""What the client makes of options, logs and records, without a hub."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relayq.cli.exit_codes import FAILED, OK, TIMED_OUT
+from relayq.cli.outcome import exit_code_of
+from relayq.client.explain import sentences
+from relayq.client.fleet import nobody_serves
+from relayq.client.glance import glance, title_of
+from relayq.client.result import Transcript, error_of, outcome_of
+from relayq.client.specs import map_spec, on_label, spec_of, with_value
+from relayq.errors import JobCancelled, JobExpired, JobFailed, JobSkipped, OutputTruncated, SpecError
+from relayq.model.job import JobSpec, body, new_id
+from relayq.model.lifecycle import FINAL, State
+from relayq.model.needs import Lane, lane_of
+from relayq.store.records import End, Explanation, JobRecord, LogEntry, WorkerRecord
+from relayq.trust.envelope import sign_job
+from relayq.trust.keys import SigningKey
+
+NOW_MS = 1_700_000_000_000
+SPEC = JobSpec(command="true")
+
+
+def piece(position: int, data: bytes, *, attempt: int = 1, stream: int = 1) -> LogEntry:
+    """One entry of a log."""
+    return LogEntry(id=f"{position}-0", attempt=attempt, position=position, stream=stream, data=data)
+
+
+def record(**changes: object) -> JobRecord:
+    """A runnable job."""
+    plain = JobRecord(
+        id="0123456789ABCDEF",
+        state=State.RUNNABLE,
+        reason="",
+        lane=lane_of(SPEC),
+        priority=0,
+        attempt=0,
+        crashes=0,
+        worker="",
+        session="",
+        submitted_ms=NOW_MS,
+        ready_ms=NOW_MS,
+        started_ms=0,
+        ended_ms=0,
+        exit_code=None,
+        array=None,
+        progress=None,
+        message="",
+        cancel_asked=False,
+        attempts=[],
+        envelope=b"",
+        result=b"",
+    )
+    return replace(plain, **changes)
+
+
+def worker(name: str, *, online: bool = True, labels: tuple[str, ...] = (), **told: object) -> WorkerRecord:
+    """A worker with two cpus."""
+    plain = WorkerRecord(
+        name=name,
+        session=f"{name}#1",
+        online=online,
+        seen_ms=NOW_MS,
+        started_ms=NOW_MS,
+        offer={"cpus_milli": 2000, "labels": list(labels)},
+        facts={},
+        unserved={},
+        running={},
+        command="",
+    )
+    return replace(plain, **told)
+
+
+def told(job: JobRecord, blockers: list[tuple[str, str]], *workers: WorkerRecord) -> list[str]:
+    """What `explain` says."""
+    return sentences(Explanation(record=job, blockers=blockers, workers=list(workers)), NOW_MS)
+
+
+def test_python_values_become_the_values_of_a_spec() -> None:
+    spec = spec_of(
+        ("ls", "-l"),
+        {"needs": "mac, cpus=2", "timeout": timedelta(minutes=2), "cwd": Path("/tmp"), "at": None},
+    )
+    assert spec == JobSpec.from_dict(
+        {"command": ["ls", "-l"], "needs": ["mac", "cpus=2"], "timeout": "2m", "cwd": "/tmp"}
+    )
+
+
+def test_a_datetime_is_a_time_to_start_at() -> None:
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+    assert spec_of("true", {"at": moment}).at_ms == int(moment.timestamp() * 1000)
+
+
+def test_an_unknown_option_is_refused_by_name() -> None:
+    with pytest.raises(SpecError, match="neds"):
+        spec_of("true", {"neds": ["mac"]})
+
+
+def test_a_label_joins_the_other_needs() -> None:
+    assert spec_of("true", on_label("mac", {"needs": "cpus=2"})).needs.to_list() == ["mac", "cpus=2"]
+
+
+def test_mapping_nothing_is_refused() -> None:
+    with pytest.raises(SpecError, match="nothing to map"):
+        map_spec("echo {}", [], {})
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20))
+def test_the_value_of_an_element_is_one_word_however_the_template_quotes_it(value: str) -> None:
+    templates = ("printf '%s.' {} x{}y", 'printf \'%s.\' "{}" "x{}y"', "printf '%s.' '{}' 'x{}y'")
+    for template in (*templates, ["printf", "%s.", "{}", "x{}y"]):
+        assert shell(with_value(template), value) == f"{value}.x{value}y.".encode()
+
+
+def shell(line: str, value: str) -> bytes:
+    """What `line` prints in an element of this value."""
+    environment = {"RELAYQ_ARRAY_VALUE": value, "LC_ALL": "C.UTF-8"}
+    return subprocess.run(["/bin/sh", "-c", line], env=environment, stdout=subprocess.PIPE, check=True).stdout
+
+
+def test_a_backslash_between_single_quotes_protects_nothing() -> None:
+    assert shell(with_value("printf '%s' 'a\\'{}"), "v w") == b"a\\v w"
+
+
+def test_output_is_the_stdout_of_the_last_attempt() -> None:
+    transcript = Transcript()
+    for entry in (piece(0, b"old"), piece(0, b"new", attempt=2), piece(3, b"err", attempt=2, stream=2)):
+        transcript.add(entry)
+    assert (transcript.output, transcript.tail, transcript.truncated) == ("new", "newerr", False)
+
+
+def test_a_hole_in_the_log_is_shown_and_told() -> None:
+    transcript = Transcript()
+    transcript.add(piece(0, b"head"))
+    transcript.add(piece(100, b"tail"))
+    result = outcome_of(
+        "J", End(id="", state=State.SUCCEEDED, exit_code=0, reason="", result=b""), transcript
+    )
+    assert "96 bytes were not kept" in result.output
+    with pytest.raises(OutputTruncated):
+        result.get()
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        (State.FAILED, JobFailed),
+        (State.CANCELLED, JobCancelled),
+        (State.SKIPPED, JobSkipped),
+        (State.EXPIRED, JobExpired),
+    ],
+)
+def test_each_bad_end_has_its_error(state: State, error: type[Exception]) -> None:
+    end = End(id="", state=state, exit_code=3, reason="exit", result=b"")
+    assert type(error_of(outcome_of("J", end, Transcript()))) is error
+
+
+def test_the_exit_code_is_the_jobs_own() -> None:
+    assert exit_code_of(State.SUCCEEDED, 0, "") == OK
+    assert exit_code_of(State.FAILED, 7, "exit") == 7
+    assert exit_code_of(State.FAILED, 143, "timeout") == TIMED_OUT
+    assert exit_code_of(State.CANCELLED, 143, "") == FAILED
+
+
+def test_an_envelope_can_be_looked_into() -> None:
+    spec = JobSpec(command="echo " + "long " * 1000, name="n")
+    envelope = sign_job(SigningKey.generate(), body(spec, new_id(), "home", 1))
+    assert envelope.startswith(b"1z ")
+    assert glance(envelope) == spec
+    assert title_of(glance(b"garbage")) == "(unreadable spec)"
+
+
+def test_explain_says_for_each_worker_what_is_missing() -> None:
+    job = record(lane=lane_of(JobSpec.from_dict({"command": "true", "needs": ["mac", "cpus=4"]})))
+    said = told(job, [], worker("a"), worker("b", online=False), worker("c", labels=("mac",)))
+    assert said[0].startswith("worker a has no label 'mac' and has 2 cpus")
+    assert said[1] == "worker b is offline"
+    assert "mac" not in said[2]
+
+
+def test_explain_believes_what_a_worker_says_of_a_lane() -> None:
+    job = record()
+    assert told(job, [], worker("a", unserved={job.lane.id: "has no tool 'ffmpeg' on its PATH"})) == [
+        "worker a has no tool 'ffmpeg' on its PATH"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "words"),
+    [
+        ("dependencies", "2", "waits for 2 dependencies"),
+        ("dependencies", "index by index", "index by index"),
+        ("delay", "90000", "1m30s"),
+        ("held", "", "relayq release ABCDEF"),
+        ("paused", "night", "relayq queue resume night"),
+        ("limit", "gpu 2/2", "2/2"),
+        ("rate", "api 3000", "3.0s"),
+        ("ahead", "4", "4 jobs"),
+    ],
+)
+def test_explain_names_what_a_job_waits_for(kind: str, detail: str, words: str) -> None:
+    assert words in told(record(state=State.PENDING), [(kind, detail)])[0]
+
+
+def test_explain_has_a_sentence_for_every_state() -> None:
+    for state in State:
+        job = record(state=state, worker="w", attempt=1, started_ms=NOW_MS - 5000, exit_code=1, reason="exit")
+        assert all(told(job, [])), state
+        assert told(job, []), state
+    assert FINAL
+
+
+def test_a_submitter_hears_when_nobody_could_run_the_job() -> None:
+    def view(name: str, offer: bytes, lease_s: int) -> list[object]:
+        return [f"{name}#1".encode(), b"%d" % (lease_s * 1000), [b"offer", offer], []]
+
+    lane: Lane = lane_of(JobSpec.from_dict({"command": "true", "needs": ["mac"]}))
+    clock = [b"1000", b"0"]
+    able = view("m", b'{"labels":["mac"]}', 1060)
+    assert nobody_serves(lane, clock, [view("a", b"{}", 1060), able]) == []
+    assert nobody_serves(lane, clock, [view("a", b"{}", 1060)]) == ["worker a has no label 'mac'"]
+    assert "no worker is online" in nobody_serves(lane, clock, [view("m", b'{"labels":["mac"]}', 900)])[0]
