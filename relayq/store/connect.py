@@ -86,6 +86,8 @@ class Link:
             raise self._refusal(error) from error
         except (RedisError, OSError, TimeoutError) as error:
             await self._drop()
+            if isinstance(error.__cause__, AuthenticationError):  # redis-py 8 wraps it in a ConnectionError
+                raise self._refusal(error.__cause__) from error
             raise HubUnreachable(self._failure("cannot be reached", error)) from error
         _notice_half_open(self._connection)
 
