@@ -233,7 +233,7 @@ class Board:
         if report and report.outcome == "handback":
             self._reports[claim.job] = report
         else:
-            done = report is not None and not report.retry
+            done = report is not None and not report.retry and report.outcome != "lost"
             self._endings.append(
                 Ending(
                     job=claim.job,

@@ -180,6 +180,8 @@ class Dialogue:
         if word != self._heard_command:
             self._heard_command = word
             self.on_command(word)
+            self._next_at = 0.0  # and the hub shall know at once what became of it
+            self._bell.ring()
 
     def _ring_in(self, delay_s: float) -> None:
         asyncio.get_running_loop().call_later(delay_s, self._bell.ring)

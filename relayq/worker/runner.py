@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from relayq.model.lifecycle import GRACE_MIN_MS
 from relayq.plugins import JobType, Outcome
 from relayq.worker import environment
 from relayq.worker.admission import Admitted
@@ -28,6 +27,7 @@ from relayq.worker.keeping import Exited, KeeperClient
 log = logging.getLogger("relayq.worker")
 
 KILL_S = 30.0
+AS_THE_HUB_WAITS = -1
 TERMINATED = 143
 
 
@@ -164,7 +164,7 @@ class Runner:
             "stdin": f"{place}/stdin" if attempt.has_stdin else "",
             "timeout_ms": spec.timeout_ms,
             "kill_ms": int(KILL_S * 1000),
-            "orphan_ms": spec.grace_ms or GRACE_MIN_MS,
+            "orphan_ms": spec.grace_ms or AS_THE_HUB_WAITS,
             "limits": {"data_bytes": spec.needs.memory_bytes, "nice": self._nice},
         }
 

@@ -83,7 +83,7 @@ class Shipping:
             self._due.add(attempt.job)
 
     def watch(self, job: str) -> None:
-        """Somebody follows this log from now on, or will as soon as the job is held: its claim may come later."""
+        """Somebody follows this log from now on, or from when the job is held: its claim may come later."""
         self._watched.add(job)
         self._hurry.set()
         if job in self.held:

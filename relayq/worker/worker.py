@@ -17,12 +17,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
+import platform
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from relayq import plugins
+from relayq import __version__, plugins
 from relayq.config import Config
 from relayq.errors import HubError, RelayQError
 from relayq.store.records import Registration
@@ -83,6 +86,11 @@ class Worker:
                 except BaseExceptionGroup as group:
                     raise _first_of(group) from None
         return self._last_word()
+
+    @property
+    def has_left(self) -> bool:
+        """Has it gone, or is it just going?"""
+        return self._left.is_set()
 
     def stop(self, *, kill: bool = False) -> None:
         """Take nothing new and leave by the deadline; called again, leave now."""
@@ -156,8 +164,12 @@ class Worker:
         )
 
     def _facts(self) -> dict[str, str]:
-        facts = probe.facts()
-        facts["rtt_ms"] = f"{self._session.rtt_ms:.1f}"
+        facts = probe.facts(self._dir.path) | {
+            "version": __version__,
+            "python": platform.python_version(),
+            "rtt_ms": f"{self._session.rtt_ms:.1f}",
+            "kill_level": "subreaper" if sys.platform == "linux" else "process group",
+        }
         if not self._gate.is_open:
             facts["takes_nothing"] = self._gate.why
         return facts
@@ -191,7 +203,7 @@ class Worker:
         await self._dialogue.register()
         log.info("worker ready", extra={"worker": self._dir.name, "session": self._session.id})
         while not self._is_done():
-            await self._bell.wait(self._dialogue.pause_s())
+            await self._bell.wait(min(self._dialogue.pause_s(), self._idle_left_s()))
             if self._dialogue.is_backlogged:
                 await asyncio.sleep(GATHER_S)
             self._look_around()
@@ -207,10 +219,14 @@ class Worker:
         if self._board.held or self._board.has_reports():
             self._busy_at = time.monotonic()
             return False
-        idle_s = time.monotonic() - self._busy_at
-        options = self._options
-        is_long_idle = options.idle_exit_s is not None and idle_s >= options.idle_exit_s
-        return bool(self._stop_by) or is_long_idle or (options.once and self._dialogue.took_nothing)
+        is_empty = self._options.once and self._dialogue.took_nothing
+        return bool(self._stop_by) or is_empty or self._idle_left_s() <= 0
+
+    def _idle_left_s(self) -> float:
+        """How long it may still be idle before it leaves."""
+        if self._options.idle_exit_s is None or self._board.held:
+            return math.inf
+        return self._busy_at + self._options.idle_exit_s - time.monotonic()
 
     async def _prune(self) -> None:
         while True:
@@ -226,7 +242,6 @@ class Worker:
             self.stop(kill=word == "kill")
         else:
             self._gate.open(QUIET)
-            self._bell.ring()
 
     # -- leaving
 

@@ -1,0 +1,200 @@
+"""Workers as processes: killed, stopped, restarted, cut off, refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.worker_support import Rig
+from tests.support import PrivateServer, eventually
+
+
+@pytest.fixture
+async def rig(hub_url: str, fleet: str, home: Path) -> AsyncIterator[Rig]:
+    rig = Rig(hub_url, fleet, home)
+    async with rig.hub:
+        yield rig
+
+
+def patient(rig: Rig, name: str) -> str:
+    """A job that says it has begun and ends when the mark `go` is there."""
+    return f"{rig.mark(name)}; until [ -e {rig.marks}/go ]; do sleep 0.05; done; echo done"
+
+
+async def test_a_killed_worker_takes_its_running_jobs_back(rig: Rig) -> None:
+    worker = rig.process("w1", "--slots", "3")
+    running = [await rig.submit(patient(rig, f"ran-{number}")) for number in range(3)]
+    queued = [await rig.submit(rig.mark(f"ran-{number}")) for number in range(3, 8)]
+    await eventually(lambda: all(rig.marked(f"ran-{number}") for number in range(3)))
+    worker.kill()
+    (rig.marks / "go").touch()
+    rig.process("w1", "--slots", "3")
+    for job in running + queued:
+        record = await rig.ended(job)
+        assert (record.state, record.attempt, record.crashes) == ("SUCCEEDED", 1, 0)
+    assert [rig.marked(f"ran-{number}") for number in range(8)] == [["x"]] * 8
+    assert await rig.output(running[0]) == b"done\n"
+
+
+async def test_a_job_that_ended_while_no_worker_was_there_is_reported_by_the_next(rig: Rig) -> None:
+    worker = rig.process()
+    job = await rig.submit(patient(rig, "ran") + f"; {rig.mark('over')}; exit 3")
+    await eventually(lambda: rig.marked("ran"))
+    worker.kill()
+    (rig.marks / "go").touch()
+    await eventually(lambda: rig.marked("over"))
+    rig.process()
+    record = await rig.ended(job)
+    assert (record.state, record.exit_code, record.crashes) == ("FAILED", 3, 0)
+    assert rig.marked("ran") == ["x"]
+
+
+async def test_a_stopped_worker_leaves_what_runs_to_its_next_start(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELAYQ_WORKER_STOP_DEADLINE", "300ms")
+    worker = rig.process("w1", "--slots", "1")
+    job = await rig.submit(patient(rig, "ran"))
+    await eventually(lambda: rig.marked("ran"))
+    worker.signal(signal.SIGTERM)
+    assert await worker.left() == 1
+    assert "worker left" in worker.said()
+    (rig.marks / "go").touch()
+    rig.process()
+    record = await rig.ended(job)
+    assert (record.state, record.attempt) == ("SUCCEEDED", 1)
+    assert rig.marked("ran") == ["x"]
+
+
+async def test_a_stopping_worker_lets_what_runs_finish_and_takes_nothing_new(rig: Rig) -> None:
+    worker = rig.process("w1", "--slots", "1")
+    job = await rig.submit(patient(rig, "ran"))
+    await eventually(lambda: rig.marked("ran"))
+    later = await rig.submit("true")
+    worker.signal(signal.SIGTERM)
+    await eventually(lambda: "stopping" in worker.said())
+    (rig.marks / "go").touch()
+    assert await worker.left() == 0
+    assert (await rig.record(job)).state == "SUCCEEDED"
+    assert (await rig.record(later)).state == "RUNNABLE"
+
+
+async def test_kill_on_stop_ends_what_runs_and_gives_it_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELAYQ_WORKER_STOP_DEADLINE", "100ms")
+    worker = rig.process("w1", "--kill")
+    job = await rig.submit(f"echo $$ > {rig.marks}/pid; exec sleep 300")
+    await eventually(lambda: rig.marked("pid"))
+    worker.signal(signal.SIGTERM)
+    assert await worker.left() == 0
+    assert not Path(f"/proc/{rig.marked('pid')[0]}").exists()
+    record = await rig.record(job)
+    assert (record.state, record.crashes) == ("RUNNABLE", 0)
+
+
+async def test_a_second_worker_of_the_same_name_is_refused_with_a_sentence(rig: Rig) -> None:
+    rig.process()
+    await rig.online("w1")
+    second = rig.process()
+    assert await second.left() == 125
+    assert "Worker 'w1' runs here already" in second.said()
+    assert "Traceback" not in second.said()
+
+
+async def test_a_wrong_password_ends_the_worker_with_one_sentence(
+    own_server: PrivateServer, fleet: str, home: Path
+) -> None:
+    own_server.call("CONFIG", "SET", "requirepass", "right")
+    rig = Rig(own_server.url.replace("unix://", "unix://:mistaken@"), fleet, home)
+    worker = rig.process()
+    assert await worker.left() == 125
+    assert "refused the user or password" in worker.said()
+    assert "Traceback" not in worker.said()
+    assert "mistaken" not in worker.said()
+
+
+async def test_a_worker_waits_for_its_hub_and_says_so_once(
+    own_server: PrivateServer, fleet: str, home: Path
+) -> None:
+    own_server.kill()
+    rig = Rig(own_server.url, fleet, home)
+    worker = rig.process()
+    await eventually(lambda: "hub unreachable" in worker.said())
+    own_server.start()
+    async with rig.hub:
+        job = await rig.submit("true")
+        assert (await rig.ended(job)).state == "SUCCEEDED"
+    assert worker.said().count("hub unreachable") == 1
+    assert worker.said().count("hub reachable again") == 1
+
+
+async def test_a_job_that_ended_while_the_hub_was_away_is_reported_with_its_output(
+    own_server: PrivateServer, fleet: str, home: Path
+) -> None:
+    rig = Rig(own_server.url, fleet, home)
+    async with rig.hub:
+        worker = rig.process()
+        job = await rig.submit(patient(rig, "ran") + f"; {rig.mark('over')}")
+        await eventually(lambda: rig.marked("ran"))
+        own_server.kill()
+        (rig.marks / "go").touch()
+        await eventually(lambda: rig.marked("over"))
+        own_server.start()
+        record = await rig.ended(job, timeout_s=40)
+        assert (record.state, record.attempt, record.crashes) == ("SUCCEEDED", 1, 0)
+        assert await rig.output(job) == b"done\n"
+        assert "Traceback" not in worker.said()
+
+
+async def test_jobs_survive_the_hubs_death_in_a_drain(
+    own_server: PrivateServer, fleet: str, home: Path
+) -> None:
+    rig = Rig(own_server.url, fleet, home)
+    async with rig.hub:
+        rig.process("w1", "--slots", "2")
+        ids = [await rig.submit(rig.mark(f"ran-{number}")) for number in range(60)]
+        await eventually(lambda: rig.marked("ran-20"))
+        own_server.kill()
+        own_server.start()
+        assert {(await rig.ended(job, timeout_s=60)).state for job in ids} == {"SUCCEEDED"}
+    assert [rig.marked(f"ran-{number}") for number in range(60)] == [["x"]] * 60
+
+
+async def test_a_keeper_that_is_killed_costs_a_crash_and_not_the_job(rig: Rig) -> None:
+    rig.process()
+    job = await rig.submit(f"{rig.mark('ran')}; [ $(wc -l < {rig.marks}/ran) -gt 1 ] || exec sleep 300")
+    await eventually(lambda: rig.marked("ran"))
+    os.kill(keeper_of(rig, "w1"), signal.SIGKILL)
+    os.kill(int(child_of(job)), signal.SIGKILL)
+    record = await rig.ended(job)
+    assert (record.state, record.crashes) == ("SUCCEEDED", 1)
+
+
+def keeper_of(rig: Rig, name: str) -> int:
+    """The pid of a worker's keeper."""
+    directory = str(rig.config.state_dir / "workers" / name)
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(word.endswith(b"keeper.py") for word in line) and directory.encode() in line:
+            return int(entry.name)
+    raise AssertionError(f"{name} has no keeper")
+
+
+def child_of(job: str) -> int:
+    """The pid of a job's main process."""
+    mark = f"RELAYQ_JOB_ID={job}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                return int(entry.name)
+        except OSError:
+            continue
+    raise AssertionError(f"{job} has no process")

@@ -1,0 +1,187 @@
+"""What the worker's tests share: a hub to submit to, workers in this process or in one of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from relayq.config import load
+from relayq.errors import HubUnreachable
+from relayq.model.job import JobSpec, body, new_id, routing
+from relayq.model.needs import Lane, lane_of
+from relayq.store.hub import Hub
+from relayq.store.jobs import Jobs
+from relayq.store.logs import Logs
+from relayq.store.records import JobRecord, Submission, WorkerRecord
+from relayq.store.workers import Workers
+from relayq.trust.envelope import Op, sign_batch, sign_job, sign_op
+from relayq.trust.keys import SigningKey, owner_key
+from relayq.worker.options import WorkerOptions
+from relayq.worker.worker import Worker
+from tests.support import eventually
+
+
+class Rig:
+    """A fleet on a private server, its owner's key, and a directory for marks that jobs leave."""
+
+    def __init__(self, url: str, fleet: str, home: Path) -> None:
+        self.url, self.fleet = url, fleet
+        self.marks = home / "marks"
+        self.marks.mkdir()
+        self.config = load({"hub.fleet": fleet, "worker.nice": 0})
+        self.key = owner_key(self.config.owner_key_path)
+        self.hub = Hub(url, fleet)
+        self.jobs, self.logs, self.workers = Jobs(self.hub), Logs(self.hub), Workers(self.hub)
+
+    # -- jobs
+
+    def submission(
+        self, spec: JobSpec, *, key: SigningKey | None = None, fleet: str = "", lane: Lane | None = None
+    ) -> tuple[str, Submission]:
+        """A signed job; by another key, for another fleet or in another lane where a test wants a lie."""
+        job = new_id()
+        envelope = sign_job(key or self.key, body(spec, job, fleet or self.fleet, int(time.time())))
+        return job, Submission(routing=routing(spec, job), lane=lane or lane_of(spec), envelope=envelope)
+
+    async def submit(self, command: str | list[str], **fields: Any) -> str:
+        """Submit one job; its id."""
+        job, submission = self.submission(JobSpec.from_dict({"command": command, **fields}))
+        assert await self.jobs.submit([submission]) == ["new"]
+        return job
+
+    async def submit_batch(self, specs: list[JobSpec]) -> list[str]:
+        """Submit jobs under one signature; their ids."""
+        ids = [new_id() for _ in specs]
+        bodies = [body(spec, job, self.fleet, int(time.time())) for spec, job in zip(specs, ids, strict=True)]
+        record, envelopes = sign_batch(self.key, bodies)
+        batch = [
+            Submission(routing=routing(spec, job), lane=lane_of(spec), envelope=envelope)
+            for spec, job, envelope in zip(specs, ids, envelopes, strict=True)
+        ]
+        assert set(await self.jobs.submit(batch, record=record)) == {"new"}
+        return ids
+
+    async def retry(self, job: str, attempt: int) -> str:
+        """Let a finished job run again by a signed op."""
+        op = Op(op="retry", id=job, attempt=attempt, fleet=self.fleet, iat=int(time.time()))
+        return await self.jobs.retry(job, sign_op(self.key, op))
+
+    async def record(self, job: str) -> JobRecord:
+        """The job as the hub has it."""
+        record = await self.jobs.record(job)
+        assert record, f"{job} is unknown"
+        return record
+
+    async def ended(self, job: str, *, timeout_s: float = 30.0) -> JobRecord:
+        """The job once it has ended."""
+
+        async def look() -> bool:
+            with contextlib.suppress(HubUnreachable):
+                return bool((await self.record(job)).ended_ms)
+            return False
+
+        await eventually(look, f"job {job} has ended", timeout_s=timeout_s)
+        return await self.record(job)
+
+    async def in_state(self, job: str, state: str) -> JobRecord:
+        """The job once it is in a state."""
+
+        async def look() -> bool:
+            return (await self.record(job)).state == state
+
+        await eventually(look, f"job {job} is {state}")
+        return await self.record(job)
+
+    async def output(self, job: str, stream: int = 1) -> bytes:
+        """What the hub has of a stream."""
+        return b"".join(entry.data for entry in await self.logs.read(job) if entry.stream == stream)
+
+    # -- workers
+
+    @asynccontextmanager
+    async def worker(self, name: str = "w1", *, wait: bool = True, **options: Any) -> AsyncIterator[Worker]:
+        """A worker in this process, told to leave at once at the end."""
+        options.setdefault("slots", 2)
+        worker = Worker(self.config, WorkerOptions(url=self.url, name=name, **options))
+        running = asyncio.create_task(worker.run())
+        try:
+            if wait:
+                await self.online(name)
+            yield worker
+        finally:
+            if not running.done():
+                worker.stop()
+                worker.stop()
+            await running
+
+    async def online(self, name: str) -> WorkerRecord:
+        """A worker once the hub knows it."""
+
+        found: dict[str, WorkerRecord] = {}
+
+        async def look() -> bool:
+            found.update((one.name, one) for one in await self.workers.list() if one.online)
+            return name in found
+
+        await eventually(look, f"worker {name} is online")
+        return found[name]
+
+    def process(self, name: str = "w1", *options: str) -> WorkerProcess:
+        """A worker in a process of its own."""
+        return WorkerProcess(self, name, options)
+
+    # -- marks
+
+    def mark(self, name: str, value: str = "x") -> str:
+        """A shell command that leaves a mark."""
+        return f"echo {value} >> {self.marks}/{name}"
+
+    def marked(self, name: str) -> list[str]:
+        """The lines that were left in a mark."""
+        path = self.marks / name
+        return path.read_text().split() if path.exists() else []
+
+
+class WorkerProcess:
+    """`relayq worker --headless` with its log in a file."""
+
+    def __init__(self, rig: Rig, name: str, options: tuple[str, ...]) -> None:
+        self.log = rig.marks / f"{name}.log"
+        environment = os.environ | {"RELAYQ_URL": rig.url, "RELAYQ_FLEET": rig.fleet}
+        argv = [sys.executable, "-m", "relayq", "worker", "--headless", "--name", name, *options]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                argv,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone; its keeper lives on."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    async def left(self) -> int:
+        """Its exit code once it has left."""
+        await eventually(lambda: self.process.poll() is not None, f"the worker has left: {self.said()}")
+        return self.process.returncode
+
+    def said(self) -> str:
+        """Its log."""
+        return self.log.read_text()
