@@ -16,7 +16,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -168,7 +167,7 @@ def server_binary(engine: str) -> str:
 
 def processes_of(home: Path) -> list[int]:
     """Processes started under a test's private HOME."""
-    if sys.platform == "linux":
+    if Path("/proc/self/environ").exists():
         return [
             int(entry.name) for entry in Path("/proc").glob("[0-9]*") if is_under(entry, str(home).encode())
         ]

@@ -110,10 +110,11 @@ def end(process: Process, mark: str, patience_s: float) -> bool:
     """TERM, and KILL when it is still there after `patience_s`; say whether it is gone. Never a stranger."""
     for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, KILL_S)):
         if not process.is_alive(mark):
-            return True
+            break
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
-        within(wait_s, lambda: not process.is_alive(mark))
+        # A dying process loses its command line first, so only its birth tells.
+        within(wait_s, lambda: born(process.pid) != process.born)
     return not process.is_alive(mark)
 
 
