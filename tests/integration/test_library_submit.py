@@ -279,7 +279,7 @@ async def test_more_than_512_lanes_are_refused_whole(driver: Driver) -> None:
 
 
 async def test_a_lane_is_forgotten_after_an_idle_hour(driver: Driver) -> None:
-    job, other = await driver.batch({"queue": "a"}, {"queue": "b"})
+    job, _ = await driver.batch({"queue": "a"}, {"queue": "b"})
     await driver.jobs.cancel(job)
     version = (await driver.workers.lanes())[0]
     await driver.advance(HOUR + 1)

@@ -109,8 +109,7 @@ def places(snap: Snapshot) -> Iterator[str]:
     for job, record in snap.jobs.items():
         wanted = [place(job, record)]
         if stands.pop(job, []) != wanted:
-            found = [where for where in all_places(snap, job)]
-            yield f"{job} is {record.get('s')} {record.get('r', '')} and stands in {found}, not in {wanted}"
+            yield f"{job} is {record.get('s')} and stands in {all_places(snap, job)}, not in {wanted}"
     for job, where in stands.items():
         yield f"{job} stands in {where} and there is no such job"
 
@@ -157,6 +156,9 @@ def counters(snap: Snapshot) -> Iterator[str]:
         alive = sum(1 for r in snap.jobs.values() if r.get("l") == name and r.get("s") not in FINAL)
         if int(value) != alive:
             yield f"lane {name} is said to hold {value} jobs, and {alive} are alive"
+    ended = Counter(r["l"] for job, r in snap.jobs.items() if r.get("s") in FINAL)
+    if ended != {name: int(value) for name, value in snap.only("lkept", {}).items()}:
+        yield f"lanes are said to keep {snap.only('lkept', {})}, and {dict(ended)} have ended"
 
 
 # -- 3: holders
@@ -292,7 +294,8 @@ def array_breaches(snap: Snapshot, job: str, record: dict[str, str]) -> Iterator
     records = {name.partition(":")[2] for name in snap.jobs if name.startswith(job + ":")}
     noted = snap.kind("am").get(job, set())
     if not alive == records == noted or len(alive) != number(record, "nR"):
-        yield f"alive are {alive} by the bits, {noted} by the set, {records} by records, {record.get('nR')} by count"
+        told = record.get("nR")
+        yield f"alive are {alive} by the bits, {noted} by the set, {records} by records, {told} by count"
     ended = Counter(CODES[code] for code in codes if code in CODES)
     rest = sum(1 for code in codes if code in UNSTARTED)
     if "rc" in record:
