@@ -13,7 +13,7 @@ import json
 import lzma
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 PRESET = 0
@@ -87,4 +87,5 @@ def _manifest(shared: Path, part: int) -> list[dict[str, object]]:
 
 if __name__ == "__main__":
     verb, folder, *numbers = sys.argv[1:]
-    {"compress": compress, "merge": merge, "verify": verify}[verb](Path(folder), *map(int, numbers))
+    programs: dict[str, Callable[..., None]] = {"compress": compress, "merge": merge, "verify": verify}
+    programs[verb](Path(folder), *map(int, numbers))

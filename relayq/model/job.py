@@ -208,6 +208,7 @@ def routing(spec: JobSpec, job: str) -> dict[str, Any]:
         "m": spec.retry.attempts if spec.retry.attempts > 1 else 0,
         "f": spec.on_lost if spec.on_lost != "retry" else "",
         "g": spec.grace_ms,
+        "in": [item.sha256 for item in spec.inputs],
         "af": [[item.job, item.on, item.mode] for item in spec.after],
         "n": array.size if array else 0,
         "n0": array.start if array else 0,

@@ -47,7 +47,11 @@ def letter(entry: list[Any]) -> Letter:
         parts = [found[name] for name in ("i", "a", "c", "l", "o", "e", "r", "n")]
         return Letter(id=text(entry[0]), kind=kind, claim=claim(parts, pushed=True))
     return Letter(
-        id=text(entry[0]), kind=kind, job=text(found.get("i", b"")), delay_ms=int(float(found.get("d", 0)))
+        id=text(entry[0]),
+        kind=kind,
+        job=text(found.get("i", b"")),
+        delay_ms=int(float(found.get("d", 0))),
+        ticket=text(found.get("t", b"")),
     )
 
 
@@ -77,6 +81,7 @@ def job(reply: list[Any], lanes: dict[str, Lane]) -> JobRecord:
         attempts=_attempts(f, reply[4] if len(reply) > 4 else []),
         envelope=reply[2],
         result=reply[3] if len(reply) > 3 else b"",
+        outputs=_outputs(reply[5] if len(reply) > 5 else []),
     )
 
 
@@ -129,6 +134,11 @@ def _array(f: Fields) -> ArrayCounts | None:
         cancelled=ended["nC"],
         skipped=ended["nK"],
     )
+
+
+def _outputs(flat: list[Any]) -> dict[str, tuple[str, int]]:
+    found = {name: value.split(" ") for name, value in fields(flat).items()}
+    return {name: (digest, int(size)) for name, (digest, size) in found.items()}
 
 
 def _attempts(f: Fields, lines: list[bytes]) -> list[AttemptRecord]:

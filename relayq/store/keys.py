@@ -13,16 +13,21 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `at:<id>` | list | its earlier attempts |
 | `as:` `am:` `ar:` `ax:<id>` | bitfield, set, list, hash | an array's elements (`lua/array.lua`) |
 | `dx:` `al:<id>` | set | arrays that wait index by index; elements with a log |
-| `lanes` `lx` `lref` `lused` `lanev` `lkept` `lpast` | hash, hash, hash, zset, int, hash, hash | lanes (`lua/lanes.lua`) |
+| `lanes` `lx` `lref` `lkept` `lpast` | hash | lanes (`lua/lanes.lua`) |
+| `lused` `lanev` | zset, int | when a lane was last used; their version |
 | `q:<lane>` `idle:<lane>` | zset | runnable jobs; idle sessions |
 | `delay` `pend` `dl` `lost` `open` `done` `fail` | zset | the index a state demands |
 | `dep:<id>` `fan` | list | who waits for a job; finished jobs whose dependents are told |
-| `lim:<name>` `ll:<name>` `rl:<name>` `uq:<key>` | set, set, string, string | limits and their lanes, rates, unique keys |
+| `lim:<name>` `ll:<name>` | set | who holds a limit; the lanes that have it |
+| `rl:<name>` `uq:<key>` | string | rates, unique keys |
 | `names` `wlive` `woff` | hash, zset, zset | workers: name -> session, lease expiry, gone since |
-| `w:` `wj:` `wl:` `mb:` `fl:<session>` | hash, hash, hash, stream, set | a session: offer, jobs, lanes it stands by for, mailbox, orders |
+| `w:` `wj:` `wl:<session>` | hash | a session: offer, jobs, lanes it stands by for |
+| `mb:` `fl:<session>` | stream, set | its mailbox, its orders |
 | `paused` `qw` `sh` `shw` | set, hash, hash, hash | queues paused, queue weights, share use and weights |
 | `bt:<digest>` `btn` | string, hash | batch records and how many jobs refer to them |
-| `b:<sha256>` | string | shared blobs: input and output files |
+| `b:<sha256>` `bn` | string, hash | input and output files, and how many jobs refer to each |
+| `io:<id>` `o:<id>` | set, hash | the files a job refers to; those it left |
+| `full:<ticket>` | stream | a whole log on its way from a worker's disk (`lua/pull.lua`) |
 | `ev` `n` `hs:<day>` | stream, hash, hash | events, counters, statistics |
 """
 

@@ -48,6 +48,7 @@ class Report:
     started or left by a stopping worker: no counter moves). `retry` says that the
     signed retry policy grants another attempt; the wait before it is drawn by the
     hub from [0, min(cap, backoff * 2^(failures-1))] ms. `result` is at most 16 KiB.
+    `outputs` are files already in the hub: (name, sha256, bytes).
     """
 
     job: str
@@ -60,6 +61,7 @@ class Report:
     backoff_cap_ms: int = 0
     run_ms: int = 0
     result: bytes = b""
+    outputs: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,8 @@ class Letter:
     """One message of a session's mailbox.
 
     `kind` is `claim` (with `claim`), `cancel` or `watch` (with `job`), `wake` (sync
-    after `delay_ms`), `quiet`, `stop`, `resume` or `kill`.
+    after `delay_ms`), `pull` (pour the whole log of `job` for the reader with `ticket`),
+    `quiet`, `stop`, `resume` or `kill`.
     """
 
     id: str
@@ -188,6 +191,7 @@ class Letter:
     claim: Claim | None = None
     job: str = ""
     delay_ms: int = 0
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +245,7 @@ class JobRecord:
     attempts: list[AttemptRecord]
     envelope: bytes
     result: bytes
+    outputs: dict[str, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,6 +154,8 @@ def _report(report: Report, result_at: int) -> dict[str, object]:
         "cap": report.backoff_cap_ms,
         "run_ms": report.run_ms,
     }
+    if report.outputs:
+        sent["outputs"] = report.outputs
     return {**sent, "result": result_at} if report.result else sent
 
 

@@ -62,7 +62,10 @@ local function apply(x, session, report, state, asked)
   local outcome = report.outcome
   R.charge(x, R.lane(x, R.job(x, report.id, 'l')[1]), report.run_ms or 0)
   R.tally(x, 'run', report.run_ms or 0)
-  if outcome == 'ok' then return over(x, report, state, 'S') end
+  if outcome == 'ok' then
+    R.keep_outputs(x, report.id, report.outputs)
+    return over(x, report, state, 'S')
+  end
   if asked or outcome == 'cancelled' then return over(x, report, state, 'C', report.reason or 'cancelled') end
   if outcome == 'lost' then return R.crash(x, report.id, state) end
   if outcome == 'handback' then return hand_back(x, report.id, session, state) end

@@ -46,6 +46,8 @@ end
 local function objection(x, job, lanes, batch, keys)
   if call('EXISTS', x.P .. 'j:' .. job.i) == 1 or batch[job.i] then return 'dup' end
   if not lanes[job.l] and call('HEXISTS', x.P .. 'lanes', job.l) == 0 then return 'bad:its lane is unknown' end
+  local missing = R.missing_blob(x, job['in'])
+  if missing then return 'bad:the hub has not the input file ' .. string.sub(missing, 1, 8) .. " (field 'inputs')" end
   for _, after in ipairs(job.af or {}) do
     local why = bad_dependency(x, job, after, batch)
     if why then return 'bad:' .. why end
@@ -77,6 +79,7 @@ local function write(x, job, envelope, watch)
     call('HSET', x.P .. 'j:' .. job.i, 'D', int(x.now + job.D))
     call('ZADD', x.P .. 'dl', int(x.now + job.D), job.i)
   end
+  R.refer(x, job.i, job['in'])
   R.lane_holds(x, job.l, 1)
   x.used_lanes[job.l] = true
   R.tally(x, 'in')

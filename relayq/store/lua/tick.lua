@@ -32,6 +32,7 @@ local function forget_elements(x, id)
   local al = x.P .. 'al:' .. id
   for _, index in ipairs(call('SPOP', al, ELEMENTS_A_BITE)) do
     call('UNLINK', x.P .. 'log:' .. id .. ':' .. index, x.P .. 'r:' .. id .. ':' .. index)
+    R.unrefer(x, id .. ':' .. index)
   end
   return call('EXISTS', al) == 0
 end
@@ -51,6 +52,7 @@ function R.forget(x, id)
   for _, kind in ipairs({'j:', 's:', 'r:', 'log:', 'at:', 'as:', 'ar:', 'ax:', 'am:', 'dx:', 'dep:', 'ro:'}) do
     call('UNLINK', P .. kind .. id)
   end
+  R.unrefer(x, id)
   call('ZREM', P .. 'done', id)
   call('ZREM', P .. 'fail', id)
   x.counts.kept = (x.counts.kept or 0) - (tonumber(j[2]) or 0)

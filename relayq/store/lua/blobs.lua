@@ -1,0 +1,57 @@
+-- blobs: input and output files by the SHA-256 of their content, kept once however many jobs use them.
+--
+-- b:<digest>  the content          bn  digest -> how many jobs refer to it
+-- io:<id>     digests a job refers to      o:<id>  output name -> '<digest> <bytes>'
+-- A blob that no job refers to, not yet or no longer, goes within the hour. The hub cannot
+-- check a digest (it has no SHA-256): whoever fetches a blob does.
+
+local LOOSE_S = 3600
+
+-- -> 'stored' | 'have'
+function R.put_blob(x, digest, data)
+  local key = x.P .. 'b:' .. digest
+  if call('EXISTS', key) == 1 then
+    if call('TTL', key) >= 0 then call('EXPIRE', key, LOOSE_S) end
+    return 'have'
+  end
+  call('SET', key, data, 'EX', LOOSE_S)
+  return 'stored'
+end
+
+-- the first of these blobs that the hub has not, or nil
+function R.missing_blob(x, digests)
+  for _, digest in ipairs(digests or {}) do
+    if call('EXISTS', x.P .. 'b:' .. digest) == 0 then return digest end
+  end
+end
+
+function R.refer(x, id, digests)
+  for _, digest in ipairs(digests or {}) do
+    if call('SADD', x.P .. 'io:' .. id, digest) == 1 then
+      call('HINCRBY', x.P .. 'bn', digest, 1)
+      call('PERSIST', x.P .. 'b:' .. digest)
+    end
+  end
+end
+
+function R.unrefer(x, id)
+  for _, digest in ipairs(call('SMEMBERS', x.P .. 'io:' .. id)) do
+    if call('HINCRBY', x.P .. 'bn', digest, -1) <= 0 then
+      call('HDEL', x.P .. 'bn', digest)
+      call('EXPIRE', x.P .. 'b:' .. digest, LOOSE_S)
+    end
+  end
+  call('UNLINK', x.P .. 'io:' .. id, x.P .. 'o:' .. id)
+end
+
+-- what a succeeded attempt left: {{name, digest, bytes}...}
+function R.keep_outputs(x, id, outputs)
+  local digests = {}
+  for i, output in ipairs(outputs or {}) do
+    call('HSET', x.P .. 'o:' .. id, output[1], output[2] .. ' ' .. int(output[3]))
+    digests[i] = output[2]
+  end
+  R.refer(x, id, digests)
+  local parent, index = R.parts(id)
+  if index and #digests > 0 then call('SADD', x.P .. 'al:' .. parent, index) end
+end
