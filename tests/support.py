@@ -112,9 +112,9 @@ class PrivateServer:
         return [*argv, *self.options]
 
     def answers(self) -> bool:
-        """Whether a PING is answered."""
+        """Whether a PING is answered, if only by asking for a password."""
         try:
-            return self.call("PING").startswith(b"+PONG")
+            return self.call("PING").startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 
