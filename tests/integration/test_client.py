@@ -85,7 +85,8 @@ def test_a_failed_job_raises_with_its_exit_code_and_the_end_of_its_log(served: C
 
 
 def test_a_cancelled_job_raises(served: Client) -> None:
-    handle = served.run("sleep 60")
+    handle = served.run("echo up; sleep 60")
+    assert next(handle.logs(follow=True)).data == b"up\n"
     assert handle.cancel("a test")
     with pytest.raises(JobCancelled):
         handle.get(20)
@@ -248,7 +249,7 @@ def test_a_full_hub_takes_nothing(fleet: str, home: Path) -> None:
         with Client(server.url, fleet=fleet, tell=lambda _: None) as client:
             client.run("true")
             wire = Wire(server.url)
-            wire.call("SET", "filler", b"x" * (13 << 20))
+            wire.call("SETRANGE", "filler", 12 << 20, "x")
             wire.call("FCALL", "rq1_tick", 1, f"{{rq:{fleet}}}:cfg", "{}")
             wire.close()
             with pytest.raises(HubFull, match="nothing was queued"):
