@@ -10,7 +10,7 @@ local function head_of(x, lane, cost)
   local head = call('ZRANGE', x.P .. 'q:' .. lane, 0, 0, 'WITHSCORES')
   if not head[1] then return end
   if cost.w then
-    local age = x.now - (tonumber(R.job(x, head[1], 'y')[1]) or x.now)
+    local age = R.age(x, R.job(x, head[1], 'y')[1])
     if age < cost.w then return nil, cost.w - age end
   end
   return head[1], tonumber(head[2])

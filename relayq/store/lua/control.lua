@@ -63,7 +63,7 @@ function R.reprioritise(x, id, priority)
   if FINAL[j[1]] then return ended(j[1]) end
   if j[1] == 'U' or (j[1] == 'N' and call('HEXISTS', x.P .. 'j:' .. id, 'n') == 0) then return 'running' end
   call('HSET', x.P .. 'j:' .. id, 'p', int(priority))
-  if j[1] == 'R' then call('ZADD', x.P .. 'q:' .. j[2], int(R.score(tonumber(j[3]), priority)), id) end
+  if j[1] == 'R' then call('ZADD', x.P .. 'q:' .. j[2], R.score(tonumber(j[3]), priority), id) end
   R.event(x, 'priority', id, int(priority))
   return 'done'
 end

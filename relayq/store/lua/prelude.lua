@@ -36,10 +36,10 @@ local function filled(value) return value and value ~= '' end
 
 function R.open(keys)
   local clock = call('TIME')
-  local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
-  local shift = call('HGET', keys[1], 'shift')
-  return {P = string.sub(keys[1], 1, -4), now = now + (tonumber(shift) or 0),
-          dice = tonumber(clock[2]), counts = {}, day = {}, lanes = {}}
+  local micros = tonumber(clock[2])
+  local now = tonumber(clock[1]) * 1000 + math.floor(micros / 1000) + (tonumber(call('HGET', keys[1], 'shift')) or 0)
+  return {P = string.sub(keys[1], 1, -4), now = now, moment = now + micros % 1000 / 1000,
+          dice = micros, counts = {}, day = {}, lanes = {}}
 end
 
 function R.close(x)
@@ -81,8 +81,19 @@ function R.parts(id)
   return parent or id, index
 end
 
+-- when a job became ready: a microsecond after the one before it in this call, so that jobs of one
+-- batch are served in their order (no job is submitted in less than that)
+function R.next_moment(x)
+  x.moment = x.moment + 0.001
+  return x.moment
+end
+
+-- whole ms since a job became ready
+function R.age(x, ready) return math.max(0, math.floor(x.now - (tonumber(ready) or x.now))) end
+
+-- the place in a lane: ready ms, ten minutes earlier for each step of priority
 function R.score(ready, priority)
-  return ready - (tonumber(priority) or 0) * PRIORITY_STEP
+  return string.format('%.3f', ready - (tonumber(priority) or 0) * PRIORITY_STEP)
 end
 
 -- a number in [0, top): the clock's microseconds stirred with the job's name, since

@@ -11,10 +11,10 @@ local MAX_OFFERS = 64
 
 function R.make_ready(x, id, from, keep_place)
   local j = R.job(x, id, 'l', 'p', 'y')
-  local ready = keep_place and tonumber(j[3]) or x.now
-  call('HSET', x.P .. 'j:' .. id, 'y', int(ready))
+  local ready = keep_place and tonumber(j[3]) or R.next_moment(x)
+  call('HSET', x.P .. 'j:' .. id, 'y', string.format('%.3f', ready))
   call('HDEL', x.P .. 'j:' .. id, 'r')
-  call('ZADD', x.P .. 'q:' .. j[1], int(R.score(ready, j[2])), id)
+  call('ZADD', x.P .. 'q:' .. j[1], R.score(ready, j[2]), id)
   if from ~= 'R' then R.move(x, id, from, 'R') end
   R.nudge(x, j[1])
 end
@@ -78,8 +78,7 @@ function R.nudge(x, lane)
     if not head then return end
     local wait = R.blocked(x, facts)
     if wait then return wait > 0 and R.wake_someone(x, lane, wait) end
-    local ready = tonumber(R.job(x, head, 'y')[1]) or x.now
-    local session, free, cost = idle_session(x, lane, x.now - ready)
+    local session, free, cost = idle_session(x, lane, R.age(x, R.job(x, head, 'y')[1]))
     if not session then return end
     local claim = R.start(x, head, session, lane, facts)
     R.subtract(free, cost)

@@ -54,7 +54,7 @@ end
 
 local function refuse(x, report, state)
   R.event(x, 'alarm', report.id, report.reason)
-  call('HSET', x.P .. 'j:' .. report.id, 'pg', report.reason)
+  call('HSET', x.P .. 'j:' .. report.id, 'pg', report.reason or '')
   R.finish(x, report.id, state, 'F', 'refused', '125')
 end
 

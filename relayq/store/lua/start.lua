@@ -17,7 +17,7 @@ local function hand_out(x, id, session, lane, facts)
   R.note_element(x, id, attempt)
   if j[3] then call('SADD', x.P .. 'fl:' .. session, 'w' .. id) end
   if j[4] then R.unique_started(x, id, j[4]) end
-  R.tally(x, 'wait', x.now - (tonumber(j[5]) or x.now))
+  R.tally(x, 'wait', R.age(x, j[5]))
   R.event(x, 'start', id, attempt .. ' ' .. session)
   return R.claim_of(x, id, lane, attempt, j)
 end

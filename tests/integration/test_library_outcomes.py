@@ -1,0 +1,400 @@
+"""How attempts end: retries, crashes, lost sessions, adoption, late results, hand-back."""
+
+from __future__ import annotations
+
+import pytest
+
+from relayq.model.lifecycle import CRASH_LIMIT, State
+from tests.model.driver import Driver, FakeWorker
+
+MINUTE = 60_000
+
+
+async def running(driver: Driver, **spec: object) -> tuple[str, FakeWorker]:
+    """A job and the worker that runs it."""
+    job = await driver.submit(**spec)
+    worker = await driver.worker()
+    assert await worker.claim() == [job]
+    return job, worker
+
+
+async def lose(driver: Driver) -> None:
+    """The lease runs out, and then the shortest grace."""
+    await driver.advance(MINUTE)
+    await driver.advance(MINUTE + 1_000)
+
+
+# -- reports
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fields", "state"),
+    [
+        ("ok", {}, "SUCCEEDED"),
+        ("failed", {}, "FAILED exit"),
+        ("failed", {"reason": "spawn"}, "FAILED spawn"),
+        ("timeout", {"reason": "timeout"}, "FAILED timeout"),
+        ("cancelled", {"reason": "cancelled"}, "CANCELLED cancelled"),
+        ("refused", {"reason": "bad signature"}, "FAILED refused"),
+        ("handback", {}, "RUNNABLE"),
+        ("lost", {"reason": "machine_lost"}, "RUNNABLE"),
+    ],
+)
+async def test_a_report_ends_the_attempt(driver: Driver, outcome: str, fields: dict, state: str) -> None:
+    job, worker = await running(driver)
+    assert await worker.report(job, outcome, **fields) == "ok"
+    assert await driver.state(job) == state
+    assert await worker.report(job, outcome, attempt=1, **fields) == "dup"
+    assert await driver.state(job) == state
+
+
+async def test_a_refusal_is_an_alarm_that_says_why(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await worker.report(job, "refused", reason="bad signature " * 20)
+    record = await driver.record(job)
+    assert record.message == ("bad signature " * 20)[:64]
+    assert "alarm" in [event.kind for event in await driver.events.recent()]
+
+
+async def test_failures_are_retried_as_often_as_the_policy_says(driver: Driver) -> None:
+    job, worker = await running(driver, attempts=3)
+    for attempt in (1, 2):
+        assert worker.held[job] == attempt
+        await worker.report(job, "failed", retry=True)
+        assert await worker.claim() == [job]
+    await worker.report(job, "failed", retry=True)
+    assert await driver.state(job) == "FAILED exit"
+    numbers = [(a.number, a.exit_code) for a in (await driver.record(job)).attempts]
+    assert numbers == [(1, 1), (2, 1), (3, 1)]
+
+
+async def test_a_worker_may_say_stop_before_the_attempts_are_used_up(driver: Driver) -> None:
+    job, worker = await running(driver, attempts=3)
+    await worker.report(job, "failed", retry=False, exit_code=64)
+    record = await driver.record(job)
+    assert (record.state, record.exit_code) == (State.FAILED, 64)
+
+
+async def test_the_wait_before_a_retry_is_drawn_below_the_doubled_backoff(driver: Driver) -> None:
+    jobs = await driver.batch(*({"attempts": 3} for _ in range(40)))
+    worker = await driver.worker()
+    for bound in (1_000, 1_500):
+        await worker.claim(want=40)
+        before = (await driver.queues.stats())["now_ms"]
+        backoff = {"backoff_ms": 1_000, "backoff_cap_ms": 1_500}
+        await worker.sync(done=[worker.outcome(j, "failed", retry=True, **backoff) for j in jobs], want=0)
+        dues = [int(await driver.field(job, "du") or 0) - before for job in jobs]
+        assert all(-1 <= due <= bound + 1_000 for due in dues)
+        assert max(dues) - min(dues) > bound / 2
+        assert max(dues) <= bound + 50
+        await driver.advance(bound + 100)
+
+
+async def test_a_job_handed_back_keeps_its_place_and_its_attempts(driver: Driver) -> None:
+    job, worker = await running(driver, attempts=1)
+    await driver.advance(1_000)
+    later = await driver.submit()
+    assert await worker.report(job, "handback") == "ok"
+    assert await worker.claim(want=1) == [job]
+    assert worker.held[job] == 2
+    assert later not in worker.held
+    await worker.report(job, "failed", retry=True)
+    assert await driver.state(job) == "FAILED exit"
+
+
+async def test_a_report_of_an_older_attempt_is_stale(driver: Driver) -> None:
+    job, worker = await running(driver, attempts=2)
+    await worker.report(job, "failed", retry=True)
+    await worker.claim()
+    assert await worker.report(job, "ok", attempt=1) == "stale"
+    assert await driver.state(job) == "RUNNING"
+
+
+async def test_a_report_of_another_session_is_stale(driver: Driver) -> None:
+    job, _ = await running(driver)
+    stranger = await driver.worker("stranger")
+    assert await stranger.report(job, "ok", attempt=1) == "stale"
+    assert await driver.state(job) == "RUNNING"
+
+
+async def test_the_result_of_an_attempt_that_is_retried_does_not_stay(driver: Driver) -> None:
+    job, worker = await running(driver, attempts=2)
+    await worker.report(job, "failed", retry=True, result=b"half")
+    await worker.claim()
+    await worker.report(job)
+    assert (await driver.record(job)).result == b""
+
+
+# -- cancel
+
+
+async def test_a_running_job_is_asked_to_end_until_it_does(driver: Driver) -> None:
+    job, worker = await running(driver, attempts=5)
+    assert await driver.jobs.cancel(job, who="ann", why="enough") == "asked"
+    assert ("cancel", job) in await worker.letters()
+    for _ in range(2):
+        assert (await worker.sync()).cancels == [job]
+    assert (await driver.record(job)).cancel_asked
+    await worker.report(job, "failed", retry=True)
+    assert (await driver.record(job)).state is State.CANCELLED
+    assert (await worker.sync()).cancels == []
+
+
+async def test_a_success_counts_even_after_a_cancel(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await driver.jobs.cancel(job)
+    await worker.report(job)
+    assert await driver.state(job) == "SUCCEEDED"
+
+
+async def test_a_cancelled_job_that_is_handed_back_does_not_start_again(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await driver.jobs.cancel(job)
+    await worker.report(job, "handback")
+    assert (await driver.record(job)).state is State.CANCELLED
+
+
+async def test_a_cancelled_job_whose_worker_is_lost_ends_after_its_grace(driver: Driver) -> None:
+    job, _ = await running(driver)
+    await driver.advance(MINUTE)
+    assert await driver.jobs.cancel(job) == "asked"
+    await driver.advance(MINUTE + 1_000)
+    assert await driver.state(job) == "CANCELLED lost"
+
+
+async def test_a_cancel_asked_while_the_worker_was_away_reaches_it(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await driver.advance(MINUTE)
+    await driver.jobs.cancel(job)
+    await worker.register()
+    assert (await worker.sync()).cancels == [job]
+
+
+# -- lost sessions
+
+
+async def test_a_session_that_is_silent_for_a_lease_makes_its_jobs_unreachable(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await driver.advance(MINUTE - 1_000)
+    assert await driver.state(job) == "RUNNING"
+    await worker.sync()
+    await driver.advance(MINUTE - 1_000)
+    assert await driver.state(job) == "RUNNING"
+    await driver.advance(2_000)
+    assert await driver.state(job) == "UNREACHABLE"
+
+
+@pytest.mark.parametrize(("ran", "grace"), [(0, 1), (3, 4), (30, 10)])
+async def test_the_grace_is_as_long_as_the_job_ran_within_bounds(
+    driver: Driver, ran: int, grace: int
+) -> None:
+    job, worker = await running(driver)
+    for _ in range(ran):
+        await driver.advance(MINUTE - 1_000)
+        await worker.sync()
+    await driver.advance(MINUTE)
+    await driver.advance(grace * MINUTE - 5_000)
+    assert await driver.state(job) == "UNREACHABLE"
+    await driver.advance(6_000)
+    assert await driver.state(job) == "RUNNABLE"
+
+
+async def test_a_spec_may_set_the_grace(driver: Driver) -> None:
+    job, _ = await running(driver, grace="2h")
+    await driver.advance(MINUTE)
+    await driver.advance(119 * MINUTE)
+    assert await driver.state(job) == "UNREACHABLE"
+    await driver.advance(MINUTE + 1_000)
+    assert await driver.state(job) == "RUNNABLE"
+
+
+@pytest.mark.parametrize(
+    ("on_lost", "state"), [("retry", "RUNNABLE"), ("hold", "PENDING held"), ("fail", "FAILED lost")]
+)
+async def test_what_happens_to_a_lost_job_is_the_specs_to_say(
+    driver: Driver, on_lost: str, state: str
+) -> None:
+    job, _ = await running(driver, on_lost=on_lost)
+    await lose(driver)
+    assert await driver.state(job) == state
+    assert (await driver.record(job)).crashes == 1
+
+
+async def test_a_crash_does_not_use_up_an_attempt(driver: Driver) -> None:
+    job, _ = await running(driver, attempts=1)
+    await lose(driver)
+    worker = await driver.worker("next")
+    assert await worker.claim() == [job]
+    assert worker.claims[job].crashes == 1
+    await worker.report(job, "failed", retry=True)
+    assert await driver.state(job) == "FAILED exit"
+
+
+async def test_a_job_that_kills_its_workers_is_given_up(driver: Driver) -> None:
+    job = await driver.submit()
+    for n in range(CRASH_LIMIT):
+        assert await (await driver.worker(f"w{n}")).claim() == [job]
+        await lose(driver)
+    assert await driver.state(job) == "FAILED crash_limit"
+    assert (await driver.record(job)).crashes == CRASH_LIMIT
+
+
+async def test_an_attempt_the_worker_knows_to_be_lost_counts_as_a_crash(driver: Driver) -> None:
+    job, worker = await running(driver, attempts=1, on_lost="hold")
+    await worker.report(job, "lost", reason="machine_lost")
+    assert await driver.state(job) == "PENDING held"
+    assert (await driver.record(job)).crashes == 1
+
+
+# -- coming back
+
+
+async def test_a_session_that_comes_back_in_its_grace_has_its_job_back(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await driver.advance(MINUTE)
+    assert await driver.state(job) == "UNREACHABLE"
+    assert (await worker.sync()).session_known is False
+    assert (await worker.register()).adopted == [job]
+    assert await driver.state(job) == "RUNNING"
+    assert await worker.report(job) == "ok"
+    assert (await driver.record(job)).crashes == 0
+
+
+async def test_a_session_that_comes_back_too_late_has_its_job_back_if_nobody_took_it(driver: Driver) -> None:
+    job, worker = await running(driver, limits={"db": 1})
+    await lose(driver)
+    assert await driver.state(job) == "RUNNABLE"
+    assert (await worker.register()).adopted == [job]
+    record = await driver.record(job)
+    assert (record.state, record.attempt, record.crashes) == (State.RUNNING, 1, 0)
+    assert [a.number for a in record.attempts] == [1]
+
+
+async def test_a_held_job_whose_worker_comes_back_runs_on(driver: Driver) -> None:
+    job, worker = await running(driver, on_lost="hold")
+    await lose(driver)
+    assert (await worker.register()).adopted == [job]
+    await worker.report(job, "handback")
+    assert await driver.state(job) == "RUNNABLE"
+
+
+async def test_a_job_that_somebody_else_started_is_not_given_back(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await lose(driver)
+    other = await driver.worker("other")
+    assert await other.claim() == [job]
+    welcome = await worker.register()
+    assert (welcome.adopted, welcome.gone) == ([], [job])
+    assert await worker.report(job, "ok", attempt=1) == "stale"
+    assert await other.report(job) == "ok"
+
+
+async def test_a_job_is_not_given_back_beyond_its_limit(driver: Driver) -> None:
+    lost, worker = await running(driver, limits={"db": 1})
+    await lose(driver)
+    await driver.submit(limits={"db": 1}, priority=1)
+    await (await driver.worker("other")).claim(want=1)
+    assert (await worker.register()).gone == [lost]
+
+
+async def test_a_rate_does_not_keep_a_worker_from_its_own_job(driver: Driver) -> None:
+    job, worker = await running(driver, rates={"api": "1/1h"})
+    await lose(driver)
+    assert (await worker.register()).adopted == [job]
+
+
+async def test_a_late_success_is_accepted_while_nobody_has_started_another_attempt(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await lose(driver)
+    await worker.register(held={})
+    assert await driver.state(job) == "RUNNABLE"
+    assert await worker.report(job, "ok", attempt=1) == "late"
+    record = await driver.record(job)
+    assert record.state is State.SUCCEEDED
+    assert [a.number for a in record.attempts] == [1]
+
+
+async def test_a_late_failure_does_not_count(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await lose(driver)
+    await worker.register(held={})
+    assert await worker.report(job, "failed", attempt=1) == "dup"
+    assert await driver.state(job) == "RUNNABLE"
+
+
+async def test_a_result_that_arrives_in_the_grace_is_accepted(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await driver.advance(MINUTE)
+    await worker.register(held={})
+    assert await driver.state(job) == "UNREACHABLE"
+    assert await worker.report(job, "failed", attempt=1) == "late"
+    assert await driver.state(job) == "FAILED exit"
+
+
+async def test_a_restarted_worker_takes_over_what_it_still_runs(driver: Driver) -> None:
+    kept, gone = await driver.batch({}, {})
+    worker = await driver.worker()
+    await worker.claim()
+    again = worker.restarted()
+    del again.held[gone]
+    assert (await again.register()).adopted == [kept]
+    assert await driver.state(kept) == "RUNNING"
+    assert await driver.state(gone) == "RUNNABLE"
+    assert await worker.report(kept, "ok", attempt=1) if (await worker.sync()).session_known else True
+    assert await again.report(kept) == "ok"
+
+
+async def test_a_worker_that_leaves_finds_its_jobs_when_it_is_back(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await worker.leave()
+    assert await driver.state(job) == "UNREACHABLE"
+    again = worker.restarted()
+    assert (await again.register()).adopted == [job]
+    assert await again.report(job) == "ok"
+
+
+async def test_a_full_sync_takes_back_what_the_registration_did_not_list(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await driver.advance(MINUTE)
+    await worker.register(held={})
+    worker.held = {job: 1}
+    assert (await worker.sync()).gone == []
+    assert await driver.state(job) == "RUNNING"
+
+
+async def test_another_worker_cannot_take_what_it_only_claims_to_hold(driver: Driver) -> None:
+    job, _ = await running(driver)
+    await driver.advance(MINUTE)
+    thief = await driver.worker("thief")
+    assert (await thief.sync(held={job: 1})).gone == [job]
+    assert await driver.state(job) == "UNREACHABLE"
+
+
+async def test_a_hub_that_lost_its_last_second_gives_a_started_attempt_back(driver: Driver) -> None:
+    job = await driver.submit(limits={"db": 1})
+    worker = await driver.worker()
+    worker.held = {job: 1}  # started, and the hub's memory of it is lost
+    reply = await worker.sync()
+    assert (reply.gone, reply.claims) == ([], [])
+    record = await driver.record(job)
+    assert (record.state, record.attempt, record.session) == (State.RUNNING, 1, worker.session)
+    assert await worker.report(job) == "ok"
+
+
+async def test_a_forgotten_attempt_takes_the_place_of_the_one_before_it(driver: Driver) -> None:
+    job, before = await running(driver, attempts=3)
+    worker = await driver.worker("other")
+    worker.held = {job: 2}
+    assert (await worker.sync()).gone == []
+    assert (await before.sync()).gone == [job]
+    assert await before.report(job, "failed", attempt=1) == "stale"
+    assert await worker.report(job, "failed", retry=True) == "ok"
+    assert await driver.state(job) == "RUNNABLE"
+
+
+async def test_a_job_that_waits_for_others_is_not_taken_for_one_that_ran(driver: Driver) -> None:
+    first = await driver.submit()
+    job = await driver.submit(after=[{"job": first}])
+    worker = await driver.worker()
+    assert (await worker.sync(held={job: 1}, want=0)).gone == [job]
+    assert await driver.state(job) == "PENDING dependency"
