@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 from typing import Any
@@ -96,12 +97,20 @@ class Link:
             await self._connection.disconnect(nowait=True)
 
     def _failure(self, what: str, error: BaseException) -> str:
-        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-        reason = getattr(cause, "strerror", None) or str(cause) or "no reply in time"
-        return f"hub {self.address.shown} {what}: {reason}"
+        return f"hub {self.address.shown} {what}: {_reason(error)}"
 
     def _refusal(self, error: RedisError) -> HubError:
         return refusal(self.address.shown, error)
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's word for it, where there is one beneath what redis-py and asyncio say."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+            return os.strerror(cause.errno)
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or "no reply in time"
 
 
 def refusal(shown: str, error: Exception) -> HubError:
