@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from relayq.cli.exit_codes import OK
-from relayq.cli.options import add_job_options, command_of, fields_of
+from relayq.cli.options import add_job_options, command_of, fields_of, input_files
 from relayq.cli.session import with_client
 from relayq.errors import SpecError
 from relayq.model.job import JobSpec
@@ -26,15 +27,17 @@ def run(args: argparse.Namespace) -> int:
     fields = fields_of(args)
     if args.command_line:
         fields["command"] = command_of(args)
-    print(with_client(args, lambda client: _clone(client, args.id, fields)))
+    print(with_client(args, lambda client: _clone(client, args, fields)))
     return OK
 
 
-async def _clone(client: AsyncClient, text: str, fields: dict[str, Any]) -> str:
+async def _clone(client: AsyncClient, args: argparse.Namespace, fields: dict[str, Any]) -> str:
     from relayq.client.glance import glance
 
-    record = await (await client.job(text)).info()
+    record = await (await client.job(args.id)).info()
     spec = glance(record.envelope)
     if spec is None:
         raise SpecError(f"job {record.id} cannot be cloned: its spec cannot be read by this version")
+    if files := input_files(args):
+        await asyncio.to_thread(client.submitter.put_files, files)
     return (await client.submit(JobSpec.from_dict({**spec.to_dict(), **fields}))).id

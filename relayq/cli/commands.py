@@ -36,6 +36,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("show", "show", "everything about one job"),
             Command("explain", "explain", "why a job stands where it stands"),
             Command("logs", "logs", "the output of a job"),
+            Command("fetch", "fetch", "get the files that a job left"),
             Command("wait", "wait", "wait until jobs have ended"),
             Command("cancel", "change", "cancel jobs; running ones are ended"),
             Command("retry", "change", "run finished jobs again under the same id"),

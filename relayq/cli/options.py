@@ -68,6 +68,11 @@ def command_of(args: argparse.Namespace) -> str | list[str]:
     return words[0] if len(words) == 1 else words
 
 
+def input_files(args: argparse.Namespace) -> list[str]:
+    """The files that must be in the hub before the job."""
+    return getattr(args, f"{JOB_PREFIX}in") or []
+
+
 def _dest(option: JobOption) -> str:
     return JOB_PREFIX + option.flag[2:].replace("-", "_")
 
@@ -138,6 +143,13 @@ def _moment(values: list[str]) -> str:
         raise UsageError(f"{text!r} is not a time: write 2027-01-31T18:00 or 18:00") from None
     is_past = moment < datetime.now().astimezone()
     return (moment + timedelta(days=1) if is_past else moment).isoformat()
+
+
+def _inputs(values: list[str]) -> list[dict[str, Any]]:
+    """What the spec says of the files; `input_files` names them for the upload."""
+    from relayq.client.files import item_of, read
+
+    return [item_of(path, read(path)) for path in map(Path, values)]
 
 
 def _as_list(values: list[str]) -> list[str]:
@@ -212,6 +224,10 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--secret", "secrets", "NAME=VALUE", "such a variable whose value RelayQ never shows", _pairs),
     JobOption("--cwd", "cwd", "DIR", "where it runs, on the worker (default: a directory of its own)"),
     JobOption("--stdin", "stdin", "FILE", "what it reads from stdin, sent along", _file_text),
+    JobOption("--in", "inputs", "FILE", "a file of at most 16M for its work directory, sent along", _inputs),
+    JobOption(
+        "--out", "outputs", "GLOB", "files of its work directory to keep; `relayq fetch` gets them", _as_list
+    ),
     JobOption("--keep-output", "keep_output", "SIZE", "how much output the hub keeps (default: 1M)"),
     JobOption("--on-lost", "on_lost", "WHAT", "when its worker is lost: retry (default), hold or fail"),
     JobOption("--grace", "grace", "TIME", "how long a lost worker may come back with it"),

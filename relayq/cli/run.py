@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import INTERRUPTED
 from relayq.cli.logs import ELEMENTS_MAX
-from relayq.cli.options import add_job_options
+from relayq.cli.options import add_job_options, input_files
 from relayq.cli.outcome import exit_code_of, tell_end
 from relayq.cli.output import say
 from relayq.cli.session import with_client
@@ -43,10 +43,13 @@ def run(args: argparse.Namespace) -> int:
     """Submit, follow, and return the job's own exit code."""
     refuse_bare_words(args)
     spec = spec_of(args)
-    return with_client(args, lambda client: _run(client, spec, is_quiet=args.quiet))
+    return with_client(args, lambda client: _run(client, spec, args))
 
 
-async def _run(client: AsyncClient, spec: JobSpec, *, is_quiet: bool) -> int:
+async def _run(client: AsyncClient, spec: JobSpec, args: argparse.Namespace) -> int:
+    if files := input_files(args):
+        await asyncio.to_thread(client.submitter.put_files, files)
+    is_quiet = args.quiet
     job = await client.submit(spec)
     if not is_quiet:
         say(f"job {job.id} is submitted")

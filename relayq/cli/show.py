@@ -10,7 +10,7 @@ from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_facts, print_json
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
-from relayq.model.duration import format_duration
+from relayq.model.duration import format_duration, format_size
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
@@ -64,6 +64,7 @@ def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
     yield "started", local_time(record.started_ms)
     yield "ended", local_time(record.ended_ms)
     yield "run time", run_time(record, now_ms).replace("-", "")
+    yield "files", ", ".join(f"{name} ({format_size(size)})" for name, (_, size) in record.outputs.items())
     for attempt in record.attempts:
         yield f"attempt {attempt.number}", _attempt_text(attempt, now_ms)
 

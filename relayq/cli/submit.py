@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
 from relayq.cli.exit_codes import OK
-from relayq.cli.options import add_job_options, command_of, fields_of
+from relayq.cli.options import add_job_options, command_of, fields_of, input_files
 from relayq.client.submitter import Submitter
 from relayq.config import load
 from relayq.errors import SpecError, UsageError
@@ -43,7 +43,10 @@ def run(args: argparse.Namespace) -> int:
         return OK
     refuse_bare_words(args)
     spec = spec_of(args)
-    _show(args, submitter_of(args).submit(spec))
+    submitter = submitter_of(args)
+    if files := input_files(args):
+        submitter.put_files(files)
+    _show(args, submitter.submit(spec))
     return OK
 
 

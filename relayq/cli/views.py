@@ -63,6 +63,7 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         "progress": record.progress,
         "message": record.message,
         "cancel_asked": record.cancel_asked,
+        "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in record.outputs.items()},
         **({"elements": elements_json(record)} if record.array else {}),
     }
 

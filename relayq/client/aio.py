@@ -1,7 +1,7 @@
 """The asyncio client: submit, follow, wait for and steer jobs.
 
-The typed store is at hand as `client.jobs`, `client.queues`, `client.logs` and
-`client.workers`.
+The typed store is at hand as `client.jobs`, `client.queues`, `client.logs`,
+`client.workers`, `client.blobs` and `client.pulls`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any, Self
 from relayq.client.asyncjob import AsyncArray, AsyncJob
 from relayq.client.fleet import worker_facts
 from relayq.client.following import Follower
-from relayq.client.specs import map_spec, on_label, spec_of
+from relayq.client.specs import map_spec, on_label, spec_of, with_files
 from relayq.client.submitter import Submitter, tell_on_stderr
 from relayq.config import load
 from relayq.errors import NotFound
 from relayq.model.job import JobSpec
+from relayq.store.blobs import Blobs, Pulls
 from relayq.store.hub import Hub, connect
 from relayq.store.jobs import Jobs, Queues
 from relayq.store.logs import Logs
@@ -38,6 +39,8 @@ class AsyncClient:
     queues: Queues
     logs: Logs
     workers: Workers
+    blobs: Blobs
+    pulls: Pulls
     submitter: Submitter
 
     def __init__(
@@ -61,6 +64,7 @@ class AsyncClient:
         self._hub: Hub = await connect(self.submitter.url, self.submitter.fleet)
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
         self.logs, self.workers = Logs(self._hub), Workers(self._hub)
+        self.blobs, self.pulls = Blobs(self._hub), Pulls(self._hub)
         self._follower = Follower(self._hub, self.submitter.find_hub_again)
         return self
 
@@ -76,8 +80,12 @@ class AsyncClient:
         await self._hub.close()
 
     async def run(self, command: str | Sequence[str], **options: Any) -> AsyncJob:
-        """Submit `command` (a shell line, or argv); the options are those of a JSON spec."""
-        return await self.submit(spec_of(command, options))
+        """Submit `command` (a shell line, or argv); the options are those of a JSON spec.
+
+        `inputs` may name files, which go along and stand in the job's work directory.
+        """
+        full = await asyncio.to_thread(with_files, options, self.submitter.put_files)
+        return await self.submit(spec_of(command, full))
 
     async def run_on(self, label: str, command: str | Sequence[str], **options: Any) -> AsyncJob:
         """Submit `command` for workers that have `label`."""
@@ -85,7 +93,8 @@ class AsyncClient:
 
     async def map(self, template: str | Sequence[str], items: Sequence[object], **options: Any) -> AsyncArray:
         """Submit an array job that runs `template` for each of `items`, put in place of `{}`."""
-        spec = map_spec(template, items, options)
+        full = await asyncio.to_thread(with_files, options, self.submitter.put_files)
+        spec = map_spec(template, items, full)
         receipt = await asyncio.to_thread(self.submitter.submit, spec, watch=True)
         return AsyncArray(self, receipt.id, len(items))
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from relayq.client.files import write_below
 from relayq.client.result import Result, Transcript, outcome_of, result_of
 from relayq.errors import NotFound, WaitTimeout
 from relayq.model.lifecycle import FINAL, State
@@ -75,6 +78,17 @@ class AsyncHandle:
     async def cancel(self, why: str = "") -> bool:
         """Ask for the end of the job; False when it had ended already or is not there."""
         return await self._client.jobs.cancel(self.id, who="client", why=why) in ("cancelled", "asked")
+
+    async def fetch(self, directory: str | PathLike[str], names: Sequence[str] | None = None) -> list[Path]:
+        """Write the files that the job left (all, or those named) into `directory`; their paths."""
+        left = (await self.info()).outputs
+        written = []
+        for name in sorted(left) if names is None else names:
+            if name not in left:
+                raise NotFound(f"job {self.id} left no file {name!r}")
+            data = await self._client.blobs.get(left[name][0])
+            written.append(await asyncio.to_thread(write_below, Path(directory), name, data))
+        return written
 
     def follow(self) -> AsyncGenerator[LogEntry | End, None]:
         """The output as it comes and, last, how the job ended."""

@@ -42,11 +42,12 @@ class Receipt(NamedTuple):
 class Dispatcher:
     """One connection that submits for one owner. Not thread safe: whoever shares it holds a lock."""
 
-    def __init__(self, url: str, fleet: str, key: SigningKey) -> None:
+    def __init__(self, url: str, fleet: str, key: SigningKey, timeout_s: float = 10.0) -> None:
         self.fleet = fleet
+        self.anchor = f"{{rq:{fleet}}}:cfg"
         self._url = url
         self._key = key
-        self._wire = Wire(url)
+        self._wire = Wire(url, timeout_s)
         self._is_fresh = True
 
     def submit(

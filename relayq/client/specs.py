@@ -9,7 +9,7 @@ reader, `JobSpec.from_dict`, judges all.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike, fspath
 from shlex import quote
@@ -83,3 +83,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset | range):
         return [plain(item) for item in value]
     return value
+
+
+def with_files(
+    options: Mapping[str, Any], put: Callable[[Iterable[Any]], list[dict[str, Any]]]
+) -> Mapping[str, Any]:
+    """`options` with the paths among `inputs` put into the hub."""
+    paths = [item for item in options.get("inputs") or () if not isinstance(item, Mapping)]
+    if not paths:
+        return options
+    there = [item for item in options["inputs"] if isinstance(item, Mapping)]
+    return {**options, "inputs": [*there, *put(paths)]}

@@ -13,7 +13,7 @@ import time
 
 # What threading.Lock is; importing threading for it would cost a cold submit 1.5 ms.
 from _thread import allocate_lock
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,14 @@ from relayq.trust.envelope import Op, sign_op
 from relayq.trust.keys import owner_key
 
 if TYPE_CHECKING:
+    from relayq.client.files import PathText
     from relayq.config import Config
     from relayq.model.job import JobSpec
     from relayq.store.records import JobRecord
     from relayq.trust.keys import SigningKey
 
 LOOK_AGAIN_S = 30.0
+TRANSFER_TIMEOUT_S = 120.0
 
 
 def choose_url(config: Config) -> tuple[str, bool]:
@@ -107,6 +109,16 @@ class Submitter:
                 self._see_to_local_worker()
             return self._dispatcher.submit_many(specs)
 
+    def put_files(self, paths: Iterable[PathText]) -> list[dict[str, Any]]:
+        """Store files of at most 16 MiB in the hub; the items of a spec's `inputs`."""
+        from relayq.client.files import put_files
+
+        sender = Dispatcher(self.url, self.fleet, self._key, TRANSFER_TIMEOUT_S)
+        try:
+            return put_files(paths, sender)
+        finally:
+            sender.close()
+
     def close(self) -> None:
         """Drop the connection."""
         if "_dispatcher" in self.__dict__:
@@ -116,7 +128,7 @@ class Submitter:
         lane = lane_of(spec)
         if lane.id in self._lanes_seen:
             return self._dispatcher.submit(spec, watch=watch)[0]
-        view = ("FCALL_RO", "rq1_workers", 1, self._anchor, "{}")
+        view = ("FCALL_RO", "rq1_workers", 1, self._dispatcher.anchor, "{}")
         receipt, replies = self._dispatcher.submit(spec, watch=watch, also=[("TIME",), view])
         self._lanes_seen.add(lane.id)
         self._warn(receipt, spec, replies)
@@ -149,10 +161,6 @@ class Submitter:
         [sessions] = self._dispatcher.ask(("ZRANGEBYSCORE", live, int(clock[0]) * 1000, "+inf"))
         own = self.config.worker.name
         return any(session.decode().rpartition("#")[0] != own for session in sessions)
-
-    @property
-    def _anchor(self) -> str:
-        return f"{{rq:{self.config.fleet}}}:cfg"
 
 
 def check_type(spec: JobSpec) -> None:

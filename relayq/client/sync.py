@@ -15,12 +15,15 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from relayq.client.specs import map_spec, on_label, spec_of
+from relayq.client.specs import map_spec, on_label, spec_of, with_files
 from relayq.client.submitter import Submitter, tell_on_stderr
 from relayq.config import load
 from relayq.model.job import JobSpec
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
     from relayq.client.aio import AsyncClient
     from relayq.client.asyncjob import AsyncJob
     from relayq.client.portal import Portal
@@ -54,8 +57,11 @@ class Client:
         self.close()
 
     def run(self, command: str | Sequence[str], **options: Any) -> JobHandle:
-        """Submit `command` (a shell line, or argv); the options are those of a JSON spec."""
-        return self.submit(spec_of(command, options))
+        """Submit `command` (a shell line, or argv); the options are those of a JSON spec.
+
+        `inputs` may name files, which go along and stand in the job's work directory.
+        """
+        return self.submit(spec_of(command, with_files(options, self._submitter.put_files)))
 
     def run_on(self, label: str, command: str | Sequence[str], **options: Any) -> JobHandle:
         """Submit `command` for workers that have `label`."""
@@ -71,7 +77,9 @@ class Client:
 
     def map(self, template: str | Sequence[str], items: Sequence[object], **options: Any) -> ArrayHandle:
         """Submit an array job that runs `template` for each of `items`, put in place of `{}`."""
-        receipt = self._submitter.submit(map_spec(template, items, options), watch=True)
+        receipt = self._submitter.submit(
+            map_spec(template, items, with_files(options, self._submitter.put_files)), watch=True
+        )
         return ArrayHandle(self, receipt.id, len(items))
 
     def submit(self, spec: JobSpec) -> JobHandle:
@@ -154,6 +162,10 @@ class Handle:
         """The output, entry by entry; with `follow`, until the job has ended."""
         portal, client = self._client.far()
         return portal.iterate(client.handle(self.id, is_watched=self._is_watched).logs(follow=follow))
+
+    def fetch(self, directory: str | PathLike[str], names: Sequence[str] | None = None) -> list[Path]:
+        """Write the files that the job left (all, or those named) into `directory`; their paths."""
+        return self._call(lambda job: job.fetch(directory, names))
 
     @property
     def info(self) -> JobRecord:

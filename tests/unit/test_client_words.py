@@ -59,6 +59,7 @@ def record(**changes: object) -> JobRecord:
         attempts=[],
         envelope=b"",
         result=b"",
+        outputs={},
     )
     return replace(plain, **changes)
 
