@@ -24,6 +24,9 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         (
             Command("demo", "demo", "see it work: a private hub, three workers, real jobs, checked results"),
             Command("run", "run", "submit a command, follow its output, exit with its code"),
+            Command(
+                "tui", "tui", "the terminal UI: jobs, workers and what they cost, live; --demo needs no hub"
+            ),
             Command("submit", "submit", "submit a command and print the job id; - reads specs from stdin"),
             Command("up", "up", "start the local hub and one worker in the background"),
             Command("down", "up", "stop what `relayq up` started"),

@@ -1,0 +1,245 @@
+"""The terminal UI as an application: it draws first and connects after.
+
+The feed runs as one task and posts updates; they go into the store at once and onto
+the screen at most ten times a second, and only the screen on top draws. With nothing
+changing nothing runs but a clock that ticks once a second while something shows a
+running time. The app never leaves by itself, and however it leaves, the terminal is
+put back as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.filter import LineFilter
+
+from relayq.client.steering import Order, Steering
+from relayq_tui import cache, theme
+from relayq_tui.actions import Action, bindings, of_context
+from relayq_tui.feed import Feed, Update
+from relayq_tui.glyphs import ASCII, UNICODE
+from relayq_tui.screens import SCREENS, screen_class, tabs
+from relayq_tui.screens.base import HubScreen
+from relayq_tui.store import Changes, Store
+
+REPAINT_S = 0.1
+SAID_S = 8.0
+# Classes that a screen of at least this many columns or lines has, for the style sheets.
+WIDTHS = [(0, "-tiny"), (40, "-narrow"), (80, "-normal"), (110, "-wide")]
+HEIGHTS = [(0, "-flat"), (15, "-low"), (30, "-tall")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the UI was asked to be. `keymap` gives other keys by action id."""
+
+    theme: str = "dark"
+    ascii: bool = False
+    read_only: bool = False
+    cache: Path | None = None
+    grace_s: float = 5.0
+    keymap: tuple[tuple[str, str], ...] = ()
+    views: tuple[tuple[str, str], ...] = ()
+    screen: str = "jobs"
+    ticks: bool = True
+
+
+class RelayQApp(App[None]):
+    """The app: one feed, one store, one screen on top."""
+
+    TITLE = "RelayQ"
+    CSS_PATH = "relayq.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings(of_context("anywhere")))
+
+    def __init__(self, feed: Feed, options: Options = Options()) -> None:
+        os.environ.pop("NO_COLOR", None)  # Textual would draw in greys; the theme `mono` draws without any
+        super().__init__(watch_css=False)
+        self.feed = feed
+        self.options = options
+        self.store = Store(feed.now_ms)
+        self.glyphs = ASCII if options.ascii else UNICODE
+        self.palette = theme.PALETTES[options.theme]
+        self.steering = Steering(self._act, self.say, grace_s=options.grace_s)
+        self.said = ""
+        self.is_frozen = False
+        self.absolute_times = False
+        self._pending = Changes()
+        self._repaint_asked = False
+        self._lost_s = 0.0
+        self._screens: dict[str, HubScreen] = {}
+
+    # -- life ---------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Draw the first frame from the cache, then connect."""
+        for one in theme.THEMES:
+            self.register_theme(one)
+        self.theme = self.options.theme
+        self.set_keymap(dict(self.options.keymap))
+        self._leave_cleanly()
+        for update in cache.load(self.options.cache):
+            self.store.apply(update)
+        self.store.is_stale = bool(self.store.jobs)
+        self.action_screen(self.options.screen)
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        self.run_worker(self.feed.run(self._take), name="feed", exit_on_error=True)
+        self.run_worker(self.steering.run(), name="steering")
+        if self.options.ticks:
+            self.set_interval(1.0, self._tick)
+
+    def _leave_cleanly(self) -> None:
+        """A terminal must not be left in the alternate screen with its mouse tracked."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit)
+
+    async def on_unmount(self) -> None:
+        """Carry out what waits for its grace, and remember what was seen."""
+        await self.steering.flush()
+        cache.save(self.options.cache, self.store)
+
+    # -- the feed -----------------------------------------------------------
+
+    def _take(self, update: Update) -> None:
+        was = self.store.connection.state
+        self.store.apply(update)
+        if was != self.store.connection.state:
+            self._lost_s = asyncio.get_running_loop().time()
+        self._ask_repaint()
+
+    def _ask_repaint(self) -> None:
+        if not self._repaint_asked:
+            self._repaint_asked = True
+            self.set_timer(REPAINT_S, self._repaint)
+
+    def _repaint(self) -> None:
+        self._repaint_asked = False
+        if not self.is_frozen and isinstance(self.screen, HubScreen):
+            self.screen.draw(self.store.drain())
+
+    def _tick(self) -> None:
+        """Running times and ages grow, the undo chip counts down, the banner says for how long."""
+        self.store.touch("clock")
+        self._ask_repaint()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without colour, when the theme is."""
+        filters = list(super().get_line_filters())
+        return [*filters, theme.NoColour()] if self.theme == "mono" else filters
+
+    # -- what the frame shows ------------------------------------------------
+
+    def tabs(self) -> list[tuple[int, str, bool]]:
+        """(number key, name, is it here) of each tab."""
+        here = self.screen_stack[0 if len(self.screen_stack) < 2 else 1] if self.screen_stack else None
+        return [(number, name, self._screens.get(name) is here) for number, name in tabs()]
+
+    def flag(self) -> str:
+        """The one thing that needs a person most: the latest failure, or nothing."""
+        row = self.store.latest_failure()
+        if row is None:
+            return ""
+        code = "" if row.exit_code is None else f" (exit {row.exit_code})"
+        where = f" on {row.worker}" if row.worker else ""
+        return f"{row.title} failed{where}{code}"
+
+    def seconds_lost(self) -> int:
+        """For how long the hub has been away."""
+        if self.store.connection.state == "live" or not self._lost_s:
+            return 0
+        return int(asyncio.get_running_loop().time() - self._lost_s)
+
+    def key_of(self, action: Action) -> str:
+        """The key of an action, as the person has it."""
+        return dict(self.options.keymap).get(action.id, action.key).split(",")[0]
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence in the status line for a while."""
+        self.said = sentence
+        self._refresh_frame()
+        if sentence:
+            self.set_timer(SAID_S, lambda: self._unsay(sentence))
+
+    def _unsay(self, sentence: str) -> None:
+        if self.said == sentence:
+            self.say("")
+
+    def _refresh_frame(self) -> None:
+        if isinstance(self.screen, HubScreen):
+            self.screen.draw(Changes(parts={"clock"}))
+
+    # -- orders -------------------------------------------------------------
+
+    async def order(self, order: Order) -> None:
+        """Give an order; one that can be undone waits for its grace."""
+        if self.options.read_only:
+            self.say("this is read-only: nothing is changed")
+        elif self.store.connection.state != "live":
+            self.say("the hub is away: nothing is changed until it is back")
+        else:
+            await self.steering.order(order)
+            if order in self.steering.waiting:
+                self.say(order.sentence)
+
+    async def _act(self, order: Order) -> str:
+        return await self.feed.act(order)
+
+    def action_undo(self) -> None:
+        """Take the latest order back."""
+        order = self.steering.undo()
+        self.say(f"undone: nothing was {order.sentence}" if order else "there is nothing to undo")
+
+    # -- getting about --------------------------------------------------------
+
+    def action_screen(self, name: str) -> None:
+        """Show one of the screens."""
+        if name not in SCREENS:
+            return
+        screen = self._screens.get(name)
+        if screen is None:
+            screen = self._screens[name] = screen_class(name)()
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        if screen is not self.screen:
+            self.switch_screen(screen) if len(self.screen_stack) > 1 else self.push_screen(screen)
+
+    def action_push(self, name: str, *arguments: Any) -> None:
+        """Open a screen over this one."""
+        if name in SCREENS:
+            self.push_screen(screen_class(name)(*arguments))
+
+    async def action_back(self) -> None:
+        """Close what is open over a screen; on the first one, leave."""
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        else:
+            self.action_leave()
+
+    def action_leave(self) -> None:
+        """Leave; what waits for its grace is carried out first."""
+        self.exit()
+
+    def action_freeze(self) -> None:
+        """Let nothing move, or let it move again."""
+        self.is_frozen = not self.is_frozen
+        self._refresh_frame()
+        self._ask_repaint()
+
+    def action_times(self) -> None:
+        """Ages, or times of the day."""
+        self.absolute_times = not self.absolute_times
+        if isinstance(self.screen, HubScreen):
+            self.screen.draw_all()

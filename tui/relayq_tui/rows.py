@@ -1,0 +1,172 @@
+"""What screens draw: one small record for each job, worker, event and schedule.
+
+Every text in a row has been made safe for a terminal when the row was built, so
+whoever draws one need not think of it. Rows are replaced, never changed: a row that
+a screen holds stays what it was. They are not frozen only because a hundred
+thousand of them are built while somebody waits, and frozen ones take three times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from relayq.model.ids import short
+from relayq.model.lifecycle import FINAL, State
+from relayq.store.records import ArrayCounts
+
+NO_LABELS: Mapping[str, str] = {}
+LIVE = frozenset(State) - FINAL
+
+
+@dataclass(slots=True, kw_only=True)
+class JobRow:
+    """One job. Times are milliseconds of the hub's clock, 0 is never."""
+
+    id: str
+    name: str
+    command: str
+    state: State
+    reason: str = ""
+    queue: str = "default"
+    worker: str = ""
+    priority: int = 0
+    attempt: int = 0
+    max_attempts: int = 1
+    exit_code: int | None = None
+    submitted_ms: int = 0
+    ready_ms: int = 0
+    started_ms: int = 0
+    ended_ms: int = 0
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
+    needs: str = ""
+    array: ArrayCounts | None = None
+    progress: float | None = None
+    message: str = ""
+    after: tuple[str, ...] = ()
+    by: str = ""
+    unique: str = ""
+    cancel_asked: bool = False
+
+    @property
+    def short_id(self) -> str:
+        """The id as people see it."""
+        return short(self.id)
+
+    @property
+    def title(self) -> str:
+        """What to call it in one line."""
+        return self.name or self.command
+
+    @property
+    def is_final(self) -> bool:
+        """Has it ended?"""
+        return self.state in FINAL
+
+    def run_ms(self, now_ms: int) -> int | None:
+        """How long the last attempt has run, None when none has begun."""
+        if not self.started_ms or self.state in (State.PENDING, State.RUNNABLE):
+            return None
+        return max(0, (self.ended_ms if self.is_final and self.ended_ms else now_ms) - self.started_ms)
+
+    def wait_ms(self, now_ms: int) -> int:
+        """How long it has waited for a worker since it was ready."""
+        ready_ms = self.ready_ms or self.submitted_ms
+        return max(0, (self.started_ms or self.ended_ms or now_ms) - ready_ms)
+
+
+@dataclass(slots=True, frozen=True)
+class Sample:
+    """How a worker's machine fared at one time; None is unknown. `cpu` and `memory` are 0 to 1."""
+
+    at_ms: int
+    cpu: float | None = None
+    memory: float | None = None
+    celsius: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class WorkerRow:
+    """One worker. `running` maps job -> attempt, `last24` is (succeeded, failed), `offer` as it told it."""
+
+    name: str
+    session: str = ""
+    online: bool = True
+    seen_ms: int = 0
+    since_ms: int = 0
+    offer: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    running: Mapping[str, int] = field(default_factory=dict)
+    command: str = ""
+    last24: tuple[int, int] = (0, 0)
+    history: tuple[Sample, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class EventRow:
+    """One thing that happened: `kind` (submit, start, end, retry...) to `subject`."""
+
+    id: str
+    kind: str
+    subject: str
+    detail: str = ""
+
+    @property
+    def at_ms(self) -> int:
+        """The hub's time of the event."""
+        return int(self.id.split("-", 1)[0])
+
+
+@dataclass(slots=True, kw_only=True)
+class ScheduleRow:
+    """One schedule. `origin` is local or github; `next_ms` are its next firings, soonest first."""
+
+    name: str
+    origin: str
+    rule: str
+    next_ms: tuple[int, ...] = ()
+    last_ms: int = 0
+    last_state: State | None = None
+    last_job: str = ""
+    drift_ms: int = 0
+    missed: int = 0
+    is_paused: bool = False
+    command: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class BudgetView:
+    """What it costs: hosted minutes of the month, AI money, the hub's memory.
+
+    `days` is minutes used by the end of each day of the month so far; `resets_ms` is when
+    a new month begins. Money is in dollars, `None` limits are none.
+    """
+
+    included_min: int
+    used_min: int
+    resets_ms: int
+    read_ms: int
+    days: tuple[float, ...] = ()
+    days_in_month: int = 30
+    saved_min: int = 0
+    spenders: tuple[tuple[str, int], ...] = ()
+    ai_spent: float = 0.0
+    ai_limit: float | None = None
+    ai_spenders: tuple[tuple[str, float], ...] = ()
+    hub_bytes: int = 0
+    hub_max_bytes: int = 0
+    guard_percent: int = 90
+    guard_on: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class AttemptRow:
+    """One attempt of a job; `ended_ms` None while it runs."""
+
+    number: int
+    worker: str
+    started_ms: int
+    ended_ms: int | None
+    exit_code: int | None
+    reason: str

@@ -1,0 +1,27 @@
+"""The screens, one file each, imported when they are first shown."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relayq_tui.screens.base import HubScreen
+
+# name -> module:class. The first six have the number keys 1 to 6 and a tab in the header.
+SCREENS: dict[str, str] = {
+    "jobs": "relayq_tui.screens.jobs:JobsScreen",
+}
+TABS = ("jobs", "workers", "timeline", "schedules", "budget", "events")
+
+
+def screen_class(name: str) -> type[HubScreen]:
+    """The class of the screen with this name."""
+    module, _, cls = SCREENS[name].partition(":")
+    found: type[HubScreen] = getattr(import_module(module), cls)
+    return found
+
+
+def tabs() -> list[tuple[int, str]]:
+    """(number key, name) of the screens that have a tab."""
+    return [(number, name) for number, name in enumerate(TABS, 1) if name in SCREENS]

@@ -1,0 +1,87 @@
+"""What all screens share: the header, the status line and the keys, and when to draw.
+
+A screen says with `contexts` whose actions are its own, yields its widgets in `body`
+and draws in `show`, which is called at most ten times a second, only while it is
+on top, with what has changed; coming back, it is shown everything. It never asks the
+hub by itself on a timer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import Screen
+
+from relayq_tui.actions import Action, bindings, of_context, offered
+from relayq_tui.screens import SCREENS
+from relayq_tui.store import Changes, Store
+from relayq_tui.widgets.frame import Header, Keys, Status
+
+if TYPE_CHECKING:
+    from relayq_tui.app import RelayQApp
+
+EVERYTHING = frozenset(
+    {"jobs", "workers", "counts", "series", "connection", "events", "schedules", "budget", "clock"}
+)
+
+
+class HubScreen(Screen[None]):
+    """A screen of the frame. `contexts` are the contexts of its actions besides `anywhere`."""
+
+    contexts: ClassVar[tuple[str, ...]] = ()
+    label: ClassVar[str] = ""
+    AUTO_FOCUS = ""
+
+    def __init_subclass__(cls) -> None:
+        cls.BINDINGS = list(bindings(of_context(*cls.contexts)))
+        super().__init_subclass__()
+
+    @property
+    def rq(self) -> RelayQApp:
+        """The app, as what it is."""
+        return cast("RelayQApp", self.app)
+
+    @property
+    def store(self) -> Store:
+        """What the feed has said."""
+        return self.rq.store
+
+    def compose(self) -> ComposeResult:
+        """The frame around `body`."""
+        yield Header()
+        with Vertical(id="body"):
+            yield from self.body()
+        yield Status()
+        yield Keys()
+
+    def body(self) -> ComposeResult:
+        """The widgets of this screen."""
+        yield from ()
+
+    def show(self, changes: Changes) -> None:
+        """Draw what has changed."""
+
+    def actions(self) -> list[Action]:
+        """What can be done here, for footer, help and palette."""
+        return offered(of_context(*self.contexts, "anywhere"), SCREENS, self, self.app)
+
+    def draw(self, changes: Changes) -> None:
+        """Draw the frame and what has changed; called by the app."""
+        self.query_one(Header).draw(changes)
+        self.query_one(Status).refresh()
+        self.show(changes)
+
+    def on_mount(self) -> None:
+        """Draw everything once."""
+        self.call_after_refresh(self.draw_all)
+
+    def on_screen_resume(self) -> None:
+        """Other screens were on top: what was drawn here is old."""
+        if self.is_mounted:
+            self.draw_all()
+
+    def draw_all(self) -> None:
+        """Draw everything as it is now."""
+        self.draw(Changes(parts=set(EVERYTHING), all_jobs=True))

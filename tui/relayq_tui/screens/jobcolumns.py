@@ -1,0 +1,94 @@
+"""The columns of the job list: at most what fits, the name always."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relayq.model.duration import format_duration
+from relayq.model.lifecycle import State
+from relayq_tui.glyphs import Glyphs, clock, state_mark
+from relayq_tui.rows import JobRow
+from relayq_tui.theme import Palette
+from relayq_tui.widgets.jobtable import Cell, Column
+
+if TYPE_CHECKING:
+    from relayq_tui.app import RelayQApp
+
+WIDE = 80
+
+
+def columns(app: RelayQApp, width: int) -> list[Column[JobRow]]:
+    """The columns for a list this wide."""
+    return _Cells(app).wide() if width >= WIDE else _Cells(app).narrow()
+
+
+def age(ms: int) -> str:
+    """A duration as short as it can be told: `3m`, `1h`, `12d`."""
+    seconds = max(0, ms) // 1000
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+class _Cells:
+    """What stands in each cell."""
+
+    def __init__(self, app: RelayQApp) -> None:
+        self._app = app
+        self._now_ms = app.store.now_ms
+        self._palette: Palette = app.palette
+        self._glyphs: Glyphs = app.glyphs
+
+    def wide(self) -> list[Column[JobRow]]:
+        return [
+            Column("ST", 7, self._state),
+            Column("ID", 7, self._id),
+            Column("NAME / COMMAND", 0, self._name),
+            Column("QUEUE", 8, lambda row: (row.queue, None)),
+            Column("WORKER", 10, self._worker),
+            Column("PRI", 3, lambda row: (str(row.priority), self._palette.dim), right=True),
+            Column("AGE", 5, self._age, right=True),
+            Column("DUR", 7, self._duration, right=True),
+        ]
+
+    def narrow(self) -> list[Column[JobRow]]:
+        return [
+            Column("", 1, self._glyph),
+            Column("ID", 6, self._id),
+            Column("NAME", 0, self._name),
+            Column("WORKER", 9, self._worker),
+            Column("DUR", 6, self._duration, right=True),
+            Column("", 5, self._last, right=True),
+        ]
+
+    def _state(self, row: JobRow) -> Cell:
+        return " ".join(state_mark(row, self._glyphs)), self._palette.of(row.state)
+
+    def _glyph(self, row: JobRow) -> Cell:
+        return state_mark(row, self._glyphs)[0], self._palette.of(row.state)
+
+    def _id(self, row: JobRow) -> Cell:
+        return row.short_id, self._palette.head
+
+    def _name(self, row: JobRow) -> Cell:
+        return row.title, None
+
+    def _worker(self, row: JobRow) -> Cell:
+        return row.worker or self._glyphs.dash, None
+
+    def _age(self, row: JobRow) -> Cell:
+        if self._app.absolute_times:
+            return clock(row.submitted_ms), self._palette.dim
+        return age(self._now_ms() - row.submitted_ms), self._palette.dim
+
+    def _duration(self, row: JobRow) -> Cell:
+        run_ms = row.run_ms(self._now_ms())
+        return (self._glyphs.dash if run_ms is None else format_duration(run_ms)), None
+
+    def _last(self, row: JobRow) -> Cell:
+        if row.state is State.RUNNING and row.progress is not None:
+            return f"{row.progress:.0f}%", self._palette.run
+        if row.state is State.FAILED and row.exit_code is not None:
+            return f"e{row.exit_code}", self._palette.bad
+        return age(self._now_ms() - row.submitted_ms), self._palette.dim

@@ -1,0 +1,168 @@
+"""The only state of the terminal UI: what the feed has said so far, ready to be drawn.
+
+The feed applies updates, screens pull. `version` grows with each update; `drain`
+gives what has changed since it was last called, so that a repaint touches dirty
+rows only. There is no Textual in here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from relayq.model.lifecycle import State
+from relayq_tui.feed import (
+    BudgetChanged,
+    Connection,
+    Counts,
+    EventsSeen,
+    JobsChanged,
+    JobsGone,
+    SchedulesChanged,
+    Series,
+    Snapshot,
+    Update,
+    WorkersChanged,
+)
+from relayq_tui.rows import BudgetView, EventRow, JobRow, ScheduleRow, WorkerRow
+
+EVENTS_KEPT = 2_000
+MAX_JOBS = 100_000
+DAY_MS = 86_400_000
+
+
+@dataclass(slots=True)
+class Changes:
+    """What has changed since the last look: ids of jobs, and whatever else by name.
+
+    `parts` names jobs, workers, counts, series, connection, events, schedules, budget.
+    With `all_jobs` the list as a whole is another one.
+    """
+
+    jobs: set[str] = field(default_factory=set)
+    parts: set[str] = field(default_factory=set)
+    all_jobs: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.parts)
+
+
+class Store:
+    """Jobs, workers, counts, connection and the rest, as last heard."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.now_ms = now_ms
+        self.version = 0
+        self.jobs: dict[str, JobRow] = {}
+        self.workers: dict[str, WorkerRow] = {}
+        self.counts = Counts(by_state={})
+        self.series = Series()
+        self.connection = Connection(state="connecting")
+        self.events: deque[EventRow] = deque(maxlen=EVENTS_KEPT)
+        self.schedules: Sequence[ScheduleRow] = ()
+        self.budget: BudgetView | None = None
+        self.data_ms = 0
+        self.is_stale = False
+        self._failure: JobRow | None = None
+        self._changes = Changes()
+
+    def apply(self, update: Update) -> None:
+        """Take an update from the feed."""
+        self.version += 1
+        match update:
+            case Snapshot():
+                self._snapshot(update)
+            case JobsChanged(jobs):
+                self._jobs_changed(jobs)
+            case JobsGone(ids):
+                self._jobs_gone(ids)
+            case _:
+                self._take(update)
+
+    def drain(self) -> Changes:
+        """What has changed since the last call."""
+        changes, self._changes = self._changes, Changes()
+        return changes
+
+    def touch(self, part: str) -> None:
+        """Let everything that draws `part` be drawn again."""
+        self._changes.parts.add(part)
+
+    def newest_first(self) -> list[JobRow]:
+        """Every job known here, the latest first."""
+        return sorted(self.jobs.values(), key=lambda row: (row.submitted_ms, row.id), reverse=True)
+
+    def latest_failure(self) -> JobRow | None:
+        """The job that failed last, within a day."""
+        return self._failure if self._failure and self._failure.ended_ms > self.now_ms() - DAY_MS else None
+
+    def count(self, *states: State) -> int:
+        """How many jobs are in these states, by the hub's own count."""
+        return sum(self.counts.by_state.get(state, 0) for state in states)
+
+    def _snapshot(self, update: Snapshot) -> None:
+        if update.is_whole:
+            self.jobs = {row.id: row for row in update.jobs[:MAX_JOBS]}
+            self.is_stale = False
+            self._heard(update.at_ms)
+            self._failure = None
+        else:
+            for row in update.jobs:
+                if len(self.jobs) < MAX_JOBS:
+                    self.jobs.setdefault(row.id, row)
+        self._note_failures(update.jobs)
+        self._changes.all_jobs = True
+        self.touch("jobs")
+
+    def _jobs_changed(self, jobs: Sequence[JobRow]) -> None:
+        for row in jobs:
+            self.jobs[row.id] = row
+            self._changes.jobs.add(row.id)
+        self._note_failures(jobs)
+        self._heard(self.now_ms())
+        self.touch("jobs")
+
+    def _note_failures(self, jobs: Sequence[JobRow]) -> None:
+        known = self._failure
+        for row in jobs:
+            if row.state is State.FAILED and (known is None or row.ended_ms > known.ended_ms):
+                known = row
+            elif known is not None and row.id == known.id and row.state is not State.FAILED:
+                known = None
+        self._failure = known
+
+    def _jobs_gone(self, ids: Sequence[str]) -> None:
+        for job in ids:
+            self.jobs.pop(job, None)
+            self._changes.jobs.add(job)
+        self.touch("jobs")
+
+    def _take(self, update: Update) -> None:
+        match update:
+            case WorkersChanged(workers):
+                self.workers = {row.name: row for row in workers}
+                self.touch("workers")
+            case Counts():
+                self.counts = update
+                self.touch("counts")
+            case Series():
+                self.series = update
+                self.touch("series")
+            case Connection():
+                self.connection = update
+                if update.state == "live":
+                    self._heard(self.now_ms())
+                self.touch("connection")
+            case EventsSeen(events):
+                self.events.extend(events)
+                self.touch("events")
+            case SchedulesChanged(schedules):
+                self.schedules = schedules
+                self.touch("schedules")
+            case BudgetChanged(budget):
+                self.budget = budget
+                self.touch("budget")
+
+    def _heard(self, at_ms: int) -> None:
+        self.data_ms = max(self.data_ms, at_ms)

@@ -1,0 +1,131 @@
+"""Four themes, each as Textual's colours for the frame and as rich styles for lines drawn by hand.
+
+`dark` and `light` name their colours, `ansi` uses the sixteen of the terminal, `mono`
+none at all: there bold, underline and reverse carry what colour carries elsewhere.
+Red is kept for what needs a person.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.filter import LineFilter
+from textual.theme import Theme
+from textual.widget import Widget
+
+from relayq.model.lifecycle import State
+from relayq_tui.glyphs import UNICODE, Glyphs
+
+
+class Palette(NamedTuple):
+    """Styles by what they mean."""
+
+    text: Style
+    dim: Style
+    strong: Style
+    head: Style
+    cursor: Style
+    mark: Style
+    accent: Style
+    good: Style
+    run: Style
+    wait: Style
+    warn: Style
+    bad: Style
+    match: Style
+
+    def of(self, state: State) -> Style:
+        """The style of a job's state."""
+        return self._asdict()[STATE_STYLES[state]]  # type: ignore[no-any-return]  # _asdict forgets the type
+
+
+STATE_STYLES = {
+    State.PENDING: "wait",
+    State.RUNNABLE: "wait",
+    State.RUNNING: "run",
+    State.UNREACHABLE: "warn",
+    State.SUCCEEDED: "good",
+    State.FAILED: "bad",
+    State.CANCELLED: "dim",
+    State.SKIPPED: "dim",
+    State.EXPIRED: "warn",
+}
+
+
+def _palette(**styles: str) -> Palette:
+    return Palette(**{name: Style.parse(text) for name, text in styles.items()})
+
+
+PALETTES: dict[str, Palette] = {
+    "dark": _palette(
+        text="#d6d9de", dim="#7d8590", strong="bold #f0f3f6", head="#9aa4b1",
+        cursor="bold #f0f3f6 on #24405e", mark="bold #e3b341", accent="#6cb6ff", good="#6bc46d",
+        run="#6cb6ff", wait="#adbac7", warn="#e3b341", bad="bold #ff7b72", match="black on #e3b341",
+    ),
+    "light": _palette(
+        text="#1f2328", dim="#6e7781", strong="bold #1f2328", head="#57606a",
+        cursor="bold #0a2540 on #cfe4fb", mark="bold #9a6700", accent="#0550ae", good="#1a7f37",
+        run="#0550ae", wait="#424a53", warn="#9a6700", bad="bold #cf222e", match="black on #f2cc60",
+    ),
+    "ansi": _palette(
+        text="default", dim="bright_black", strong="bold", head="bright_black",
+        cursor="reverse", mark="bold yellow", accent="cyan", good="green", run="cyan",
+        wait="default", warn="yellow", bad="bold red", match="black on yellow",
+    ),
+    "mono": _palette(
+        text="none", dim="none", strong="bold", head="none",
+        cursor="reverse", mark="bold", accent="underline", good="none", run="bold",
+        wait="none", warn="underline", bad="bold underline", match="reverse",
+    ),
+}  # fmt: skip
+
+def _plain(name: str) -> Theme:
+    """A theme that leaves every colour of the frame to the terminal."""
+    plain = "ansi_default"
+    return Theme(
+        name=name, ansi=True, primary=plain, secondary=plain, warning=plain, error=plain, success=plain,
+        accent=plain, foreground=plain, background=plain, surface=plain, panel=plain, boost=plain,
+    )  # fmt: skip
+
+
+THEMES: tuple[Theme, ...] = (
+    Theme(
+        name="dark", primary="#6cb6ff", secondary="#9aa4b1", warning="#e3b341", error="#ff7b72",
+        success="#6bc46d", accent="#6cb6ff", foreground="#d6d9de", background="#0d1117", surface="#0d1117",
+        panel="#161b22", dark=True,
+    ),
+    Theme(
+        name="light", primary="#0550ae", secondary="#57606a", warning="#9a6700", error="#cf222e",
+        success="#1a7f37", accent="#0550ae", foreground="#1f2328", background="#ffffff", surface="#ffffff",
+        panel="#f6f8fa", dark=False,
+    ),
+    _plain("ansi"),
+    _plain("mono"),
+)  # fmt: skip
+NAMES = tuple(theme.name for theme in THEMES)
+
+
+class NoColour(LineFilter):
+    """Takes every colour off, so that not one colour code is sent."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The same text, bold where it was bold."""
+        return [
+            Segment(text, style.without_color if style else None, control)
+            for text, style, control in segments
+        ]
+
+
+def palette_of(widget: Widget) -> Palette:
+    """The styles a widget draws with: its app's, or the dark ones."""
+    found: Palette = getattr(widget.app, "palette", PALETTES["dark"])
+    return found
+
+
+def glyphs_of(widget: Widget) -> Glyphs:
+    """The characters a widget draws with: its app's, or the full set."""
+    found: Glyphs = getattr(widget.app, "glyphs", UNICODE)
+    return found

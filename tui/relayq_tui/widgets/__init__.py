@@ -1,0 +1,1 @@
+"""Widgets that draw lines themselves; none of them knows the store."""

@@ -1,0 +1,58 @@
+"""Put a line of styled pieces together, with a left and a right part that never overlap."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+ELLIPSIS = "…"
+PLAIN = Style()
+
+
+class Line:
+    """A line in the making; `add` returns the line, so that pieces can be chained."""
+
+    __slots__ = ("_left", "_right")
+
+    def __init__(self) -> None:
+        self._left: list[Segment] = []
+        self._right: list[Segment] = []
+
+    def add(self, text: str, style: Style = PLAIN, *, action: str = "") -> Line:
+        """Add a piece; with `action`, clicking on it does that."""
+        self._left.append(piece(text, style, action))
+        return self
+
+    def right(self, text: str, style: Style = PLAIN, *, action: str = "") -> Line:
+        """Add a piece to the part that is pushed to the right edge."""
+        self._right.append(piece(text, style, action))
+        return self
+
+    @property
+    def width(self) -> int:
+        """The columns it needs."""
+        return sum(segment.cell_length for segment in (*self._left, *self._right))
+
+    def strip(self, width: int, style: Style = PLAIN) -> Strip:
+        """The line, `width` columns wide; when it does not fit, the left part is cut."""
+        right = sum(segment.cell_length for segment in self._right)
+        left = Strip(self._left).adjust_cell_length(max(0, width - right), style)
+        return Strip([*left, *self._right]).adjust_cell_length(width, style)
+
+
+def piece(text: str, style: Style = PLAIN, action: str = "") -> Segment:
+    """One styled piece, clickable with `action`."""
+    return Segment(text, style + Style(meta={"@click": action}) if action else style)
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """`text` in exactly `width` columns: padded, or cut with an ellipsis."""
+    if width <= 0:
+        return ""
+    length = len(text) if text.isascii() else cell_len(text)
+    if length > width:
+        return set_cell_size(text, width - 1) + ELLIPSIS
+    pad = " " * (width - length)
+    return pad + text if right else text + pad
