@@ -82,6 +82,7 @@ PALETTES: dict[str, Palette] = {
     ),
 }  # fmt: skip
 
+
 def _plain(name: str) -> Theme:
     """A theme that leaves every colour of the frame to the terminal."""
     plain = "ansi_default"
