@@ -8,8 +8,10 @@ from typing import Any
 from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
+from relayq.model.job import MAX_PRIORITY
 from relayq.model.lifecycle import CODE, LEASE_MS, State, state_of
 from relayq.model.needs import Lane
+from relayq.model.reading import check_int
 from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
@@ -58,6 +60,7 @@ class Jobs:
 
     async def reprioritise(self, job: str, priority: int) -> str:
         """`done`, `running`, `ended:<state>` or `unknown`."""
+        check_int(priority, "priority", -MAX_PRIORITY, MAX_PRIORITY)
         return _state_word(await self._hub.run("reprioritise", {"id": job, "priority": priority}))
 
     async def retry(self, job: str, op: bytes) -> str:

@@ -316,7 +316,7 @@ def array_breaches(snap: Snapshot, job: str, record: dict[str, str]) -> Iterator
 
 # -- 19: nothing is left behind
 
-_OF_JOBS = ("s", "r", "log", "at", "ro", "as", "am", "ar", "ax", "dx", "al", "dep")
+_OF_JOBS = ("s", "r", "log", "at", "ro", "as", "am", "ar", "ax", "dx", "al", "dep", "io", "o")
 
 
 def leftovers(snap: Snapshot) -> Iterator[str]:
@@ -335,5 +335,10 @@ def leftovers(snap: Snapshot) -> Iterator[str]:
         for session in snap.kind(kind):
             if session not in snap.kind("w"):
                 yield f"{kind}:{session} has no session"
+    referred = Counter(digest for digests in snap.kind("io").values() for digest in digests)
+    if referred != {digest: int(count) for digest, count in snap.only("bn", {}).items()}:
+        yield f"blobs are counted as {snap.only('bn', {})}, and referred to are {dict(referred)}"
+    if missing := referred.keys() - snap.kind("b").keys():
+        yield f"blobs are referred to and not there: {sorted(missing)}"
     if snap.kind("bt").keys() != snap.only("btn", {}).keys():
         yield f"batch records {sorted(snap.kind('bt'))} are counted as {snap.only('btn', {})}"

@@ -30,6 +30,12 @@ function R.add_lane(x, lane, text)
   end
 end
 
+-- the queue of a lane, also of a forgotten one
+function R.queue_of(x, lane)
+  local past = call('HGET', x.P .. 'lpast', lane)
+  return past and (cjson.decode(past).q or 'default') or R.lane(x, lane).q
+end
+
 function R.lanes_left(x) return MAX_LANES - call('HLEN', x.P .. 'lanes') end
 
 function R.lane_holds(x, lane, change)

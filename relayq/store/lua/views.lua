@@ -33,43 +33,54 @@ function R.record(x, id)
   return found
 end
 
-local function append(to, from) for i = 1, #from do to[#to + 1] = from[i] end end
+local PAGE, MOST_LOOKED_AT = 200, 4000
 
-local function queued(x, want, queue)
-  local ids = {}
-  for _, lane in ipairs(call('HKEYS', x.P .. 'lanes')) do
-    if not filled(queue) or R.lane(x, lane).q == queue then
-      append(ids, call('ZRANGE', x.P .. 'q:' .. lane, 0, want - 1))
-    end
+-- the indices in which jobs of these states stand, each once
+local function indices(x, request, states)
+  local list = {}
+  local function add(...) for _, key in ipairs({...}) do list[#list + 1] = x.P .. key end end
+  if states.P then add('delay', 'pend') end
+  if states.U then add('lost') end
+  if states.N then add('open') end
+  if states.S then add('done') end
+  if states.F or states.C or states.K or states.E then add('fail') end
+  for _, lane in ipairs(states.R and call('HKEYS', x.P .. 'lanes') or {}) do
+    if not filled(request.queue) or R.lane(x, lane).q == request.queue then add('q:' .. lane) end
   end
-  return ids
+  return list
 end
 
-local function running(x, want)
-  local ids = call('ZRANGE', x.P .. 'open', 0, want - 1)
-  for _, session in ipairs(call('ZRANGE', x.P .. 'wlive', 0, -1)) do append(ids, call('HKEYS', x.P .. 'wj:' .. session)) end
-  return ids
+-- what is wanted of an index, its end first
+local function pick(x, index, want, take)
+  local found, from = 0, 0
+  while found < want and from < MOST_LOOKED_AT do
+    local page = call('ZREVRANGE', index, from, from + PAGE - 1)
+    for _, id in ipairs(page) do
+      if found < want and take(id) then found = found + 1 end
+    end
+    if #page < PAGE then return end
+    from = from + PAGE
+  end
 end
-
-local INDEXES = {P = {'delay', 'pend'}, U = {'lost'}, S = {'done'}, F = {'fail'}}
 
 -- request: states (letters), limit, queue -> {{id, fields, envelope}...}: up to `limit` of each
 -- index, newest first where the index is by time
 function R.list(x, request)
-  local want, ids, seen = request.limit, {}, {}
-  for letter in string.gmatch(request.states, '.') do
-    if letter == 'R' then append(ids, queued(x, want, request.queue))
-    elseif letter == 'N' then append(ids, running(x, want))
-    else
-      for _, index in ipairs(INDEXES[letter] or {'fail'}) do append(ids, call('ZREVRANGE', x.P .. index, 0, want - 1)) end
-    end
+  local states, out, queues = {}, {}, {}
+  for letter in string.gmatch(request.states, '.') do states[letter] = true end
+  local function in_queue(lane)
+    if queues[lane] == nil then queues[lane] = R.queue_of(x, lane) == request.queue end
+    return queues[lane]
   end
-  local out = {}
-  for _, id in ipairs(ids) do
-    if not seen[id] then
-      seen[id] = true
-      out[#out + 1] = record(x, id)
-    end
+  local function take(id)
+    local j = R.job(x, id, 's', 'l')
+    if not states[j[1]] or filled(request.queue) and not in_queue(j[2]) then return false end
+    out[#out + 1] = record(x, id)
+    return true
+  end
+  for _, index in ipairs(indices(x, request, states)) do pick(x, index, request.limit, take) end
+  for _, session in ipairs(states.N and call('ZRANGE', x.P .. 'wlive', 0, -1) or {}) do
+    for _, id in ipairs(call('HKEYS', x.P .. 'wj:' .. session)) do take(id) end
   end
   return out
 end
