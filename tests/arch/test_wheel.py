@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.arch.tree import ROOT, sources, tracked
+from tests.arch.tree import ROOT, in_package, sources, tracked
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +31,18 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return set(zipfile.ZipFile(wheel).namelist())
 
 
-def inside(path: Path) -> str:
-    """A source file's name in the wheel."""
-    return path.relative_to(ROOT).as_posix()
-
-
-def test_the_wheel_holds_one_package(names: set[str]) -> None:
-    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"relayq"}
+def test_the_wheel_holds_the_packages_and_nothing_else(names: set[str]) -> None:
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"relayq", "relayq_tui"}
 
 
 def test_the_wheel_holds_every_module(names: set[str]) -> None:
-    assert {inside(path) for path in sources()} <= names
+    assert {str(in_package(path)) for path in sources()} <= names
 
 
-def test_the_wheel_holds_the_hub_s_functions(names: set[str]) -> None:
-    lua = {inside(path) for path in tracked("relayq/store/lua/*.lua")}
-    assert lua
-    assert lua <= names
+def test_the_wheel_holds_the_hub_s_functions_and_the_screens_styles(names: set[str]) -> None:
+    others = {str(in_package(path)) for path in tracked("relayq/*.lua", "tui/relayq_tui/*.tcss")}
+    assert {Path(name).suffix for name in others} == {".lua", ".tcss"}
+    assert others <= names
 
 
 def test_the_wheel_holds_the_licence_and_the_command(names: set[str]) -> None:

@@ -20,12 +20,17 @@ def tracked(*patterns: str) -> list[Path]:
 
 def sources() -> list[Path]:
     """The modules of the product."""
-    return tracked("relayq/*.py")
+    return tracked("relayq/*.py", "tui/relayq_tui/*.py")
+
+
+def in_package(path: Path) -> Path:
+    """A source file's place in the installed packages."""
+    return path.relative_to(ROOT / "tui" if path.is_relative_to(ROOT / "tui") else ROOT)
 
 
 def module_name(path: Path) -> str:
     """The name under which a source file is imported."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = in_package(path).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
