@@ -30,7 +30,7 @@ def test_a_class_has_few_public_methods() -> None:
 
 
 def public_methods(node: ast.ClassDef) -> list[str]:
-    """The methods that a class offers to others: no facts (properties), no hooks of the screens' framework."""
+    """The methods that a class offers to others: no facts (properties), no hooks of a framework."""
     methods = [item for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
     verbs = [item for item in methods if "property" not in map(ast.unparse, item.decorator_list)]
     return [item.name for item in verbs if not item.name.startswith(("_", *HOOKS))]
