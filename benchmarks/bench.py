@@ -100,8 +100,8 @@ class Stage:
         return worker
 
     def ready(self, worker: Program, *, url: str = "") -> None:
-        """Wait until a worker has run a first job, and forget its trace."""
-        self.drive("cold", url=url)
+        """Wait until a worker has run a first command, and forget its trace."""
+        self.drive("fill", "nap", 0, 1, url=url)
         self.until(self.marks.ended, worker)
         self.marks.forget()
 

@@ -2,7 +2,8 @@
 
 Each program gets a session and process group of its own, and a token in its
 environment by which everything that it started is found again, also when it has
-left the group or lost its parent. Nothing else is ever touched.
+left the group or lost its parent. What clears its environment as well is found by
+the path of a private directory that it works in. Nothing else is ever touched.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ class Usage:
 class Program:
     """A running program and whatever it starts."""
 
-    def __init__(self, argv: list[str], env: dict[str, str], log: Path, cwd: Path | None = None) -> None:
-        self._token = uuid.uuid4().hex
+    def __init__(self, argv: list[str], env: dict[str, str], log: Path, home: Path) -> None:
+        self._token = uuid.uuid4().hex.encode()
+        self._home = bytes(home / "state")
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
-                argv, env={**env, TOKEN: self._token}, cwd=cwd, start_new_session=True,
+                argv, env={**env, TOKEN: self._token.decode()}, cwd=home, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
             )  # fmt: skip
         self.log = log
@@ -50,8 +52,11 @@ class Program:
 
     def tree(self) -> set[int]:
         """Return the pids of the program and of all that came from it."""
-        marked = {pid for pid in _pids() if self._token.encode() in _read(pid, "environ")}
+        marked = {pid for pid in _pids() if self._is_ours(pid)}
         return marked | _descendants(marked if self.ended else marked | {self._process.pid})
+
+    def _is_ours(self, pid: int) -> bool:
+        return self._token in _read(pid, "environ") or self._home in _read(pid, "cmdline")
 
     def usage(self) -> Usage:
         """Return what the tree has used and holds now."""

@@ -32,7 +32,7 @@ class Peer(SyncPeer):
         self.client.submit_many([SPECS[kind](text) for text in texts])
 
     def result(self, handle):
-        handle.result(timeout=RESULT_S)
+        handle.get(timeout=RESULT_S)
 
     def worker(self, slots):
         return ["relayq", "worker", "--headless", "--name", os.environ["BENCH_WORKER"], "--slots", str(slots)]
