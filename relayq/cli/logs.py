@@ -1,4 +1,4 @@
-"""`relayq logs`: the output of a job, as the hub has it or whole from this machine's disk."""
+"""`relayq logs`: the output of a job, as the hub has it or whole from its worker's disk."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
-from relayq.errors import NotFound, UsageError
+from relayq.errors import UsageError
 from relayq.model.ids import short
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from relayq.cli.stream import Screen
     from relayq.client.aio import AsyncClient
     from relayq.store.records import JobRecord, LogEntry
 
+STDOUT = 1
 STDERR = 2
 ELEMENTS_MAX = 1000
 
@@ -31,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stderr", action="store_true", help="only what was written to stderr")
     parser.add_argument(
-        "--full", action="store_true", help="all of it, from the disk of the worker on this machine"
+        "--full", action="store_true", help="all of it, from the disk of the worker that ran it"
     )
     add_json(parser)
 
@@ -64,7 +66,7 @@ class Printer:
         if self._args.attempt and entry.attempt != self._args.attempt:
             return
         if entry.attempt == self._attempt and entry.position > self._next:
-            say(f"{entry.position - self._next} bytes were not kept; --full has them on the worker's machine")
+            say(f"{entry.position - self._next} bytes were not kept; `relayq logs --full` has them")
         self._attempt, self._next = entry.attempt, entry.position + len(entry.data)
         if self._args.stderr and entry.stream != STDERR:
             return
@@ -117,30 +119,34 @@ def elements_of(record: JobRecord) -> list[str]:
 
 
 def _full(args: argparse.Namespace) -> int:
-    """Copy the files that the worker on this machine keeps."""
-    from relayq.config import load
-
-    job, attempt, worker = with_client(args, lambda client: _attempt(client, args))
-    directory = load().state_dir / "workers" / worker / "attempts" / f"{job}.{attempt}"
-    if not directory.is_dir():
-        raise NotFound(
-            f"the whole output of job {job} is not on this machine: attempt {attempt} ran on "
-            f"worker {worker}; `relayq logs` shows what the hub kept"
-        )
-    _copy(directory / "err" if args.stderr else directory / "out")
-    return OK
-
-
-async def _attempt(client: AsyncClient, args: argparse.Namespace) -> tuple[str, int, str]:
-    record = await (await client.job(args.id)).info()
-    return record.id, args.attempt or record.attempt, record.worker
-
-
-def _copy(path: Path) -> None:
+    """The whole output: from this machine's disk where it is, else from the worker that ran the job."""
     from relayq.cli.stream import Screen
 
     screen = Screen()
+    with_client(args, lambda client: _pour(client, args, screen))
+    screen.close()
+    return OK
+
+
+async def _pour(client: AsyncClient, args: argparse.Namespace, screen: Screen) -> None:
+    from relayq.client.wholelog import whole_log
+
+    record = await (await client.job(args.id)).info()
+    attempt = args.attempt or record.attempt
+    place = (
+        client.submitter.config.state_dir / "workers" / record.worker / "attempts" / f"{record.id}.{attempt}"
+    )
+    if place.is_dir():
+        for stream, name in ((STDOUT, "out"), (STDERR, "err")):
+            if stream == STDERR or not args.stderr:
+                _copy(place / name, stream, screen)
+        return
+    async for stream, piece in whole_log(client.pulls, record.id):
+        if stream == STDERR or not args.stderr:
+            screen.write(stream, piece)
+
+
+def _copy(path: Path, stream: int, screen: Screen) -> None:
     with path.open("rb") as file:
         while piece := file.read(1 << 16):
-            screen.write(1, piece)
-    screen.close()
+            screen.write(stream, piece)

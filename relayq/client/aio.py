@@ -65,7 +65,7 @@ class AsyncClient:
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
         self.logs, self.workers = Logs(self._hub), Workers(self._hub)
         self.blobs, self.pulls = Blobs(self._hub), Pulls(self._hub)
-        self._follower = Follower(self._hub, self.submitter.find_hub_again)
+        self._follower = Follower(self._hub, self.submitter.tend)
         return self
 
     async def __aexit__(

@@ -27,16 +27,17 @@ from relayq.store.records import End, JobRecord, LogEntry
 T = TypeVar("T")
 
 READERS_KEPT = 4
+BLOCK_MS = 20_000
 PATIENCE_S = 60.0
 PAUSE_S = 0.5
 
 
 class Follower:
-    """Readers of logs beside one hub connection; `find_hub_again` is called when the hub has gone."""
+    """Readers of logs beside one hub connection; `tend` is called when nothing has come for a while."""
 
-    def __init__(self, hub: Hub, find_hub_again: Callable[[], object]) -> None:
+    def __init__(self, hub: Hub, tend: Callable[[], object]) -> None:
         self._hub = hub
-        self._find_hub_again = find_hub_again
+        self._tend = tend
         self._idle: list[Hub] = []
 
     async def close(self) -> None:
@@ -51,9 +52,14 @@ class Follower:
                 async for item in self._whole(hub, job):
                     yield item
                 return
-            last_id = "0"
+            last_id, over = "0", None
             while True:
-                page = await self._patiently(partial(Logs(hub).follow, job, last_id))
+                block_ms = 1 if over else BLOCK_MS
+                page = await self._patiently(partial(Logs(hub).follow, job, last_id, block_ms))
+                if over and not page:
+                    yield end_of(over)
+                    return
+                over = None if page else await self._over(hub, job)
                 for item in page:
                     last_id = item.id
                     if isinstance(item, LogEntry):
@@ -61,6 +67,12 @@ class Follower:
                     elif item is page[-1] and (is_watched or (await self._record(hub, job)).state in FINAL):
                         yield item
                         return
+
+    async def _over(self, hub: Hub, job: str) -> JobRecord | None:
+        """Nothing has come for a while: see that it still can; the record of a job whose end was not told."""
+        await asyncio.to_thread(self._tend)
+        record = await self._record(hub, job)
+        return record if record.state in FINAL else None
 
     async def _settled(self, hub: Hub, job: str) -> bool:
         """Ask for the end to be written into the log; True when the job has ended already.
@@ -100,7 +112,7 @@ class Follower:
                 if time.monotonic() - began_s > PATIENCE_S:
                     raise
             await asyncio.sleep(PAUSE_S)
-            await asyncio.to_thread(self._find_hub_again)
+            await asyncio.to_thread(self._tend)
 
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[Hub]:

@@ -67,11 +67,12 @@ class Submitter:
         """The fleet it submits to."""
         return self.config.fleet
 
-    def find_hub_again(self) -> None:
-        """The hub has gone: a local one is started again; another one is waited for."""
+    def tend(self) -> None:
+        """See that a local hub and its worker are still there; a joined hub is others' business."""
         if self.is_embedded:
-            with suppress(HubUnreachable):
+            with suppress(HubUnreachable), self._lock:
                 choose_url(self.config)
+                self._see_to_local_worker()
 
     def sign_retry(self, record: JobRecord) -> bytes:
         """The signed op that lets a job which has ended run again.
