@@ -245,7 +245,7 @@ class JobRecord:
     attempts: list[AttemptRecord]
     envelope: bytes
     result: bytes
-    outputs: dict[str, tuple[str, int]]
+    outputs: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
