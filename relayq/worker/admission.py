@@ -6,8 +6,8 @@ the fleet, the id, the array index, the expiry, the number of attempts, the lane
 The replay ledger has the last word: what has ended here does not run again unless
 a signed op says so, and its stored report is told once more instead.
 
-A verified signature is remembered, so that the members of a batch and the elements
-of an array cost one verification (150 us) together.
+The records of batches and the openings of arrays are remembered, so that the members
+of a batch and the elements of an array cost one verification (150 us) together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TypeVar
 
 from relayq.errors import Refused, SpecError
@@ -24,7 +23,7 @@ from relayq.model.job import JobSpec, parse_body
 from relayq.model.needs import Lane, lane_of
 from relayq.store.records import Claim, Report
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
-from relayq.trust.keys import Keyring, PublicKey
+from relayq.trust.keys import Keyring
 from relayq.worker.gate import Gate
 from relayq.worker.session import Session
 from relayq.worker.spool import OpenAttempt, Past, Spool
@@ -67,7 +66,7 @@ class Admission:
     def __init__(
         self, *, publics: Iterable[str], fleet: str, spool: Spool, session: Session, gate: Gate
     ) -> None:
-        self._ring = _RememberingRing(publics)
+        self._ring = Keyring(publics)
         self._fleet, self._spool = fleet, spool
         self._session, self._gate = session, gate
         self._records: OrderedDict[str, bytes] = OrderedDict()
@@ -105,23 +104,10 @@ class Admission:
         _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
         _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
-        admitted = self._admitted(claim, opened)
-        _require(
-            admitted.failures <= opened.spec.retry.attempts,
-            f"attempt {claim.attempt} is beyond the {opened.spec.retry.attempts} that were signed",
-        )
-        return admitted
-
-    def _admitted(self, claim: Claim, opened: _Opened) -> Admitted:
-        retried = self._retry_attempt(claim) if claim.retry_op else 0
-        return Admitted(
-            claim=claim,
-            body=opened.body,
-            spec=opened.spec,
-            lane=opened.lane,
-            exp_s=opened.exp_s,
-            failures=max(1, claim.attempt - claim.crashes - retried),
-        )
+        failures = max(1, claim.attempt - claim.crashes)
+        allowed = opened.spec.retry.attempts
+        _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
+        return _admitted(claim, opened, failures)
 
     def _open(self, claim: Claim) -> _Opened:
         """Verify the envelope and compare the id; the elements of an array share one opening."""
@@ -162,13 +148,17 @@ def readmit(one: OpenAttempt) -> Admitted:
     claim = Claim(
         job=one.job, attempt=one.attempt, crashes=0, lane=opened.lane.id, envelope=b"", offered_ms=0
     )
+    return _admitted(claim, opened, one.failures)
+
+
+def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
     return Admitted(
         claim=claim,
-        body=one.body,
+        body=opened.body,
         spec=opened.spec,
         lane=opened.lane,
-        exp_s=one.exp_s,
-        failures=one.failures,
+        exp_s=opened.exp_s,
+        failures=failures,
     )
 
 
@@ -177,34 +167,6 @@ def _parsed(signed: bytes) -> _Opened:
     _require(body.op == "submit", f"the signed body is a {body.op!r}, not a job")
     lane = lane_of(body.spec)
     return _Opened(body=signed, id=body.id, fleet=body.fleet, exp_s=body.exp, spec=body.spec, lane=lane)
-
-
-class _RememberingKey(PublicKey):
-    """A public key that verifies the same record of a batch once (a refusal is not remembered)."""
-
-    __slots__ = ("_verified",)
-
-    def __init__(self, public: str) -> None:
-        super().__init__(public)
-        self._verified = lru_cache(maxsize=REMEMBERED)(super().verify)
-
-    def verify(self, signature: bytes, message: bytes) -> None:
-        self._verified(signature, message)
-
-
-class _RememberingRing(Keyring):
-    """The ring of the keys above."""
-
-    __slots__ = ("_remembering",)
-
-    def __init__(self, publics: Iterable[str]) -> None:
-        super().__init__(publics)
-        self._remembering: dict[str, _RememberingKey] = {}
-
-    def get(self, kid: str) -> PublicKey:
-        if kid not in self._remembering:
-            self._remembering[kid] = _RememberingKey(super().get(kid).public)
-        return self._remembering[kid]
 
 
 def _check_id(job: str, opened: _Opened) -> None:

@@ -24,7 +24,7 @@ WANT_MAX = 64
 RESERVE_S = 600.0
 TURN_WEIGHT = 0.2
 # A drain is met with one sync for a handful of exits instead of one for each.
-GATHER_S = 0.004
+GATHER_S = 0.008
 
 
 class Demand:

@@ -79,9 +79,9 @@ class Dialogue:
         return max(0.0, self._next_at - time.monotonic())
 
     @property
-    def is_backlogged(self) -> bool:
-        """Is more work waiting here already, so that reports may gather for a moment?"""
-        return self._board.waiting > 0
+    def is_busy(self) -> bool:
+        """Does more work wait, here or in the hub?"""
+        return self._board.waiting > 0 or self._demand.is_backlogged
 
     async def deliver(self, letters: list[Letter]) -> None:
         """Do what was pushed."""

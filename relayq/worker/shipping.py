@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
-from pathlib import Path
 
 from relayq.store.records import LogChunk
 from relayq.worker.attempt import Attempt
@@ -214,10 +214,8 @@ def _read(job: str, log: _Log, budget: int, chunks: list[LogChunk]) -> int:
 
 
 def _said_anything(place: str) -> bool:
-    for name in ("out", "err", "out.cut", "err.cut", "progress"):
-        try:
-            if Path(place, name).stat().st_size:
-                return True
-        except FileNotFoundError:
-            continue
-    return False
+    """Asked once for every short job: one look at the directory is cheaper than one for each file."""
+    try:
+        return any(entry.name != "work" and entry.stat().st_size for entry in os.scandir(place))
+    except FileNotFoundError:
+        return False

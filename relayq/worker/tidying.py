@@ -1,15 +1,17 @@
 """Put away what is over, a moment later and many at once.
 
 An attempt whose report the hub has acknowledged leaves three things behind: a row
-in the spool, an entry at the keeper, a directory. Removing them takes longer than
-running a short job, so it waits for TIDY_S and happens in a thread where it can.
-The order matters: the ledger must know the end before the keeper forgets it.
+in the spool, an entry at the keeper, a directory. The first two go together every
+TIDY_S, in this order: the ledger must know the end before the keeper forgets it.
+Directories wait until there is nothing more urgent to do, or very many have gathered:
+removing one costs more than a short job, and slows down the making of the next.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from relayq.errors import WorkerError
 from relayq.worker.attempt import Attempt
@@ -20,14 +22,19 @@ from relayq.worker.statedir import StateDir
 log = logging.getLogger("relayq.worker")
 
 TIDY_S = 1.0
+DIRECTORIES_MAX = 5000
 
 
 class Tidying:
     """What is over and not yet put away."""
 
-    def __init__(self, spool: Spool, keeper: KeeperClient, directory: StateDir) -> None:
+    def __init__(
+        self, spool: Spool, keeper: KeeperClient, directory: StateDir, is_busy: Callable[[], bool]
+    ) -> None:
         self._spool, self._keeper, self._dir = spool, keeper, directory
+        self._is_busy = is_busy
         self._over: list[Attempt] = []
+        self._places: list[str] = []
         self._has_some = asyncio.Event()
 
     def leave(self, over: list[Attempt]) -> None:
@@ -40,12 +47,15 @@ class Tidying:
         while True:
             await self._has_some.wait()
             await asyncio.sleep(TIDY_S)
-            await self.tidy_now()
+            await self.forget()
+            if len(self._places) > DIRECTORIES_MAX or not self._is_busy():
+                await self.clear()
+            if not self._over and not self._places:
+                self._has_some.clear()
 
-    async def tidy_now(self) -> None:
-        """Put away everything that is over now."""
+    async def forget(self) -> None:
+        """Write the ends of attempts down and let the keeper forget them."""
         over, self._over = self._over, []
-        self._has_some.clear()
         try:
             await self._spool.flush()
         except WorkerError as error:
@@ -53,9 +63,13 @@ class Tidying:
             self.leave(over)
             return
         await self._keeper.forget(attempt.key for attempt in over if attempt.is_spawned)
-        await asyncio.to_thread(self._clear, [attempt for attempt in over if attempt.has_place])
+        self._places += [attempt.place for attempt in over if attempt.has_place and attempt.is_ok]
 
-    def _clear(self, over: list[Attempt]) -> None:
-        for attempt in over:
-            if attempt.is_ok:
-                self._dir.clear(attempt.place)
+    async def clear(self) -> None:
+        """Remove directories, as far as nothing in them is to be kept."""
+        places, self._places = self._places, []
+        await asyncio.to_thread(self._clear, places)
+
+    def _clear(self, places: list[str]) -> None:
+        for place in places:
+            self._dir.clear(place)

@@ -133,10 +133,10 @@ class Worker:
             shipping=self._shipping,
             bell=self._bell,
         )
-        self._tidying = Tidying(self._spool, self._keeper, self._dir)
         self._dialogue = Dialogue(
             session=self._session, board=self._board, lanes=lanes, shipping=self._shipping, bell=self._bell
         )
+        self._tidying = Tidying(self._spool, self._keeper, self._dir, is_busy=lambda: self._dialogue.is_busy)
         self._dialogue.facts = self._facts
         self._dialogue.on_command = self._command
         self._dialogue.on_over = self._tidying.leave
@@ -204,11 +204,16 @@ class Worker:
         log.info("worker ready", extra={"worker": self._dir.name, "session": self._session.id})
         while not self._is_done():
             await self._bell.wait(min(self._dialogue.pause_s(), self._idle_left_s()))
-            if self._dialogue.is_backlogged:
-                await asyncio.sleep(GATHER_S)
+            await self._gather()
             self._look_around()
             await self._dialogue.exchange()
         self._left.set()
+
+    async def _gather(self) -> None:
+        """Let more ends gather for a moment, as long as there is something to run meanwhile."""
+        until = time.monotonic() + GATHER_S
+        while self._board.waiting and (left_s := until - time.monotonic()) > 0:
+            await self._bell.wait(left_s)
 
     def _look_around(self) -> None:
         if self._dialogue.pause_s() == 0:
@@ -259,6 +264,8 @@ class Worker:
                 if not self._board.held:
                     await self._session.leave()
         await self._session.close()
+        await self._tidying.forget()
+        await self._tidying.clear()
 
     def _last_word(self) -> int:
         left = len(self._board.running)
