@@ -1,9 +1,14 @@
-"""`relayq jobs`: list jobs, newest first."""
+"""`relayq jobs`: list jobs, newest first, or those that a query finds in the order it asks for.
+
+The options are short forms of the query's words. The hub is asked for what the query's
+plan allows, in ever larger portions, until enough of it fits.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import sys
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
@@ -13,14 +18,25 @@ from relayq.cli.session import with_client
 from relayq.errors import UsageError
 from relayq.model.duration import parse_duration_ms
 from relayq.model.lifecycle import State
+from relayq.query import Query, QueryError, parse, quote
+from relayq.text import safe
 
 if TYPE_CHECKING:
+    from relayq.cli.asked import AskedJob
     from relayq.client.aio import AsyncClient
-    from relayq.store.records import JobRecord
+
+SCAN_FIRST = 512
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
+    parser.add_argument(
+        "query",
+        nargs="?",
+        default="",
+        metavar="QUERY",
+        help="a query: 'state:failed queue:gpu dur:>5m sort:-dur'",
+    )
     parser.add_argument(
         "--state", action="append", metavar="STATE", help="only jobs in this state (may be repeated)"
     )
@@ -35,18 +51,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the jobs that were asked for."""
-    states = [state_named(word) for word in args.state or []]
-    records, now_ms = with_client(args, lambda client: _found(client, args, states))
-    from relayq.cli.views import JOB_HEADERS, job_json, job_row
-
+    query = _parsed(args.query).also(parse(_spelled(args)))
+    found, now_ms = with_client(args, lambda client: _found(client, query, args.n))
     if args.json:
-        for record in records:
-            print_json(job_json(record))
-    elif records:
-        print_table(JOB_HEADERS, [job_row(record, now_ms) for record in records])
+        _print_objects(found)
+    elif found:
+        _print_groups(query, found, now_ms)
     else:
         say("no such jobs; submit one with `relayq run -- COMMAND`")
     return OK
+
+
+def _parsed(text: str) -> Query:
+    """The query; when it makes no sense, point to the place before the error is told."""
+    try:
+        return parse(text)
+    except QueryError as error:
+        for line in error.pointed.splitlines():
+            print(f"  {safe(line)}", file=sys.stderr)
+        raise
+
+
+def _spelled(args: argparse.Namespace) -> str:
+    """The options as a query."""
+    words = [f"state:{','.join(state_named(word) for word in args.state)}"] if args.state else []
+    words += [f"queue:{quote(args.queue)}"] if args.queue else []
+    words += [f"worker:{quote(args.worker)}"] if args.worker else []
+    words += [f"name:{quote(args.name)}"] if args.name else []
+    words += [f"tag:{quote(args.label)}"] if args.label else []
+    words += [f"age:<={parse_duration_ms(args.since, '--since')}ms"] if args.since else []
+    return " ".join(words)
 
 
 def state_named(word: str) -> State:
@@ -58,42 +92,36 @@ def state_named(word: str) -> State:
         raise UsageError(f"there is no state {word!r}; the states are {names}") from None
 
 
-async def _found(
-    client: AsyncClient, args: argparse.Namespace, states: list[State]
-) -> tuple[list[JobRecord], int]:
-    """Ask for more of the newest jobs until enough of them fit."""
+async def _found(client: AsyncClient, query: Query, most: int) -> tuple[list[AskedJob], int]:
+    """The first `most` jobs in the order of the query, and the hub's time."""
+    from relayq.cli.asked import AskedJob
+
     now_ms = await client.now_ms()
-    fits = _filter(args, now_ms)
-    limit = args.n
-    while True:
-        records = await client.jobs.list_jobs(states or tuple(State), queue=args.queue or "", limit=limit)
-        found = [record for record in records if fits(record)]
-        if len(found) >= args.n or len(records) < limit or _is_past(args, records[-1], now_ms):
-            return found[: args.n], now_ms
+    states = tuple(query.plan.states if query.plan.states is not None else State)
+    limit = most if most > 0 and not query.sort else SCAN_FIRST
+    while states:
+        records = await client.jobs.list_jobs(states, queue=query.plan.queue, limit=limit)
+        found = query.select(map(AskedJob, records), now_ms)
+        is_whole = len(records) < limit or records[-1].submitted_ms < query.plan.since_ms(now_ms)
+        if is_whole or (len(found) >= most and not query.sort):
+            return query.ordered(found, now_ms)[:most], now_ms
         limit *= 8
+    return [], now_ms
 
 
-def _is_past(args: argparse.Namespace, record: JobRecord, now_ms: int) -> bool:
-    return bool(args.since) and record.submitted_ms < now_ms - parse_duration_ms(args.since, "--since")
+def _print_objects(found: list[AskedJob]) -> None:
+    from relayq.cli.views import job_json
+
+    for job in found:
+        print_json(job_json(job.record))
 
 
-def _filter(args: argparse.Namespace, now_ms: int) -> Callable[[JobRecord], bool]:
-    """What the hub cannot tell, because it stands in the signed spec."""
-    from relayq.client.glance import glance, title_of
+def _print_groups(query: Query, found: list[AskedJob], now_ms: int) -> None:
+    """One table, or one for each group under its name."""
+    from relayq.cli.views import JOB_HEADERS, job_row
 
-    name, equals, value = (args.label or "").partition("=")
-
-    def fits(record: JobRecord) -> bool:
-        if _is_past(args, record, now_ms):
-            return False
-        if args.worker and record.worker != args.worker:
-            return False
-        if not args.name and not args.label:
-            return True
-        spec = glance(record.envelope)
-        labels = dict(spec.labels) if spec else {}
-        if args.label and (name not in labels or (equals and labels[name] != value)):
-            return False
-        return not args.name or args.name in title_of(spec)
-
-    return fits
+    found = sorted(found, key=lambda job: query.group_of(job, now_ms))
+    for name, group in groupby(found, key=lambda job: query.group_of(job, now_ms)):
+        if query.group:
+            print(f"{query.group} {safe(name) or '-'}")
+        print_table(JOB_HEADERS, [job_row(job.record, now_ms) for job in group])

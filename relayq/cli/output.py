@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from relayq.text import safe
 
@@ -35,6 +36,19 @@ STATE_STYLES = {
 def say(sentence: str) -> None:
     """One line for the person, on stderr."""
     print(f"relayq: {safe(sentence)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def waiting(words: str, *, is_shown: bool = True) -> Iterator[Callable[[str], None]]:
+    """A spinner beside `words` on stderr while a person looks there; what it gives changes the words."""
+    if not is_shown or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status(Text(safe(words))) as spinner:
+        yield lambda new: spinner.update(Text(safe(new)))
 
 
 def print_json(value: object) -> None:

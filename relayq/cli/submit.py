@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
-from relayq.cli.exit_codes import OK
+from relayq.cli.exit_codes import FAILED, OK
 from relayq.cli.options import add_job_options, command_of, fields_of, input_files
-from relayq.client.submitter import Submitter
+from relayq.client.submitter import Submitter, tell_on_stderr
 from relayq.config import load
 from relayq.errors import SpecError, UsageError
 from relayq.model.ids import is_id
@@ -39,8 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Submit what was asked for."""
     if args.words == ["-"]:
-        _submit_lines(args, submitter_of(args))
-        return OK
+        return _submit_lines(args, submitter_of(args))
     refuse_bare_words(args)
     spec = spec_of(args)
     submitter = submitter_of(args)
@@ -87,13 +86,25 @@ def _whole_ids(args: argparse.Namespace, after: list[str]) -> list[str]:
     return with_client(args, look_up)
 
 
-def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> None:
-    """Every line of stdin is a spec. A chunk with a bad line is not submitted, nor is what follows it."""
+def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> int:
+    """Every line of stdin is a spec. A chunk with a bad line is not submitted, nor is what follows it.
+
+    A job that only the hub can refuse (it waits for a job that is not there) is told
+    among the others, and makes the exit code 1.
+    """
+    from relayq.cli.output import waiting
+
     gc.enable()
     specs = _specs(sys.stdin, fields_of(args))
-    while chunk := list(islice(specs, CHUNK)):
-        for receipt in submitter.submit_many(chunk):
-            _show(args, receipt)
+    done, is_whole = 0, True
+    with waiting("submitting", is_shown=not sys.stdout.isatty()) as tell:
+        while chunk := list(islice(specs, CHUNK)):
+            for receipt in submitter.submit_many(chunk):
+                is_whole &= receipt.word != "bad"
+                _show(args, receipt)
+            done += len(chunk)
+            tell(f"{done} jobs are submitted")
+    return OK if is_whole else FAILED
 
 
 def _specs(lines: TextIO, defaults: dict[str, object]) -> Iterator[JobSpec]:
@@ -116,8 +127,10 @@ def _object(line: str) -> dict[str, object]:
 
 def _show(args: argparse.Namespace, receipt: Receipt) -> None:
     if args.json:
-        print(json.dumps({"id": receipt.id, "word": receipt.word}))
-    else:
+        print(json.dumps({"id": receipt.id, "word": receipt.word, "detail": receipt.detail}))
+    elif receipt.word != "bad":
         print(receipt.id)
     if receipt.word == "unique":
-        print(f"relayq: job {receipt.id} with this unique key is there already", file=sys.stderr)
+        tell_on_stderr(f"job {receipt.id} with this unique key is there already")
+    elif receipt.word == "bad":
+        tell_on_stderr(f"job {receipt.id} is refused: {receipt.detail}")

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import FAILED, OK
-from relayq.cli.output import print_json, print_lines
+from relayq.cli.output import print_json, print_lines, waiting
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
 from relayq.model.duration import parse_duration_ms
@@ -58,8 +58,10 @@ async def _wait_all(client: AsyncClient, args: argparse.Namespace) -> list[Resul
     limit_s = parse_duration_ms(args.timeout, "--timeout") / 1000 if args.timeout else None
     began_s = time.monotonic()
     jobs = [await client.job(text) for text in args.ids]
-    results = []
-    for job in jobs:
-        left_s = None if limit_s is None else max(0.0, limit_s - (time.monotonic() - began_s))
-        results.append(await job.result(left_s))
+    results: list[Result] = []
+    with waiting(f"waiting for {len(jobs)} jobs") as tell:
+        for job in jobs:
+            left_s = None if limit_s is None else max(0.0, limit_s - (time.monotonic() - began_s))
+            results.append(await job.result(left_s))
+            tell(f"{len(results)} of {len(jobs)} jobs have ended")
     return results

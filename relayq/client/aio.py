@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from relayq.client.asyncjob import AsyncArray, AsyncJob
+from relayq.client.dispatch import require_taken
 from relayq.client.fleet import worker_facts
 from relayq.client.following import Follower
 from relayq.client.specs import map_spec, on_label, spec_of, with_files
@@ -105,7 +106,7 @@ class AsyncClient:
 
     async def submit_many(self, specs: Sequence[JobSpec]) -> list[AsyncJob]:
         """Submit any number of specs, 500 to a round trip and a signature."""
-        receipts = await asyncio.to_thread(self.submitter.submit_many, specs)
+        receipts = require_taken(await asyncio.to_thread(self.submitter.submit_many, specs))
         return [AsyncJob(self, receipt.id) for receipt in receipts]
 
     async def job(self, job: str) -> AsyncJob:

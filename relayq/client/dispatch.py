@@ -137,6 +137,18 @@ class Dispatcher:
         return [_receipt(job, word.decode()) for job, word in zip(jobs, words, strict=True)]
 
 
+def require_taken(receipts: Sequence[Receipt]) -> Sequence[Receipt]:
+    """SpecError when the hub refused one of a batch."""
+    refused = [receipt for receipt in receipts if receipt.word == "bad"]
+    if refused:
+        first = receipts.index(refused[0]) + 1
+        raise SpecError(
+            f"{len(refused)} of {len(receipts)} jobs are refused, the others are queued; "
+            f"job {first} of the list: {refused[0].detail}"
+        )
+    return receipts
+
+
 def advice(address: Address) -> str:
     """What to do about a hub that does not answer."""
     if address.scheme == "unix":

@@ -105,6 +105,8 @@ class Submitter:
 
     def submit_many(self, specs: Sequence[JobSpec]) -> list[Receipt]:
         """Submit any number of jobs, 500 to a round trip and a signature."""
+        for spec in specs:
+            check_type(spec)
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()

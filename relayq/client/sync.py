@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from relayq.client.dispatch import require_taken
 from relayq.client.specs import map_spec, on_label, spec_of, with_files
 from relayq.client.submitter import Submitter, tell_on_stderr
 from relayq.config import load
@@ -89,7 +90,8 @@ class Client:
 
     def submit_many(self, specs: Sequence[JobSpec]) -> list[JobHandle]:
         """Submit any number of specs, 500 to a round trip and a signature."""
-        return [JobHandle(self, receipt.id) for receipt in self._submitter.submit_many(specs)]
+        receipts = require_taken(self._submitter.submit_many(specs))
+        return [JobHandle(self, receipt.id) for receipt in receipts]
 
     def job(self, job: str) -> JobHandle:
         """The job with this id, or with this unique end of an id (four characters or more)."""

@@ -193,6 +193,13 @@ def test_a_dependency_on_nothing_is_refused(client: Client) -> None:
         client.run("true", after=["0123456789ABCDEF"])
 
 
+def test_a_refused_job_of_a_batch_is_named_and_the_others_are_queued(client: Client) -> None:
+    specs = [JobSpec(command="true"), JobSpec.from_dict({"command": "true", "after": ["0123456789ABCDEF"]})]
+    with pytest.raises(SpecError, match="job 2 of the list: there is no job 0123456789ABCDEF"):
+        client.submit_many(specs)
+    assert client.worker_status()["total_queued"] == 1
+
+
 def test_a_lost_connection_is_opened_again(client: Client, hub_url: str) -> None:
     client.run("true")
     wire = Wire(hub_url)
