@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOKEN = "BENCH_TOKEN"
-TICKS_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -60,10 +59,11 @@ class Program:
 
     def usage(self) -> Usage:
         """Return what the tree has used and holds now."""
-        stats = [_stat(pid) for pid in self.tree()]
+        pids = self.tree()
+        stats = [_stat(pid) for pid in pids]
         alive = [stat for stat in stats if stat]
         return Usage(
-            cpu_s=sum(int(stat[11]) + int(stat[12]) for stat in alive) / TICKS_S,
+            cpu_s=sum(_cpu_ns(pid) for pid in pids) / 1e9,
             rss_bytes=sum(int(stat[21]) for stat in alive) * PAGE_BYTES,
             processes=len(alive),
         )
@@ -87,7 +87,14 @@ class Program:
 
 
 def _pids() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [int(name) for name in _names("/proc") if name.isdigit()]
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
 
 
 def _read(pid: int, name: str) -> bytes:
@@ -101,6 +108,12 @@ def _stat(pid: int) -> list[bytes]:
     """Return the fields after the program's name; [0] is the state, [1] the parent. Empty when it is gone."""
     fields = _read(pid, "stat").rpartition(b") ")[2].split()
     return [] if not fields or fields[0] == b"Z" else fields
+
+
+def _cpu_ns(pid: int) -> int:
+    """Return the time that all its threads have been on a CPU; the ticks in `stat` are too coarse."""
+    times = (_read(pid, f"task/{task}/schedstat").split() for task in _names(f"/proc/{pid}/task"))
+    return sum(int(fields[0]) for fields in times if fields)
 
 
 def _descendants(roots: set[int]) -> set[int]:
