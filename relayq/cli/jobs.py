@@ -15,7 +15,6 @@ from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, print_table, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
-from relayq.errors import UsageError
 from relayq.model.duration import parse_duration_ms
 from relayq.model.lifecycle import State
 from relayq.query import Query, QueryError, parse, quote
@@ -74,22 +73,13 @@ def _parsed(text: str) -> Query:
 
 def _spelled(args: argparse.Namespace) -> str:
     """The options as a query."""
-    words = [f"state:{','.join(state_named(word) for word in args.state)}"] if args.state else []
+    words = [f"state:{','.join(map(quote, args.state))}"] if args.state else []
     words += [f"queue:{quote(args.queue)}"] if args.queue else []
     words += [f"worker:{quote(args.worker)}"] if args.worker else []
     words += [f"name:{quote(args.name)}"] if args.name else []
     words += [f"tag:{quote(args.label)}"] if args.label else []
     words += [f"age:<={parse_duration_ms(args.since, '--since')}ms"] if args.since else []
     return " ".join(words)
-
-
-def state_named(word: str) -> State:
-    """The state of this name, in any case of letters."""
-    try:
-        return State(word.upper())
-    except ValueError:
-        names = ", ".join(state.lower() for state in State)
-        raise UsageError(f"there is no state {word!r}; the states are {names}") from None
 
 
 async def _found(client: AsyncClient, query: Query, most: int) -> tuple[list[AskedJob], int]:

@@ -32,8 +32,8 @@ class QueryError(SpecError):
 
     @property
     def pointed(self) -> str:
-        """The query with a caret below the place, and what is wrong there."""
-        return f"{self.text}\n{' ' * self.column}^ {self}"
+        """The query, and a line with a caret below the place."""
+        return f"{self.text}\n{' ' * self.column}^"
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,25 @@ def test_jobs_are_listed_newest_first_and_filtered(hub: str) -> None:
     assert "three" in printed("jobs").splitlines()[1]
 
 
+def test_jobs_are_found_by_a_query(hub: str) -> None:
+    for name in ("train-a", "train-b", "scrape"):
+        printed("submit", "--name", name, "--label", "nightly=1", "--queue", f"q-{name}", "--", "true")
+    assert [job["name"] for job in objects("jobs", "state:queued train sort:name")] == ["train-a", "train-b"]
+    assert [job["name"] for job in objects("jobs", "-queue:q-train* tag:nightly")] == ["scrape"]
+    assert [job["name"] for job in objects("jobs", "train OR scrape", "--queue", "q-scrape")] == ["scrape"]
+    assert [job["name"] for job in objects("jobs", "age:<1h sort:-name", "-n", "1")] == ["train-b"]
+    assert "queue q-scrape" in printed("jobs", "group:queue").splitlines()
+    assert objects("jobs", "state:failed") == []
+
+
+def test_a_query_that_makes_no_sense_is_pointed_at(hub: str) -> None:
+    ended = relayq("jobs", "queue:gpu stat:failed")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    query, caret, message = ended.stderr.splitlines()
+    assert caret.index("^") == query.index("stat:")
+    assert "did you mean state:?" in message
+
+
 def test_show_tells_the_spec_and_what_became_of_it(served: None) -> None:
     job = printed(
         "submit", "--name", "n", "--attempts", "2", "--backoff", "0s", "--secret", "A=b", "--", "exit 3"
