@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from relayq.client.aio import AsyncClient
+from relayq.client.glance import glance
 from relayq.client.sync import Client
 from relayq.errors import (
     AmbiguousId,
@@ -198,6 +199,26 @@ def test_a_refused_job_of_a_batch_is_named_and_the_others_are_queued(client: Cli
     with pytest.raises(SpecError, match="job 2 of the list: there is no job 0123456789ABCDEF"):
         client.submit_many(specs)
     assert client.worker_status()["total_queued"] == 1
+
+
+def test_input_files_are_in_the_hub_before_the_job(
+    client: Client, tmp_path: Path, hub_url: str, fleet: str
+) -> None:
+    (tmp_path / "in.txt").write_bytes(b"content")
+    handle = client.run("cat in.txt", inputs=[tmp_path / "in.txt"])
+    spec = glance(handle.info.envelope)
+    assert spec is not None
+    [blob] = spec.inputs
+    assert (blob.name, blob.size) == ("in.txt", 7)
+    wire = Wire(hub_url)
+    assert wire.call("GET", f"{{rq:{fleet}}}:b:{blob.sha256}") == b"content"
+    wire.close()
+
+
+def test_an_input_file_that_is_not_there_queues_nothing(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="nothing.txt cannot be read"):
+        client.run("true", inputs=[tmp_path / "nothing.txt"])
+    assert client.worker_status()["total_queued"] == 0
 
 
 def test_a_lost_connection_is_opened_again(client: Client, hub_url: str) -> None:
