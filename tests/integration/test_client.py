@@ -216,7 +216,7 @@ def test_input_files_are_in_the_hub_before_the_job(
 
 
 def test_an_input_file_that_is_not_there_queues_nothing(client: Client, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="nothing.txt cannot be read"):
+    with pytest.raises(SpecError, match=r"nothing\.txt cannot be read"):
         client.run("true", inputs=[tmp_path / "nothing.txt"])
     assert client.worker_status()["total_queued"] == 0
 
