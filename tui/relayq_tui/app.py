@@ -169,7 +169,7 @@ class RelayQApp(App[None]):
     def say(self, sentence: str) -> None:
         """Show a sentence in the status line for a while."""
         self.said = sentence
-        self._refresh_frame()
+        self.refresh_frame()
         if sentence:
             self.set_timer(SAID_S, lambda: self._unsay(sentence))
 
@@ -177,19 +177,26 @@ class RelayQApp(App[None]):
         if self.said == sentence:
             self.say("")
 
-    def _refresh_frame(self) -> None:
+    def refresh_frame(self) -> None:
+        """Draw header and status again."""
         if isinstance(self.screen, HubScreen):
             self.screen.draw(Changes(parts={"clock"}))
 
     # -- orders -------------------------------------------------------------
 
-    async def order(self, order: Order) -> None:
-        """Give an order; one that can be undone waits for its grace."""
+    def may_change(self) -> bool:
+        """May anything be changed now? If not, the person is told why."""
         if self.options.read_only:
             self.say("this is read-only: nothing is changed")
         elif self.store.connection.state != "live":
             self.say("the hub is away: nothing is changed until it is back")
         else:
+            return True
+        return False
+
+    async def order(self, order: Order) -> None:
+        """Give an order; one that can be undone waits for its grace."""
+        if self.may_change():
             await self.steering.order(order)
             if order in self.steering.waiting:
                 self.say(order.sentence)
@@ -235,7 +242,7 @@ class RelayQApp(App[None]):
     def action_freeze(self) -> None:
         """Let nothing move, or let it move again."""
         self.is_frozen = not self.is_frozen
-        self._refresh_frame()
+        self.refresh_frame()
         self._ask_repaint()
 
     def action_times(self) -> None:

@@ -32,7 +32,7 @@ def save(path: Path | None, store: Store) -> None:
     document = {
         "version": VERSION,
         "at_ms": store.data_ms,
-        "jobs": [_dump_row(row) for row in store.newest_first()[:KEPT]],
+        "jobs": [_dump_row(row) for row in store.newest[:KEPT]],
         "counts": asdict(store.counts),
         "series": asdict(store.series),
         "budget": asdict(store.budget) if store.budget else None,

@@ -152,9 +152,10 @@ class DemoFeed:
         self._post(self._counts())
         return summary(order, answers)
 
-    async def submit(self, spec: Mapping[str, object]) -> str:
+    async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
         """A new job."""
-        return self._submit(spec)
+        before = _spec(self._row(like)) if like else {}
+        return self._submit({**before, **spec})
 
     # -- how it lives ------------------------------------------------------------
 

@@ -159,5 +159,5 @@ class Feed(Protocol):
     async def act(self, order: Order) -> str:
         """Carry out an order and say in one sentence what became of it."""
 
-    async def submit(self, spec: Mapping[str, object]) -> str:
-        """Submit the JSON of a spec; its id."""
+    async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
+        """Submit the JSON of a spec, laid over that of the job `like`, whose secrets it keeps; its id."""

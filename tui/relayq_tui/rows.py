@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from relayq import query
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL, State
 from relayq.store.records import ArrayCounts
 
 NO_LABELS: Mapping[str, str] = {}
-LIVE = frozenset(State) - FINAL
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,14 +65,11 @@ class JobRow:
 
     def run_ms(self, now_ms: int) -> int | None:
         """How long the last attempt has run, None when none has begun."""
-        if not self.started_ms or self.state in (State.PENDING, State.RUNNABLE):
-            return None
-        return max(0, (self.ended_ms if self.is_final and self.ended_ms else now_ms) - self.started_ms)
+        return query.run_ms(self, now_ms)
 
     def wait_ms(self, now_ms: int) -> int:
         """How long it has waited for a worker since it was ready."""
-        ready_ms = self.ready_ms or self.submitted_ms
-        return max(0, (self.started_ms or self.ended_ms or now_ms) - ready_ms)
+        return query.wait_ms(self, now_ms)
 
 
 @dataclass(slots=True, frozen=True)

@@ -7,6 +7,7 @@ rows only. There is no Textual in here.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from relayq_tui.feed import (
     Update,
     WorkersChanged,
 )
+from relayq_tui.history import History
 from relayq_tui.rows import BudgetView, EventRow, JobRow, ScheduleRow, WorkerRow
 
 EVENTS_KEPT = 2_000
@@ -48,13 +50,23 @@ class Changes:
         return bool(self.parts)
 
 
+def by_age(row: JobRow) -> tuple[int, str]:
+    """The key that puts the newest first."""
+    return -row.submitted_ms, row.id
+
+
 class Store:
-    """Jobs, workers, counts, connection and the rest, as last heard."""
+    """Jobs, workers, counts, connection and the rest, as last heard.
+
+    `newest` are the jobs, the latest first; whoever draws it must not keep it for long.
+    """
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self.now_ms = now_ms
         self.version = 0
         self.jobs: dict[str, JobRow] = {}
+        self.newest: list[JobRow] = []
+        self.history = History()
         self.workers: dict[str, WorkerRow] = {}
         self.counts = Counts(by_state={})
         self.series = Series()
@@ -89,10 +101,6 @@ class Store:
         """Let everything that draws `part` be drawn again."""
         self._changes.parts.add(part)
 
-    def newest_first(self) -> list[JobRow]:
-        """Every job known here, the latest first."""
-        return sorted(self.jobs.values(), key=lambda row: (row.submitted_ms, row.id), reverse=True)
-
     def latest_failure(self) -> JobRow | None:
         """The job that failed last, within a day."""
         return self._failure if self._failure and self._failure.ended_ms > self.now_ms() - DAY_MS else None
@@ -105,37 +113,54 @@ class Store:
         if update.is_whole:
             self.jobs = {row.id: row for row in update.jobs[:MAX_JOBS]}
             self.is_stale = False
-            self._heard(update.at_ms)
             self._failure = None
+            self.history.clear()
+            self._heard(update.at_ms)
         else:
-            for row in update.jobs:
-                if len(self.jobs) < MAX_JOBS:
-                    self.jobs.setdefault(row.id, row)
-        self._note_failures(update.jobs)
+            for row in update.jobs[: MAX_JOBS - len(self.jobs)]:
+                self.jobs.setdefault(row.id, row)
+        self.newest = sorted(self.jobs.values(), key=by_age)
+        for row in update.jobs:
+            self._note(row)
         self._changes.all_jobs = True
         self.touch("jobs")
 
     def _jobs_changed(self, jobs: Sequence[JobRow]) -> None:
         for row in jobs:
-            self.jobs[row.id] = row
+            self._put(row)
+            self._note(row)
             self._changes.jobs.add(row.id)
-        self._note_failures(jobs)
+        if len(self.newest) > MAX_JOBS:
+            self._jobs_gone([row.id for row in self.newest[MAX_JOBS:]])
         self._heard(self.now_ms())
         self.touch("jobs")
 
-    def _note_failures(self, jobs: Sequence[JobRow]) -> None:
+    def _put(self, row: JobRow) -> None:
+        """In its place by age; a job's time of submission never changes."""
+        place = bisect_left(self.newest, by_age(row), key=by_age)
+        if row.id in self.jobs:
+            self.newest[place] = row
+        else:
+            self.newest.insert(place, row)
+        self.jobs[row.id] = row
+
+    def _note(self, row: JobRow) -> None:
+        """Learn from a job that has ended."""
         known = self._failure
-        for row in jobs:
-            if row.state is State.FAILED and (known is None or row.ended_ms > known.ended_ms):
-                known = row
-            elif known is not None and row.id == known.id and row.state is not State.FAILED:
-                known = None
-        self._failure = known
+        if row.state is State.FAILED:
+            if known is None or row.ended_ms > known.ended_ms:
+                self._failure = row
+        elif row.state is State.SUCCEEDED:
+            self.history.note(row)
+        if known is not None and row.id == known.id and row.state is not State.FAILED:
+            self._failure = None
 
     def _jobs_gone(self, ids: Sequence[str]) -> None:
         for job in ids:
-            self.jobs.pop(job, None)
-            self._changes.jobs.add(job)
+            row = self.jobs.pop(job, None)
+            if row is not None:
+                del self.newest[bisect_left(self.newest, by_age(row), key=by_age)]
+                self._changes.jobs.add(job)
         self.touch("jobs")
 
     def _take(self, update: Update) -> None:

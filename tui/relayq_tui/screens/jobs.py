@@ -2,32 +2,235 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.timer import Timer
 
+from relayq.query import Query, parse
+from relayq_tui.listing import Listing
 from relayq_tui.rows import JobRow
-from relayq_tui.screens.base import HubScreen
 from relayq_tui.screens.jobcolumns import columns
+from relayq_tui.screens.joblooks import JobLooks
+from relayq_tui.screens.preview import Preview
+from relayq_tui.screens.querybox import QueryBox
 from relayq_tui.store import Changes
+from relayq_tui.views import View, views
 from relayq_tui.widgets.jobtable import JobTable
+from relayq_tui.widgets.viewbar import Tab, ViewBar
+
+REST_S = 0.08
+SORTS = ("", "sort:-dur", "sort:-wait", "sort:-prio", "sort:name")
 
 
-class JobsScreen(HubScreen):
+class JobsScreen(JobLooks):
     """List, preview and log."""
 
     contexts: ClassVar[tuple[str, ...]] = ("jobs",)
     label = "Jobs"
     AUTO_FOCUS = "JobTable"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._listing = Listing(self.rq.store)
+        self._views: list[View] = views(self.rq.options.views)
+        self._view = self._views[0]
+        self._typed: Query = parse("")
+        self._sort = 0
+        self._range_from: int | None = None
+        self._rest: Timer | None = None
+
     def body(self) -> ComposeResult:
+        """The list with what belongs to it."""
+        yield ViewBar()
+        yield QueryBox()
+        with Horizontal(id="middle"):
+            yield JobTable[JobRow](id="jobs")
+            yield Preview()
+
+    @property
+    def table(self) -> JobTable[JobRow]:
         """The list."""
-        yield JobTable[JobRow](id="jobs")
+        return self.query_one("#jobs", JobTable)
+
+    @property
+    def note(self) -> str:
+        """How many are marked, for the status line."""
+        count = len(self.table.marks)
+        return f"{count} marked" if count else ""
+
+    def selected(self) -> Sequence[JobRow]:
+        """The marked jobs, or the one under the cursor."""
+        marks = self.table.marks
+        if marks:
+            return [row for job in marks if (row := self.store.jobs.get(job)) is not None]
+        return [row] if (row := self.table.current) is not None else []
+
+    def unselect(self) -> None:
+        """The order has been given."""
+        self.action_unmark()
+
+    # -- drawing ---------------------------------------------------------------
 
     def show(self, changes: Changes) -> None:
         """Draw what has changed."""
-        table = self.query_one("#jobs", JobTable)
-        if changes.all_jobs or changes.jobs:
-            table.set_rows(self.store.newest_first(), columns(self.rq, self.size.width))
+        table, listing = self.table, self._listing
+        if changes.all_jobs:
+            listing.ask(listing.query)
+            self._show_rows()
+        elif listing.take(changes, is_held=bool(table.marks)):
+            self._show_rows()
+        elif changes.jobs:
+            table.rows = listing.rows
+            table.refresh_rows(changes.jobs)
         elif "clock" in changes.parts:
             table.refresh_stale()
+        if changes.parts & {"jobs", "counts"}:
+            self._show_tabs()
+        self._show_preview(changes)
+
+    def on_resize(self) -> None:
+        """Other columns fit now."""
+        if self.is_mounted:
+            self.call_after_refresh(self._show_rows)
+
+    def _show_rows(self) -> None:
+        table = self.table
+        table.set_rows(self._listing.rows, columns(self.rq, self.size.width))
+        self._show_tabs()
+
+    def _show_tabs(self) -> None:
+        query, new = self._listing.query, self.table.new_above
+        shown = [Tab(view.name, self._count(view), view is self._view) for view in self._views]
+        self.query_one(ViewBar).set_tabs(shown, query.text, f"+{new} new" if new else "")
+
+    def _count(self, view: View) -> int | None:
+        return len(self._listing.rows) if view is self._view and self._typed.text else view.count(self.store)
+
+    def _show_preview(self, changes: Changes) -> None:
+        row, preview = self.table.current, self.query_one(Preview)
+        if row is None or preview.row is None or row.id != preview.row.id:
+            preview.set_job(row)
+        elif row.id in changes.jobs:
+            preview.set_job(row)
+            self._rest_on(row)
+        elif changes.parts & {"clock", "workers"} and not row.is_final:
+            preview.refresh()
+
+    # -- the cursor --------------------------------------------------------------
+
+    @on(JobTable.Moved)
+    def _moved(self) -> None:
+        row = self.table.current
+        self.query_one(Preview).set_job(row)
+        self._show_tabs()
+        if self._range_from is not None:
+            self._mark_between(self._range_from, self.table.cursor)
+        if row is not None:
+            self._rest_on(row)
+
+    def _rest_on(self, row: JobRow) -> None:
+        """What needs a round trip is fetched when the cursor has come to rest."""
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST_S, lambda: self._fetch(row.id))
+
+    def _fetch(self, job: str) -> None:
+        self.run_worker(self._load(job), group="preview", exclusive=True)
+
+    async def _load(self, job: str) -> None:
+        detail = await self.rq.feed.detail(job)
+        row = self.table.current
+        if detail is not None and row is not None and row.id == job:
+            self.query_one(Preview).set_job(row, detail)
+
+    @on(JobTable.Chosen)
+    def _chosen(self) -> None:
+        self.action_open()
+
+    # -- filter and views ----------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Type a query."""
+        self.query_one(QueryBox).open(self._typed.text)
+
+    def action_complete_query(self) -> None:
+        """Let the word become what is offered."""
+        self.query_one(QueryBox).complete()
+
+    def action_keep_query(self) -> None:
+        """Back to the list, the query stays."""
+        self.query_one(QueryBox).close()
+        self.table.focus()
+
+    def action_leave_query(self) -> None:
+        """Back to the list, without the query."""
+        self._ask(parse(""))
+        self.action_keep_query()
+
+    def action_next_view(self) -> None:
+        """The next saved view."""
+        index = self._views.index(self._view) + 1
+        self._view = self._views[index % len(self._views)]
+        self._ask(self._typed)
+
+    def action_sort(self) -> None:
+        """Another order."""
+        self._sort = (self._sort + 1) % len(SORTS)
+        self._ask(self._typed)
+
+    @on(QueryBox.Asked)
+    def _asked(self, event: QueryBox.Asked) -> None:
+        self._ask(event.query)
+
+    @on(QueryBox.Kept)
+    def _kept(self) -> None:
+        self.action_keep_query()
+
+    @on(ViewBar.Chosen)
+    def _view_chosen(self, event: ViewBar.Chosen) -> None:
+        self._view = next(view for view in self._views if view.name == event.name)
+        self._ask(self._typed)
+
+    def _ask(self, query: Query) -> None:
+        self._typed = query
+        self._listing.ask(self._view.query.also(query).also(parse(SORTS[self._sort])))
+        self._show_rows()
+
+    # -- marks -----------------------------------------------------------------------
+
+    def action_mark(self) -> None:
+        """Mark the job under the cursor, or take its mark off, and go on."""
+        table = self.table
+        if table.current is not None:
+            table.mark([table.current.id], is_marked=table.current.id not in table.marks)
+            table.action_down()
+        self._marked()
+
+    def action_mark_range(self) -> None:
+        """Mark from here to wherever the cursor goes; again: enough."""
+        self._range_from = self.table.cursor if self._range_from is None else None
+        if self._range_from is not None:
+            self._mark_between(self._range_from, self._range_from)
+
+    def action_mark_all(self) -> None:
+        """Mark every job that matches."""
+        self.table.mark(row.id for row in self._listing.rows)
+        self._marked()
+
+    def action_unmark(self) -> None:
+        """No job is marked."""
+        self._range_from = None
+        self.table.mark(set(self.table.marks), is_marked=False)
+        self._marked()
+
+    def _mark_between(self, first: int, last: int) -> None:
+        low, high = sorted((first, last))
+        self.table.mark(row.id for row in self._listing.rows[low : high + 1])
+        self._marked()
+
+    def _marked(self) -> None:
+        self.rq.refresh_frame()

@@ -1,0 +1,140 @@
+"""What can be done to jobs, wherever jobs are selected: the list, and one job's own screen.
+
+Each method serves an action of the table. Whatever changes a job becomes an order,
+which the app gives to the core; how long it can be undone is decided there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import work
+
+from relayq.client.steering import Order
+from relayq.errors import RelayQError
+from relayq.model.lifecycle import State
+from relayq_tui.rows import JobRow
+from relayq_tui.screens.ask import Ask, Pick
+from relayq_tui.screens.base import HubScreen
+
+MANY = 10
+MAX_PRIORITY = 100
+
+
+class JobActions(HubScreen):
+    """A screen on which jobs are selected."""
+
+    def selected(self) -> Sequence[JobRow]:
+        """The jobs an action is for: the marked ones, or the one under the cursor."""
+        return ()
+
+    async def action_retry(self) -> None:
+        """Run jobs that have ended again, under their ids."""
+        await self._order("retry", [row for row in self.selected() if row.is_final], "has ended")
+
+    async def action_cancel(self) -> None:
+        """End jobs, running or not."""
+        await self._order("cancel", [row for row in self.selected() if not row.is_final], "can be cancelled")
+
+    @work(exclusive=True, group="ask")
+    async def action_kill(self) -> None:
+        """End running jobs without asking them."""
+        rows = [row for row in self.selected() if not row.is_final]
+        if await self._is_meant("kill", len(rows)):
+            await self._order("kill", rows, "can be killed")
+
+    @work(exclusive=True, group="ask")
+    async def action_forget(self) -> None:
+        """Delete the records of jobs that have ended."""
+        rows = [row for row in self.selected() if row.is_final]
+        if await self._is_meant("delete", len(rows)):
+            await self._order("forget", rows, "has ended")
+
+    async def action_hold(self) -> None:
+        """Keep waiting jobs from starting; let held ones go."""
+        rows = [row for row in self.selected() if row.state in (State.PENDING, State.RUNNABLE)]
+        held = [row for row in rows if row.reason == "held"]
+        if held:
+            await self._order("release", held, "is held")
+        else:
+            await self._order("hold", rows, "waits")
+
+    @work(exclusive=True, group="ask")
+    async def action_priority(self) -> None:
+        """Move waiting jobs forward or back."""
+        rows = [row for row in self.selected() if not row.is_final]
+        if not rows:
+            self.rq.say("no selected job waits")
+            return
+        question = f"Priority of {self._what(rows)} (-100 to 100; +5 or -5 changes it)"
+        answer = await self.app.push_screen_wait(Ask(question, str(rows[0].priority)))
+        value = new_priority(rows[0].priority, answer or "")
+        if value is not None:
+            await self._order("reprioritise", rows, "waits", str(value))
+        elif answer:
+            self.rq.say(f"{answer!r} is not a priority: write -100 to 100")
+
+    @work(exclusive=True, group="ask")
+    async def action_move(self) -> None:
+        """Let waiting jobs run on one worker only."""
+        rows = [row for row in self.selected() if row.state in (State.PENDING, State.RUNNABLE)]
+        if not rows:
+            self.rq.say("no selected job waits")
+            return
+        workers = [(w.name, w.name) for w in self.store.workers.values() if w.online]
+        worker = await self.app.push_screen_wait(Pick(f"Move {self._what(rows)} to which worker?", workers))
+        if worker:
+            await self._order("move", rows, "waits", worker)
+
+    @work(exclusive=True, group="ask")
+    async def action_edit(self) -> None:
+        """Submit a job again, changed."""
+        row = next(iter(self.selected()), None)
+        detail = await self.rq.feed.detail(row.id) if row else None
+        if detail is not None:
+            self.rq.action_push("submit", detail.spec, detail.row.id)
+
+    @work(exclusive=True, group="ask")
+    async def action_duplicate(self) -> None:
+        """Submit jobs again as new ones."""
+        if not self.rq.may_change():
+            return
+        rows = self.selected()
+        try:
+            for row in rows:
+                await self.rq.feed.submit({}, like=row.id)
+        except RelayQError as error:
+            self.rq.say(str(error))
+        else:
+            self.rq.say(f"submitted {self._what(rows)} again")
+
+    def unselect(self) -> None:
+        """An order was given: what was selected for it no longer is."""
+
+    async def _order(self, verb: str, rows: Sequence[JobRow], must: str, value: str = "") -> None:
+        if not rows:
+            self.rq.say(f"no selected job {must}")
+            return
+        await self.rq.order(Order(verb=verb, ids=tuple(row.id for row in rows), value=value))
+        self.unselect()
+
+    async def _is_meant(self, verb: str, count: int) -> bool:
+        """Many at once ask for their number to be typed."""
+        if count <= MANY or not self.rq.may_change():
+            return True
+        question = f"This would {verb} {count} jobs. Type {count} to do it."
+        return await self.app.push_screen_wait(Ask(question, wanted=str(count))) is not None
+
+    def _what(self, rows: Sequence[JobRow]) -> str:
+        return f"{rows[0].short_id} {rows[0].title}" if len(rows) == 1 else f"{len(rows)} jobs"
+
+
+def new_priority(old: int, answer: str) -> int | None:
+    """The priority that was typed, `+5` and `-5` counted from the old one when that is not 0."""
+    try:
+        value = int(answer)
+    except ValueError:
+        return None
+    if answer.startswith("+") or (answer.startswith("-") and old != 0):
+        value += old
+    return value if -MAX_PRIORITY <= value <= MAX_PRIORITY else None
