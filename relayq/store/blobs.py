@@ -7,14 +7,15 @@ a hub that changed a byte is found out.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
-from relayq.errors import NotFound, Refused, SpecError
-from relayq.model.duration import format_size
+from relayq.errors import NotFound, Refused
+from relayq.model.parts import check_file_size
 from relayq.store import decode
 from relayq.store.hub import Hub
 
-BLOB_BYTES_MAX = 16 << 20
+ASK_ABOVE_BYTES = 64 << 10
 TRANSFER_TIMEOUT_S = 120.0
 
 
@@ -31,17 +32,22 @@ class Blobs:
 
     async def put(self, data: bytes, name: str = "a file") -> str:
         """Store at most 16 MiB and return the digest; HubFull when there is no memory for it."""
-        check_size(data, name)
-        digest = digest_of(data)
-        await self._hub.run("put_blob", {"digest": digest}, data, timeout_s=TRANSFER_TIMEOUT_S)
+        check_file_size(len(data), name)
+        digest = await asyncio.to_thread(digest_of, data)
+        if len(data) <= ASK_ABOVE_BYTES or not await self.has(digest):
+            await self._hub.run("put_blob", {"digest": digest}, data, timeout_s=TRANSFER_TIMEOUT_S)
         return digest
+
+    async def has(self, digest: str) -> bool:
+        """Is it in the hub, and for an hour more at least?"""
+        return decode.text(await self._hub.run("put_blob", {"digest": digest})) == "have"
 
     async def get(self, digest: str) -> bytes:
         """The content with this digest; NotFound when the hub has it no more, Refused when it is another."""
         data = await self._hub.link.call("GET", self._hub.keys.of("b", digest), timeout_s=TRANSFER_TIMEOUT_S)
         if not isinstance(data, bytes):
             raise NotFound(f"file {digest[:8]} is not in the hub any more")
-        if digest_of(data) != digest:
+        if await asyncio.to_thread(digest_of, data) != digest:
             raise Refused(f"file {digest[:8]} came out of the hub with other content than was put in")
         return data
 
@@ -52,12 +58,17 @@ class Pulls:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    async def ask(self, job: str, ticket: str) -> str:
-        """`asked`, `unknown` or `offline:<worker>`."""
-        return decode.text(await self._hub.run("pull", {"id": job, "ticket": ticket}))
+    async def ask(self, job: str, ticket: str, *, worker: str = "", attempt: int = 0) -> str:
+        """`asked`, `unknown` or `offline:<worker>`.
+
+        Without `worker` the one that ran the job last is asked, without `attempt` for
+        every attempt it ran.
+        """
+        request = {"id": job, "ticket": ticket, "worker": worker, "attempt": attempt}
+        return decode.text(await self._hub.run("pull", request))
 
     async def pour(self, ticket: str, kind: str, data: bytes) -> bool:
-        """Worker's side: hand over a piece (`o`, `e`, or `x` at the end); False while there is no room."""
+        """Worker's side: hand over a piece (lua/pull.lua has the kinds); False while there is no room."""
         reply = await self._hub.run("pour", {"ticket": ticket, "kind": kind}, data)
         return decode.text(reply) == "poured"
 
@@ -79,12 +90,3 @@ class Pulls:
         if entries:
             await self._hub.link.call("XDEL", key, *(name for name, _ in entries))
         return [(decode.text(flat[0]), flat[1]) for _, flat in entries]
-
-
-def check_size(data: bytes, name: str) -> None:
-    """SpecError for a file that is too large for the hub."""
-    if len(data) > BLOB_BYTES_MAX:
-        raise SpecError(
-            f"{name} has {format_size(len(data))}: at most {format_size(BLOB_BYTES_MAX)} go through the hub; "
-            "share larger files another way and name them in the command"
-        )

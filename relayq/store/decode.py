@@ -52,6 +52,7 @@ def letter(entry: list[Any]) -> Letter:
         job=text(found.get("i", b"")),
         delay_ms=int(float(found.get("d", 0))),
         ticket=text(found.get("t", b"")),
+        attempt=int(found.get("a", 0)),
     )
 
 

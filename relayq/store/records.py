@@ -117,7 +117,8 @@ class SyncReply:
 
     `reports` has a word for each report: `ok`, `late` (accepted though the lease had
     gone), `dup` (accepted before) or `stale` (another attempt has started or the job is final:
-    the report is dropped). `cancels` are held jobs to end, in every reply until they are
+    the report is dropped) or `files` (not accepted: the hub has lost the files it names, put
+    them again). `cancels` are held jobs to end, in every reply until they are
     reported. `gone` are held attempts (full syncs) that are no longer this session's:
     end them. `log_offsets` maps job -> (stdout, stderr) bytes the hub has. `watched`
     are held jobs whose log somebody follows: send it every 250 ms. `next_ms` is when the
@@ -182,8 +183,8 @@ class Letter:
     """One message of a session's mailbox.
 
     `kind` is `claim` (with `claim`), `cancel` or `watch` (with `job`), `wake` (sync
-    after `delay_ms`), `pull` (pour the whole log of `job` for the reader with `ticket`),
-    `quiet`, `stop`, `resume` or `kill`.
+    after `delay_ms`), `pull` (pour the whole log of `job`, or of that `attempt` alone, for
+    the reader with `ticket`), `quiet`, `stop`, `resume` or `kill`.
     """
 
     id: str
@@ -192,6 +193,7 @@ class Letter:
     job: str = ""
     delay_ms: int = 0
     ticket: str = ""
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +299,11 @@ class LogEntry:
     position: int
     stream: int
     data: bytes
+
+    @property
+    def at_ms(self) -> int:
+        """The hub's time when this piece came; 0 when the id does not say."""
+        return int(self.id.partition("-")[2] or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from relayq.store.logs import Logs
 from relayq.store.records import (
     Claim,
     JobRecord,
+    Letter,
     LogChunk,
     Registration,
     Report,
@@ -188,14 +189,22 @@ class FakeWorker:
     async def letters(self) -> list[tuple[str, str]]:
         """What is new in the mailbox, as (kind, job or delay); claims are held from now on."""
         found = []
-        for letter in await self.driver.workers.letters(self.session, self.mail_id, 1):
-            self.mail_id = letter.id
+        for letter in await self.mail():
             if letter.claim:
                 self.held[letter.claim.job] = letter.claim.attempt
                 self.claims[letter.claim.job] = letter.claim
             subject = letter.claim.job if letter.claim else letter.job or str(letter.delay_ms)
             found.append((letter.kind, subject))
         return found
+
+    async def mail(self) -> list[Letter]:
+        """What is new in the mailbox, without waiting for anything to come."""
+        newest = await self.driver.raw("XREVRANGE", "@mb:" + self.session, "+", "-", "COUNT", 1)
+        if not newest or newest[0][0].decode() == self.mail_id:
+            return []
+        letters = await self.driver.workers.letters(self.session, self.mail_id, 1)
+        self.mail_id = letters[-1].id
+        return letters
 
     async def leave(self) -> None:
         """End the session in good order."""

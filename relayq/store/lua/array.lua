@@ -34,8 +34,8 @@ end
 
 -- has anything happened to an element of it?
 function R.array_begun(x, id)
-  local j = R.job(x, id, 's', 'rc')
-  return FINAL[j[1]] or j[2] or call('EXISTS', x.P .. 'as:' .. id) == 1
+  local j = R.job(x, id, 's', 'rc', 'ma', 'nK')
+  return FINAL[j[1]] or j[2] or j[3] or j[4]
 end
 
 -- how an element ended that has no record of its own any more
@@ -112,10 +112,20 @@ function R.note_element(x, id, attempt)
 end
 
 -- a gated array may start one more index
+local function admit(x, parent, first, index)
+  mark(x, parent, first, index, MAY_START)
+  call('RPUSH', x.P .. 'ar:' .. parent, index)
+end
+
+-- a new sequential array may start its first
+function R.admit_first(x, parent, first)
+  call('HSET', x.P .. 'j:' .. parent, 'gt', '1')
+  admit(x, parent, first, int(first))
+end
+
 function R.gate(x, parent, index)
   local j = R.job(x, parent, 's', 'n0', 'l')
-  mark(x, parent, tonumber(j[2]) or 0, index, MAY_START)
-  call('RPUSH', x.P .. 'ar:' .. parent, index)
+  admit(x, parent, tonumber(j[2]) or 0, index)
   if j[1] == 'N' or j[1] == 'P' then R.settle(x, parent, j[1], true) else R.nudge(x, j[3]) end
 end
 

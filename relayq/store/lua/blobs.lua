@@ -7,13 +7,14 @@
 
 local LOOSE_S = 3600
 
--- -> 'stored' | 'have'
+-- without data it only asks  -> 'stored' | 'have' | 'none'
 function R.put_blob(x, digest, data)
   local key = x.P .. 'b:' .. digest
   if call('EXISTS', key) == 1 then
     if call('TTL', key) >= 0 then call('EXPIRE', key, LOOSE_S) end
     return 'have'
   end
+  if not data then return 'none' end
   call('SET', key, data, 'EX', LOOSE_S)
   return 'stored'
 end
@@ -44,9 +45,18 @@ function R.unrefer(x, id)
   call('UNLINK', x.P .. 'io:' .. id, x.P .. 'o:' .. id)
 end
 
--- what a succeeded attempt left: {{name, digest, bytes}...}
+-- is everything here that an attempt left? It may have been put here more than an hour ago
+function R.has_outputs(x, outputs)
+  for _, output in ipairs(outputs or {}) do
+    if call('EXISTS', x.P .. 'b:' .. output[2]) == 0 then return false end
+  end
+  return true
+end
+
+-- what a succeeded attempt left, in place of what an earlier one did: {{name, digest, bytes}...}
 function R.keep_outputs(x, id, outputs)
   local digests = {}
+  call('DEL', x.P .. 'o:' .. id)
   for i, output in ipairs(outputs or {}) do
     call('HSET', x.P .. 'o:' .. id, output[1], output[2] .. ' ' .. int(output[3]))
     digests[i] = output[2]

@@ -37,7 +37,7 @@ writes('pause', ALWAYS, function(x, request) return R.pause(x, request.queue, re
 writes('weight', ALWAYS, function(x, request) return R.weight(x, request.queue, request.weight) end)
 writes('command', ALWAYS, function(x, request) return R.command(x, request.name, request.word) end)
 writes('put_blob', {}, function(x, request, args) return R.put_blob(x, request.digest, args[2]) end)
-writes('pull', ALWAYS, function(x, request) return R.pull(x, request.id, request.ticket) end)
+writes('pull', ALWAYS, function(x, request) return R.pull(x, request) end)
 writes('pour', {}, function(x, request, args) return R.pour(x, request.ticket, request.kind, args[2]) end)
 writes('tick', ALWAYS, function(x) R.tick(x, true) return 'ok' end)
 reads('record', function(x, request) return R.record(x, request.id) end)

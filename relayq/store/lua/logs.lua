@@ -2,7 +2,8 @@
 --
 -- Entry id = attempt * 2^44 + bytes before it (both streams of output counted), so a
 -- repeated append is a no-op, a superseded attempt is fenced out, and readers resume by
--- id. Field o or e: the stream; x: how a watched job ended, always the last entry.
+-- id; its second half, which orders nothing, is when the piece came. Field o or e: the
+-- stream; x: how a watched job ended, always the last entry.
 -- The first 64 KiB (half, when less is kept) stay, then a tail ring up to j.k bytes (default 1 MiB).
 -- al:<array>  indices of elements that have a log or a result
 
@@ -43,7 +44,7 @@ function R.append_log(x, session, chunk, data)
   end
   if skip < #data then
     local piece = skip > 0 and string.sub(data, skip + 1) or data
-    local entry = position(attempt, have[1] + have[2]) .. '-0'
+    local entry = position(attempt, have[1] + have[2]) .. '-' .. int(x.now)
     call('XADD', x.P .. 'log:' .. id, entry, stream == 1 and 'o' or 'e', piece)
     have[stream] = have[stream] + #piece
     local kept = (tonumber(j[6]) or 0) + #piece

@@ -37,7 +37,7 @@ end
 function R.crash(x, id, from)
   local key = x.P .. 'j:' .. id
   local crashes = call('HINCRBY', key, 'c', 1)
-  local j = R.job(x, id, 'cx', 'f', 'l')
+  local j = R.job(x, id, 'cx', 'f', 'l', 'w')
   R.tally(x, 'crashed')
   if j[1] then return R.finish(x, id, from, 'C', 'lost') end
   if j[2] == 'fail' then return R.finish(x, id, from, 'F', 'lost') end
@@ -45,6 +45,7 @@ function R.crash(x, id, from)
   R.note_attempt(x, id, nil, 'lost')
   local facts = R.lane(x, j[3])
   R.free_limits(x, facts, id)
+  R.drop_orders(x, j[4], id)
   call('HSET', key, 'ls', '1')
   if j[2] == 'hold' then call('HSET', key, 'h', '1') end
   R.settle(x, id, from, true)

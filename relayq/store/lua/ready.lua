@@ -91,10 +91,14 @@ end
 -- a session stands by: it is offered jobs of these lanes while `free` lasts
 function R.stand_by(x, session, free, lanes)
   call('HSET', x.P .. 'w:' .. session, 'fr', cjson.encode(free))
-  local offers = {}
+  local offers, named = {}, {}
   for _, pair in ipairs(lanes) do
+    named[pair[1]] = true
     offers[#offers + 1] = pair[1]; offers[#offers + 1] = cjson.encode(pair[2])
     call('ZADD', x.P .. 'idle:' .. pair[1], int(x.now), session)
+  end
+  for _, lane in ipairs(call('HKEYS', x.P .. 'wl:' .. session)) do
+    if not named[lane] then call('ZREM', x.P .. 'idle:' .. lane, session) end
   end
   call('DEL', x.P .. 'wl:' .. session)
   if #offers > 0 then call('HSET', x.P .. 'wl:' .. session, unpack(offers)) end

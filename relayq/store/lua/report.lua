@@ -3,7 +3,7 @@
 -- RUNNING -> SUCCEEDED | FAILED | CANCELLED | RUNNABLE | PENDING(delay); `lost` counts a crash.
 -- UNREACHABLE -> the same, `late`.  RUNNABLE | PENDING after a loss -> SUCCEEDED, when the
 -- lost attempt succeeded after all and nobody has started another.
--- -> 'ok' | 'late' | 'dup' | 'stale'
+-- -> 'ok' | 'late' | 'dup' | 'stale' | 'files' (those it left are not here any more: put them again)
 
 -- how an attempt ended that was not the last: '<n> <session> <begun> <ended> <exit> <reason>'
 function R.note_attempt(x, id, exit, reason)
@@ -83,6 +83,7 @@ function R.report(x, session, report, data)
   local state = j[1]
   if not state then return R.ended_letter(x, id) and 'dup' or 'stale' end
   if tonumber(j[2]) ~= report.attempt or j[3] ~= session then return 'stale' end
+  if not FINAL[state] and report.outcome == 'ok' and not R.has_outputs(x, report.outputs) then return 'files' end
   if state == 'N' or state == 'U' then
     apply(x, session, report, state, j[4])
     return state == 'N' and 'ok' or 'late'

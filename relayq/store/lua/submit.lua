@@ -121,10 +121,7 @@ local function place(x, job)
   if job.u then R.unique_take(x, job.i, job.u) end
   local failed, gated = depend(x, job)
   if gated then call('HSET', x.P .. 'j:' .. job.i, 'gt', '1', 'on', gated[1][2]) end
-  if job.sq then
-    call('HSET', x.P .. 'j:' .. job.i, 'gt', '1')
-    if not gated then call('RPUSH', x.P .. 'ar:' .. job.i, int(job.n0 or 0)) end
-  end
+  if job.sq then R.admit_first(x, job.i, job.n0 or 0) end
   if failed then call('HSET', x.P .. 'j:' .. job.i, 'd', 1) end
   R.settle(x, job.i, nil)
   if failed then return R.skip(x, job.i) end

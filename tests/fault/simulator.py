@@ -1,0 +1,455 @@
+"""A seeded world of workers, submitters and faults around a real hub with virtual time.
+
+One step is one thing that somebody does, or that goes wrong: a request or a reply is
+lost, a sync is sent twice, a worker freezes, is killed and comes back with its disk,
+loses its machine, or never returns; the hub forgets its last seconds. After every step
+the keys are recounted and the history is asked. Then the faults stop, and everything
+that can end must.
+
+The simulated worker keeps what the real one keeps: its journal (what it started,
+what ended and was not acknowledged), and never starts a claim that may have lapsed.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from relayq.model.ids import new_id
+from relayq.model.lifecycle import LEASE_MS
+from relayq.store.records import Claim, Report, SyncReply, SyncRequest
+from tests.model import invariants
+from tests.model.driver import COST, Driver, FakeWorker
+from tests.model.history import History
+
+LEASE_MARGIN_MS = 10_000
+SLOTS = 4
+OUTCOMES = ("ok", "ok", "ok", "failed", "failed", "timeout", "cancelled", "handback", "lost", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong, as chances from 0 to 1."""
+
+    lose_request: float = 0.08
+    lose_reply: float = 0.08
+    send_twice: float = 0.08
+    lose_letters: float = 0.1
+    crash: float = 0.05
+    freeze: float = 0.05
+    roll_back: float = 0.0
+
+
+CALM = Faults(0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class Worker:
+    """A simulated worker: a session in front, its disk behind."""
+
+    fake: FakeWorker
+    running: dict[str, int] = field(default_factory=dict)
+    ended: dict[str, Report] = field(default_factory=dict)  # not acknowledged
+    told: dict[tuple[str, int], Report] = field(default_factory=dict)  # acknowledged, kept in the ledger
+    known: set[tuple[str, int]] = field(default_factory=set)  # attempts ever started here
+    has_failed: bool = True
+    frozen_until: int = 0
+    clock: int = 0  # the hub's time at the last sync
+    clock_at: int = 0  # and when that was, by the world's clock
+    registered: bool = False
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Every attempt held: running, or ended and not acknowledged."""
+        return self.running | {job: report.attempt for job, report in self.ended.items()}
+
+
+class World:
+    """Everybody around one hub. `rng` decides everything; the same seed does the same."""
+
+    def __init__(self, driver: Driver, seed: int, faults: Faults, workers: int = 3) -> None:
+        self.driver, self.rng, self.faults = driver, random.Random(seed), faults
+        self.client = redis.Redis(unix_socket_path=driver.hub.address.path)
+        self.workers = [Worker(FakeWorker(driver, f"w{n}")) for n in range(workers)]
+        self.history = History()
+        self.sent: dict[str, dict[str, Any]] = {}
+        self.now = 0
+        self.trace: list[str] = []
+        self._memory: tuple[dict[bytes, bytes], History, dict[str, dict[str, Any]]] | None = None
+        self._memory_at = 0
+
+    def close(self) -> None:
+        """Close the inspector's own link."""
+        self.client.close()
+
+    # -- running
+
+    async def run(self, steps: int) -> None:
+        """So many steps, everything checked after each."""
+        for _ in range(steps):
+            await self.step()
+            self.check()
+
+    async def step(self) -> None:
+        """One thing happens."""
+        does = self.rng.choices(
+            (self.submit, self.work, self.pass_time, self.control, self.misfortune),
+            weights=(18, 55, 12, 12, 3),
+        )[0]
+        await does()
+
+    def check(self) -> invariants.Snapshot:
+        """Recount the keys, ask the history."""
+        snap = invariants.read(self.client, self.driver.hub.keys.prefix)
+        broken = invariants.breaches(snap)
+        assert not broken, "\n".join([*self.trace[-12:], *broken])
+        try:
+            self.history.check(snap)
+        except AssertionError as error:
+            raise AssertionError("\n".join([*self.trace[-12:], str(error)])) from error
+        return snap
+
+    def note(self, *words: Any) -> None:
+        """One line of what happened, shown when something breaks."""
+        self.trace.append(" ".join(str(word) for word in words))
+
+    def chance(self, probability: float) -> bool:
+        """Whether it goes wrong this time."""
+        return self.rng.random() < probability
+
+    # -- submitters and operators
+
+    async def submit(self) -> None:
+        """A job of any kind, sometimes one that was sent before."""
+        if self.sent and self.chance(0.15):
+            job = self.rng.choice(list(self.sent))
+            assert await self.driver.word(job, **self.sent[job]) == "dup"
+            return
+        job, spec = new_id(), self.spec()
+        word = await self.driver.word(job, watch=self.chance(0.3), **spec)
+        self.note("submit", job, spec, word)
+        if word == "new" or word.startswith("replaced:"):
+            self.sent[job] = spec
+            after = [(a["job"], a.get("on", "ok")) for a in spec.get("after", ()) if "mode" not in a]
+            self.history.accepted(job, after)
+
+    def spec(self) -> dict[str, Any]:
+        """Any spec a submitter may think of."""
+        rng, spec = self.rng, {"attempts": self.rng.choice((1, 1, 2, 3))}
+        spec["queue"] = rng.choice(("default", "other"))
+        options = {
+            "priority": rng.choice((-1, 1, 3)),
+            "delay": rng.choice(("1s", "30s", "3m")),
+            "deadline": rng.choice(("20s", "2m")),
+            "limits": {"db": 2},
+            "rates": {"api": "5/1m"},
+            "share": rng.choice(("a", "b")),
+            "on_lost": rng.choice(("hold", "fail")),
+            "unique": rng.choice(UNIQUES),
+        }
+        for name in rng.sample(sorted(options), k=rng.choice((0, 0, 1, 1, 2))):
+            spec[name] = options[name]
+        if self.chance(0.25):
+            size = rng.choice((1, 3, 3, 5))
+            spec["array"] = {"size": size, "sequential": True} if self.chance(0.3) else size
+        if self.sent and self.chance(0.35):
+            spec["after"] = self.dependencies(spec)
+        return spec
+
+    def dependencies(self, spec: dict[str, Any]) -> list[dict[str, Any]]:
+        """One or two jobs to wait for, index by index where that fits."""
+        twins = [job for job, sent in self.sent.items() if isinstance(sent.get("array"), int)]
+        if isinstance(spec.get("array"), int) and twins and self.chance(0.6):
+            job = self.rng.choice(twins)
+            spec["array"] = self.sent[job]["array"]
+            return [{"job": job, "on": self.rng.choice(("ok", "any")), "mode": "index"}]
+        jobs = self.rng.sample(list(self.sent), k=min(len(self.sent), self.rng.choice((1, 1, 2))))
+        return [{"job": job, "on": self.rng.choice(("ok", "ok", "any", "failed"))} for job in jobs]
+
+    async def control(self) -> None:
+        """Somebody steers a job or a queue."""
+        verb = self.rng.choice(("cancel", "cancel", "hold", "release", "retry", "priority", "pause", "watch"))
+        if verb == "pause":
+            queue = self.rng.choice(("default", "other"))
+            await self.rng.choice((self.driver.queues.pause, self.driver.queues.resume))(queue)
+            return
+        job = self.any_job()
+        if not job:
+            return
+        words = await getattr(self, f"_{verb}")(job)
+        self.note(verb, job, words)
+
+    def any_job(self) -> str:
+        """A job, or an element that runs."""
+        running = [job for worker in self.workers for job in worker.running]
+        return self.rng.choice([*self.sent, *running] or [""])
+
+    async def _cancel(self, job: str) -> str:
+        word = await self.driver.jobs.cancel(job)
+        if word in ("asked", "cancelled"):
+            highest = self.history.newest.get(job, 0)
+            if ":" in job or "array" not in self.sent[job]:
+                known = await self.driver.field(job, "a")
+                self.history.asked_to_end(job, max(highest, int(known or 0)))
+        return word
+
+    async def _hold(self, job: str) -> str:
+        return await self.driver.jobs.hold(job)
+
+    async def _release(self, job: str) -> str:
+        return await self.driver.jobs.release(job)
+
+    async def _watch(self, job: str) -> str:
+        return str(await self.driver.logs.watch(job))
+
+    async def _priority(self, job: str) -> str:
+        return await self.driver.jobs.reprioritise(job, self.rng.randint(-5, 5))
+
+    async def _retry(self, job: str) -> str:
+        word = await self.driver.jobs.retry(job, b"op")
+        if word == "retried":
+            self.history.runs_again(job)
+        return word
+
+    # -- time
+
+    async def pass_time(self) -> None:
+        """A moment, a heartbeat, or more than a lease."""
+        await self.advance(self.rng.choice((50, 1_000, 5_000, 20_000, 20_000, 61_000, 130_000)))
+
+    async def advance(self, ms: int) -> None:
+        """Let hub and world get older."""
+        self.now += ms
+        self.note("advance", ms)
+        await self.driver.advance(ms, tick=self.chance(0.7))
+
+    # -- workers
+
+    async def work(self) -> None:
+        """A worker reads its letters, ends an attempt, or syncs."""
+        worker = self.rng.choice(self.workers)
+        if worker.frozen_until > self.now:
+            return
+        if self.chance(0.3):
+            await self.read(worker)
+        for job in list(worker.running):
+            if self.chance(0.4):
+                self.end(worker, job, self.rng.choice(OUTCOMES))
+        await self.sync(worker)
+
+    async def read(self, worker: Worker) -> None:
+        """Letters, unless they are lost."""
+        if not worker.registered:
+            return
+        for letter in await worker.fake.mail():
+            if letter.claim and not self.chance(self.faults.lose_letters):
+                await self.take(worker, letter.claim)
+
+    def end(self, worker: Worker, job: str, outcome: str) -> None:
+        """An attempt is over."""
+        attempt = worker.running.pop(job)
+        retry = outcome in ("failed", "timeout")
+        worker.ended[job] = Report(
+            job=job,
+            attempt=attempt,
+            outcome=outcome,
+            retry=retry,
+            backoff_ms=2_000,
+            backoff_cap_ms=8_000,
+            result=b"r" if outcome == "ok" else b"",
+        )
+
+    async def sync(self, worker: Worker, *, idle: bool | None = None) -> None:
+        """One heartbeat, or a registration when it is time for one."""
+        if not worker.registered:
+            await self.register(worker)
+            return
+        if self.chance(self.faults.lose_request):
+            worker.has_failed = True
+            return
+        request = await self.compose(worker, idle)
+        sent_at = self.now
+        reply = await self.driver.workers.sync(worker.fake.session, request)
+        self.note(
+            worker.fake.session, "sync", dict(request.held), [c.job for c in reply.claims], reply.reports
+        )
+        self.judged(worker, request, reply)
+        if self.chance(self.faults.send_twice):
+            reply = await self.driver.workers.sync(worker.fake.session, request)
+        if self.chance(self.faults.lose_reply):
+            worker.has_failed = True
+            return
+        worker.clock, worker.clock_at = reply.now_ms, sent_at
+        await self.absorb(worker, request, reply)
+
+    async def compose(self, worker: Worker, idle: bool | None) -> SyncRequest:
+        """What the worker has to say."""
+        _, worker.fake.lanes = await self.driver.workers.lanes()
+        full = worker.has_failed or self.chance(0.3)
+        room = max(0, SLOTS - len(worker.running))
+        return SyncRequest(
+            held=worker.held if full else {},
+            full=full,
+            done=list(worker.ended.values()),
+            free={"c": room * COST["c"]},
+            lanes=worker.fake.offers() if room else [],
+            want=room,
+            idle=self.chance(0.5) if idle is None else idle,
+            mail_id=worker.fake.mail_id,
+        )
+
+    def judged(self, worker: Worker, request: SyncRequest, reply: SyncReply) -> None:
+        """The hub has decided, whether or not the worker hears of it."""
+        for report in request.done:
+            word = reply.reports.get(report.job, "")
+            name = worker.fake.name
+            self.history.reported(name, report.job, report.attempt, report.outcome, word)
+
+    async def absorb(self, worker: Worker, request: SyncRequest, reply: SyncReply) -> None:
+        """The worker hears the answer."""
+        worker.has_failed = False
+        if not reply.session_known:
+            worker.registered = False
+            return
+        for report in request.done:
+            if report.job in reply.reports and worker.ended.get(report.job) is report:
+                del worker.ended[report.job]
+                worker.told[(report.job, report.attempt)] = report
+        for job in reply.gone:
+            worker.running.pop(job, None)
+        for job in reply.cancels:
+            if job in worker.running and self.chance(0.7):
+                self.end(worker, job, "cancelled")
+        for claim in reply.claims:
+            await self.take(worker, claim)
+
+    async def take(self, worker: Worker, claim: Claim) -> None:
+        """Start a claim, once, unless its lease may have gone or it ended here before."""
+        key = (claim.job, claim.attempt)
+        held = worker.held.get(claim.job, 0)
+        if claim.attempt <= held:
+            return
+        if key in worker.known:
+            if key in worker.told:
+                worker.ended[claim.job] = worker.told[key]
+            return
+        bound = worker.clock + self.now - worker.clock_at
+        if bound > claim.offered_ms + LEASE_MS - LEASE_MARGIN_MS:
+            worker.ended[claim.job] = Report(job=claim.job, attempt=claim.attempt, outcome="handback")
+            return
+        worker.known.add(key)
+        worker.ended.pop(claim.job, None)
+        worker.running[claim.job] = claim.attempt
+        self.history.started(worker.fake.name, claim.job, claim.attempt, self.states_before(claim.job))
+
+    def states_before(self, job: str) -> dict[str, str]:
+        """The letters of the jobs that a job waited for."""
+        prefix = self.driver.hub.keys.prefix
+        needed = [other for other, _ in self.history.after.get(job.partition(":")[0], ())]
+        found = {other: self.client.hget(f"{prefix}j:{other}", "s") for other in needed}
+        return {other: letter.decode() for other, letter in found.items() if letter}
+
+    async def register(self, worker: Worker) -> None:
+        """Appear with everything held."""
+        if self.chance(self.faults.lose_request):
+            return
+        worker.fake.held = worker.held
+        welcome = await worker.fake.register()
+        self.note(worker.fake.session, "register", worker.held, "adopted", welcome.adopted)
+        worker.clock, worker.clock_at = welcome.now_ms, self.now
+        if self.chance(self.faults.lose_reply):
+            return
+        worker.registered, worker.has_failed = True, True
+        for job in welcome.gone:
+            worker.running.pop(job, None)
+
+    # -- misfortune
+
+    async def misfortune(self) -> None:
+        """A worker freezes, dies or leaves; the hub loses its last seconds."""
+        worker = self.rng.choice(self.workers)
+        if self.chance(self.faults.roll_back):
+            self.roll_back()
+        elif self.chance(self.faults.freeze * 10):
+            worker.frozen_until = self.now + self.rng.choice((30_000, 100_000, 400_000))
+            self.note(worker.fake.session, "freezes")
+        elif self.chance(self.faults.crash * 10):
+            self.kill(worker, self.rng.choice(("process", "process", "machine", "for ever")))
+
+    def kill(self, worker: Worker, what: str) -> None:
+        """The process dies and comes back with its disk; its machine dies; or it is never seen again."""
+        self.note(worker.fake.session, "dies:", what)
+        if what == "machine":
+            for job in list(worker.running):
+                self.end(worker, job, "lost")
+        if what == "for ever":
+            name = f"w{new_id()[:4]}"
+            self.workers[self.workers.index(worker)] = Worker(FakeWorker(self.driver, name))
+            return
+        worker.fake = worker.fake.restarted()
+        worker.registered, worker.has_failed, worker.frozen_until = False, True, 0
+
+    def remember(self) -> None:
+        """What the hub has on its disk."""
+        names = self.client.keys(self.driver.hub.keys.prefix + "*")
+        dumps = {name: self.client.dump(name) for name in names}
+        self._memory = (dumps, self.history.copy(), dict(self.sent))
+        self._memory_at = self.now
+
+    def roll_back(self) -> None:
+        """The hub is back as it was when it last wrote to its disk; its clock has gone on."""
+        if self._memory is None or self.now - self._memory_at > 1_000:
+            self.remember()
+            return
+        dumps, self.history, self.sent = self._memory
+        shift = self.client.hget(self.driver.hub.keys.anchor, "shift")
+        for name in self.client.keys(self.driver.hub.keys.prefix + "*"):
+            self.client.delete(name)
+        for name, value in dumps.items():
+            self.client.restore(name, 0, value)
+        self.client.hset(self.driver.hub.keys.anchor, "shift", shift or 0)
+        self._memory = None
+        self.note("the hub rolls back")
+
+    # -- the end
+
+    async def settle(self, rounds: int = 200) -> None:
+        """The faults stop: everything that can end must, and nothing waits to be told."""
+        self.faults = CALM
+        for queue in ("default", "other"):
+            await self.driver.queues.resume(queue)
+        for _ in range(rounds):
+            await self.quiet_round()
+            snap = self.check()
+            if not self.history.unfinished(snap):
+                assert not snap.kind("dep") and not snap.kind("fan")
+                return
+        snap = self.check()
+        rest = {job: snap.jobs[job] for job in self.history.unfinished(snap)}
+        raise AssertionError("\n".join([*self.trace[-20:], f"13: these never end: {rest}"]))
+
+    async def quiet_round(self) -> None:
+        """Everybody does what they should; what runs succeeds."""
+        for worker in self.workers:
+            worker.frozen_until = 0
+            await self.read(worker)
+            for job in list(worker.running):
+                self.end(worker, job, "ok")
+            await self.sync(worker, idle=True)
+        snap = invariants.read(self.client, self.driver.hub.keys.prefix)
+        for job, record in snap.jobs.items():
+            if "h" in record:
+                await self.driver.jobs.release(job)
+        await self.advance(20_000)
+
+
+UNIQUES: tuple[Any, ...] = (
+    "k1",
+    "k2",
+    {"key": "k3", "mode": "replace"},
+    {"key": "k4", "mode": "queued"},
+    {"key": "k5", "window": "1m"},
+)
