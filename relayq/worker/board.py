@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 
@@ -50,7 +51,8 @@ class Board:
         self._runner, self._shipping, self._bell = runner, shipping, bell
         self._taking = asyncio.Lock()
         self._waiting: deque[Attempt] = deque()
-        self._endings: list[Ending] = []
+        self._ended: list[tuple[Attempt, Report | None]] = []
+        self._gone: list[Attempt] = []
         self._reports: dict[str, Report] = {}
         self.room = Room(capacity(lanes.offer))
         self.held = shipping.held
@@ -84,6 +86,10 @@ class Board:
                 self._set_running(attempt)
             else:
                 self._settle(attempt, never_ran(attempt.admitted, "handback"))
+
+    def stale_in_s(self) -> float:
+        """When the first of those that wait has waited too long."""
+        return self._waiting[0].taken_at + WAIT_MAX_S - time.monotonic() if self._waiting else math.inf
 
     def hand_back_stale(self) -> None:
         """Give back what was fetched ahead and found no room for long: it is better off elsewhere."""
@@ -127,12 +133,12 @@ class Board:
 
     def attempts(self) -> dict[str, int]:
         """Every attempt held: started, waiting, or not yet acknowledged."""
-        held = {job: attempt.admitted.claim.attempt for job, attempt in self.held.items()}
-        return held | {job: report.attempt for job, report in self._reports.items()}
+        reported = {job: report.attempt for job, report in self._reports.items()}
+        return reported | {job: attempt.attempt for job, attempt in self.held.items()}
 
     async def reports(self) -> list[Report]:
         """What the hub has to hear, journaled; an attempt's output goes before its report."""
-        if self._endings:
+        if self._ended:
             await self._journal()
         return [report for job, report in self._reports.items() if self._shipping.is_told(job)]
 
@@ -142,7 +148,7 @@ class Board:
 
     def acknowledged(self, sent: list[Report], words: dict[str, str]) -> list[Attempt]:
         """The hub has these reports; returns the attempts that are over now."""
-        over = []
+        over, self._gone = self._gone, []
         for report in sent:
             job, word = report.job, words.get(report.job)
             if word is None or self._reports.get(job) is not report:
@@ -194,7 +200,7 @@ class Board:
     def _judged(self, claim: Claim) -> Admitted | None:
         verdict = self._admission.judge(claim)
         if isinstance(verdict, Admitted):
-            if self._admission.may_start(verdict):
+            if self._admission.may_start(verdict) and verdict.lane.id in self._lanes.served:
                 return verdict
             verdict = never_ran(verdict, "handback")
         elif verdict.outcome == "refused":
@@ -228,38 +234,40 @@ class Board:
 
     def _settle(self, attempt: Attempt, report: Report | None) -> None:
         """An attempt is over: keep the report for the hub, or forget it when it is not ours any more."""
-        claim = attempt.admitted.claim
         attempt.is_over = True
         if report and report.outcome == "handback":
-            self._reports[claim.job] = report
+            self._reports[attempt.job] = report
         else:
-            done = report is not None and not report.retry and report.outcome != "lost"
-            self._endings.append(
-                Ending(
-                    job=claim.job,
-                    attempt=claim.attempt,
-                    exp_s=attempt.admitted.exp_s,
-                    done=done,
-                    report=report,
-                )
-            )
+            self._ended.append((attempt, report))
         self._bell.ring()
 
     async def _journal(self) -> None:
-        endings, self._endings = self._endings, []
-        unkept = [ending for ending in endings if not self.held[ending.job].is_spawned]
-        self._spool.ended_elsewhere(endings)
+        ended, self._ended = self._ended, []
+        self._spool.ended_elsewhere(_ending_of(attempt, report) for attempt, report in ended)
         try:
-            if unkept:
+            if not all(attempt.is_spawned for attempt, _ in ended):
                 await self._spool.flush()
         except WorkerError as error:
             log.warning("exits are reported without being journaled: %s", error)
-        for ending in endings:
-            if ending.report:
-                self._reports[ending.job] = ending.report
+        for attempt, report in ended:
+            if report:
+                self._reports[attempt.job] = report
             else:
-                self.held.pop(ending.job, None)
-                self._spool.acknowledged([(ending.job, ending.attempt)])
+                self._let_go(attempt)
+
+    def _let_go(self, attempt: Attempt) -> None:
+        """It is not this worker's any more, and nobody waits for a word on it."""
+        if self.held.get(attempt.job) is attempt:
+            del self.held[attempt.job]
+        self._gone.append(attempt)
+        self._spool.acknowledged([(attempt.job, attempt.attempt)])
+
+
+def _ending_of(attempt: Attempt, report: Report | None) -> Ending:
+    done = report is not None and not report.retry and report.outcome != "lost"
+    return Ending(
+        job=attempt.job, attempt=attempt.attempt, exp_s=attempt.admitted.exp_s, done=done, report=report
+    )
 
 
 def _entry_of(one: Admitted) -> OpenAttempt:

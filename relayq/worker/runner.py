@@ -12,6 +12,7 @@ and cancels the task if that has not helped after KILL_S.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import traceback
 from collections.abc import Callable, Mapping
@@ -115,16 +116,17 @@ class Runner:
 
     async def _outcome(self, attempt: Attempt) -> Outcome:
         """Run the job type. Whatever a stranger's code raises fails the attempt and nothing else."""
-        kind = self._types[attempt.spec.type]
         timeout_ms = attempt.spec.timeout_ms
         timer = timeout_ms and asyncio.get_running_loop().call_later(
             timeout_ms / 1000, self._time_out, attempt
         )
         try:
+            kind = self._types[attempt.spec.type]
             kind.check(attempt.spec)
             return await kind.run(attempt)
         except Exception as error:
-            attempt.write("".join(traceback.format_exception(error)).encode(errors="replace"), 2)
+            with contextlib.suppress(OSError):  # the disk may be full
+                attempt.write("".join(traceback.format_exception(error)).encode(errors="replace"), 2)
             return Outcome(ok=False, exit_code=1, reason="exit")
         finally:
             if timer:

@@ -75,6 +75,7 @@ class Worker:
         self._kill = options.kill_on_stop
         self._busy_at = time.monotonic()
         self._stop_by: asyncio.TimerHandle | None = None
+        self._is_assembled = False
 
     async def run(self) -> int:
         """Live, from the lock to the last word."""
@@ -95,7 +96,7 @@ class Worker:
     def stop(self, *, kill: bool = False) -> None:
         """Take nothing new and leave by the deadline; called again, leave now."""
         self._kill = self._kill or kill
-        if self._stop_by:
+        if self._stop_by or not self._is_assembled:
             self._left.set()
             return
         deadline_s = self._config.worker.stop_deadline_ms / 1000
@@ -140,6 +141,7 @@ class Worker:
         self._dialogue.facts = self._facts
         self._dialogue.on_command = self._command
         self._dialogue.on_over = self._tidying.leave
+        self._is_assembled = True
 
     def _admission(self) -> Admission:
         keys = {*self._config.trust_keys, *self._options.trust}
@@ -203,7 +205,9 @@ class Worker:
         await self._dialogue.register()
         log.info("worker ready", extra={"worker": self._dir.name, "session": self._session.id})
         while not self._is_done():
-            await self._bell.wait(min(self._dialogue.pause_s(), self._idle_left_s()))
+            await self._bell.wait(
+                min(self._dialogue.pause_s(), self._board.stale_in_s(), self._idle_left_s())
+            )
             await self._gather()
             self._look_around()
             await self._dialogue.exchange()
