@@ -2,7 +2,7 @@
 
 What does not change (`machine`) is read once. What does (`conditions`, `facts`) is
 read from /proc and /sys in well under a millisecond, so that a heartbeat can
-afford it; on macOS `pmset` and `vm_stat` are asked, some ten milliseconds each.
+afford it; on macOS `pmset`, `ps` and `vm_stat` are asked, some ten milliseconds each.
 Nothing is installed for it, and a file that is missing is only a fact less.
 
 The labels a worker gives itself: `linux` or `mac`, the architecture (`arm64`,
@@ -15,23 +15,23 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relayq.model.needs import Offer
+from relayq.worker.pulse import Pulse
+from relayq.worker.reading import ask, read, subdirectories
 
 if TYPE_CHECKING:
     from relayq.config import WorkerConfig
     from relayq.worker.options import WorkerOptions
 
 ROOT = Path("/")
-ASK_TIMEOUT_S = 10
+UP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # since the machine was switched on
 TOOL_MEMORY_S = 60.0  # a tool installed or removed is noticed after so long
 ARCHITECTURES = {"aarch64": "arm64", "amd64": "x86_64", "armv7l": "armv7", "armv6l": "armv6"}
 CPU_SENSORS = re.compile(r"cpu|soc|x86_pkg|core|k10|zen", re.IGNORECASE)
@@ -110,7 +110,7 @@ def conditions(root: Path = ROOT) -> Conditions:
 
 def facts(directory: Path | str = "~", root: Path = ROOT) -> dict[str, str]:
     """What `relayq workers` shows; disk space is that of the file system of `directory`."""
-    here = machine()
+    here, home = machine(), Path(directory).expanduser()
     battery, degrees = Battery.read(root), temperature(root)
     found = {
         "os": here.os,
@@ -120,13 +120,21 @@ def facts(directory: Path | str = "~", root: Path = ROOT) -> dict[str, str]:
         "gpus": ", ".join(here.gpus),
         "memory_bytes": str(here.memory_bytes),
         "memory_free_bytes": str(memory_free_bytes(root)),
-        "disk_free_bytes": str(disk_free_bytes(Path(directory).expanduser())),
+        "disk_free_bytes": str(disk_bytes(home).free),
+        "disk_bytes": str(disk_bytes(home).total),
+        "uptime_s": f"{time.clock_gettime(UP):.0f}",
         "load": f"{os.getloadavg()[0]:.2f}",
         "temperature_c": "" if degrees is None else f"{degrees:.0f}",
         "battery_percent": "" if battery is None else str(battery.percent),
         "power": "" if battery is None else "battery" if battery.discharging else "mains",
+        **_pulse(root).facts(),
     }
     return {name: text for name, text in found.items() if text}
+
+
+@lru_cache(maxsize=8)
+def _pulse(root: Path) -> Pulse:
+    return Pulse(root)
 
 
 _tools: dict[str, tuple[float, bool]] = {}
@@ -272,38 +280,17 @@ def free_by_vm_stat(text: str) -> int:
     return int(page[1]) * sum(map(int, pages)) if page else 0
 
 
-def disk_free_bytes(directory: Path) -> int:
-    """Space for this user on the file system of the directory."""
+class DiskBytes(NamedTuple):
+    """A file system: its size, and the space left for this user."""
+
+    total: int
+    free: int
+
+
+def disk_bytes(directory: Path) -> DiskBytes:
+    """The file system of the directory; zeros when there is none to ask."""
     try:
-        return shutil.disk_usage(directory).free
+        usage = shutil.disk_usage(directory)
     except OSError:
-        return 0
-
-
-# -- how it is read
-
-
-def read(path: Path) -> str:
-    """The text of a small file without its last newline; "" when it cannot be read."""
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def subdirectories(path: Path) -> Iterator[Path]:
-    """The entries of a directory in /sys, in order; none when there is no such directory."""
-    try:
-        yield from sorted(path.iterdir())
-    except OSError:
-        return
-
-
-def ask(*argv: str) -> str:
-    """What a system program prints; "" when it is missing, fails or hangs."""
-    try:
-        return subprocess.run(
-            argv, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
+        return DiskBytes(0, 0)
+    return DiskBytes(usage.total, usage.free)

@@ -169,6 +169,15 @@ async def test_output_is_kept_in_order_and_by_stream(driver: Driver) -> None:
     ]
 
 
+async def test_each_piece_of_output_says_when_it_came(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await worker.write(job, b"first\n")
+    await driver.advance(MINUTE, tick=False)
+    await worker.write(job, b"second\n", offset=6)
+    first, second = await driver.logs.read(job)
+    assert MINUTE <= second.at_ms - first.at_ms < 2 * MINUTE
+
+
 async def test_output_that_is_sent_twice_is_there_once(driver: Driver) -> None:
     job, worker = await running(driver)
     for _ in range(2):

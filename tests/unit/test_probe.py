@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from relayq.worker import probe
+from relayq.worker import probe, reading
 from relayq.worker.options import WorkerOptions
 from relayq.worker.probe import Battery, Conditions, Machine
 
@@ -217,7 +217,7 @@ def test_a_tool_is_looked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_program_that_hangs_or_is_missing_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "ASK_TIMEOUT_S", 0.1)
-    assert probe.ask("sleep", "100") == ""
-    assert probe.ask("no-such-program") == ""
-    assert probe.ask("echo", "yes") == "yes"
+    monkeypatch.setattr(reading, "ASK_TIMEOUT_S", 0.1)
+    assert reading.ask("sleep", "100") == ""
+    assert reading.ask("no-such-program") == ""
+    assert reading.ask("echo", "yes") == "yes"
