@@ -9,7 +9,7 @@ from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
-from relayq.errors import UsageError
+from relayq.errors import NotFound, UsageError
 from relayq.model.ids import short
 
 if TYPE_CHECKING:
@@ -132,18 +132,27 @@ async def _pour(client: AsyncClient, args: argparse.Namespace, screen: Screen) -
     from relayq.client.wholelog import whole_log
 
     record = await (await client.job(args.id)).info()
-    attempt = args.attempt or record.attempt
-    place = (
-        client.submitter.config.state_dir / "workers" / record.worker / "attempts" / f"{record.id}.{attempt}"
-    )
+    attempt, worker = _attempt_and_worker(record, args.attempt)
+    place = client.submitter.config.state_dir / "workers" / worker / "attempts" / f"{record.id}.{attempt}"
     if place.is_dir():
         for stream, name in ((STDOUT, "out"), (STDERR, "err")):
             if stream == STDERR or not args.stderr:
                 _copy(place / name, stream, screen)
         return
-    async for stream, piece in whole_log(client.pulls, record.id):
+    async for stream, piece in whole_log(client.pulls, record.id, worker=worker, attempt=attempt):
         if stream == STDERR or not args.stderr:
             screen.write(stream, piece)
+
+
+def _attempt_and_worker(record: JobRecord, wanted: int | None) -> tuple[int, str]:
+    """Which attempt's output to show (the last one without a wish), and who ran it."""
+    ran = {attempt.number: attempt.worker for attempt in record.attempts}
+    number = wanted or max(ran, default=0)
+    if number not in ran:
+        raise NotFound(
+            f"job {record.id} has no attempt {number}" if number else f"job {record.id} has not run"
+        )
+    return number, ran[number]
 
 
 def _copy(path: Path, stream: int, screen: Screen) -> None:

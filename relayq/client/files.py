@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relayq.errors import Refused, SpecError
+from relayq.model.parts import check_file_size
 
 if TYPE_CHECKING:
     from relayq.client.dispatch import Dispatcher
@@ -42,14 +43,11 @@ def item_of(path: Path, data: bytes) -> dict[str, Any]:
 
 def read(path: Path) -> bytes:
     """The content of an input file; SpecError for one that cannot be read or is too large."""
-    from relayq.store.blobs import check_size
-
     try:
-        data = path.read_bytes()
+        check_file_size(path.stat().st_size, str(path))
+        return path.read_bytes()
     except OSError as error:
         raise SpecError(f"{path} cannot be read: {error.strerror} (field 'inputs')") from error
-    check_size(data, str(path))
-    return data
 
 
 def write_below(directory: Path, name: str, data: bytes) -> Path:
