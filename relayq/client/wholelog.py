@@ -1,4 +1,4 @@
-"""The whole output of a job: pulled from the disk of the worker that ran it, in pieces."""
+"""The whole output of an attempt: pulled from the disk of the worker that ran it, in pieces."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ PATIENCE_MS = 15_000
 STREAMS = {"o": 1, "e": 2}
 
 
-async def whole_log(pulls: Pulls, job: str) -> AsyncGenerator[tuple[int, bytes], None]:
-    """All output of the last attempt as (stream, bytes).
+async def whole_log(
+    pulls: Pulls, job: str, *, worker: str, attempt: int
+) -> AsyncGenerator[tuple[int, bytes], None]:
+    """All output of an attempt as (stream, bytes), from the worker that ran it.
 
-    NotFound when no worker has it any more, WaitTimeout when the worker does not answer.
+    NotFound when it has it no more, WaitTimeout when it does not answer.
     """
     ticket = secrets.token_hex(8)
-    _require_asked(job, await pulls.ask(job, ticket))
+    _require_asked(job, await pulls.ask(job, ticket, worker=worker, attempt=attempt))
     while pieces := await pulls.take(ticket, PATIENCE_MS):
         for kind, data in pieces:
             if kind in STREAMS:
                 yield STREAMS[kind], data
-            elif data:
-                raise NotFound(
-                    f"the whole output of job {job} cannot be had: {data.decode(errors='replace')}"
-                )
-            else:
+            elif kind == "x" and data:
+                why = data.decode(errors="replace")
+                raise NotFound(f"the whole output of job {job} cannot be had: {why}")
+            elif kind == "x":
                 return
-    raise WaitTimeout(f"the worker that ran job {job} does not answer; `relayq logs` shows what the hub kept")
+    raise WaitTimeout(f"worker {worker} does not answer; `relayq logs` shows what the hub kept of job {job}")
 
 
 def _require_asked(job: str, answer: str) -> None:
