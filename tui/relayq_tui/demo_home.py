@@ -245,13 +245,19 @@ def _offer(machine: Machine) -> dict[str, object]:
 
 
 def _facts(machine: Machine) -> dict[str, str]:
-    return {
-        "version": "0.1.0", "system": "Darwin 24.5" if "mac" in machine.labels else "Linux 6.6",
-        "model": machine.model, "load": f"{machine.cpu * machine.cpus:.1f}",
-        "memory_free": str(int(machine.memory_gib * (1 - machine.memory) * (1 << 30))),
-        "temperature": "" if machine.celsius is None else f"{machine.celsius:.0f}",
-        "throttled": "no", "disk": "61%", "power": "mains", "latency_ms": "3",
+    """As relayq/worker/probe.py would tell them."""
+    size = machine.memory_gib << 30
+    facts = {
+        "version": "0.1.0", "python": "3.11.7", "kill_level": "subreaper", "rtt_ms": "3.1", "power": "mains",
+        "os": "macOS" if "mac" in machine.labels else "Linux", "arch": "arm64", "model": machine.model,
+        "cpus": str(machine.cpus), "load": f"{machine.cpu * machine.cpus:.2f}",
+        "cpu_percent": f"{machine.cpu * 100:.0f}", "memory_bytes": str(size),
+        "memory_free_bytes": str(int(size * (1 - machine.memory))), "disk_bytes": str(64 << 30),
+        "disk_free_bytes": str(25 << 30), "uptime_s": str(machine.up_min * 60), "throttled": "no",
+        "received_bps": "2100000", "sent_bps": "300000",
+        "temperature_c": "" if machine.celsius is None else f"{machine.celsius:.0f}",
     }  # fmt: skip
+    return {name: text for name, text in facts.items() if text}
 
 
 def samples(machine: Machine, now_ms: int, dice: random.Random, count: int = 60) -> Iterator[Sample]:

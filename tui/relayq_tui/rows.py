@@ -98,6 +98,11 @@ class WorkerRow:
     last24: tuple[int, int] = (0, 0)
     history: tuple[Sample, ...] = ()
 
+    @property
+    def id(self) -> str:
+        """What the cursor stands on."""
+        return self.name
+
 
 @dataclass(slots=True, frozen=True)
 class EventRow:
