@@ -77,6 +77,15 @@ async def test_a_job_that_nobody_started_before_its_deadline_expires(driver: Dri
     assert await driver.state(started) == "RUNNING"
 
 
+async def test_a_job_that_was_started_and_handed_back_does_not_expire(driver: Driver) -> None:
+    job = await driver.submit(deadline="30s")
+    worker = await driver.worker()
+    await worker.claim()
+    await worker.report(job, "handback")
+    await driver.advance(30_000)
+    assert await driver.state(job) == "RUNNABLE"
+
+
 # -- unique keys
 
 

@@ -263,7 +263,8 @@ def dependencies(snap: Snapshot) -> Iterator[str]:
             yield f"{job} has ended and its dependents are never told"
         waits.update(entry.split(" ")[0] for entry in entries)
     for job, record in snap.jobs.items():
-        if record["s"] == "P" and number(record, "d") != waits[job]:
+        # a job that ended early and runs again stands in lists that it does not wait for any more
+        if record["s"] == "P" and "d" in record and number(record, "d") != waits[job]:
             yield f"{job} waits for {number(record, 'd')} jobs, and {waits[job]} know of it"
         if record["s"] in "RNU" and number(record, "d") > 0:
             yield f"{job} is {record['s']} with {record['d']} open dependencies"

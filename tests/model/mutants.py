@@ -1,0 +1,224 @@
+"""Break the library on purpose, one line at a time, and see that the suite notices.
+
+`python -m tests.model.mutants [--sample N] [--seed S] [NAME...]` puts each mutant into
+a fresh interpreter (tests/model/mutated.py loads it into the test's server), runs the
+part of the suite that should kill it, and prints which survive; it exits with 1 if any does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from relayq.store import scripts
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGIN = "tests.model.mutated"
+VARIABLE = "RELAYQ_TEST_MUTANT"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One wrong line: `before` stands once in the file, `after` takes its place; `suite` should notice."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    suite: str
+
+    def apply(self, parts: dict[str, str]) -> dict[str, str]:
+        """The library with this mistake in it."""
+        text = parts[self.file]
+        assert text.count(self.before) == 1, f"{self.name}: {text.count(self.before)} places in {self.file}"
+        return {**parts, self.file: text.replace(self.before, self.after)}
+
+
+MUTANTS = (
+    # submit
+    Mutant("duplicate taken", "submit.lua", "'j:' .. job.i) == 1", "'j:' .. job.i) == 2", "submit"),
+    Mutant("full hub takes jobs", "submit.lua", "if refusal then return refusal end", "", "submit"),
+    Mutant("too many lanes", "submit.lua", "if count > R.lanes_left(x)", "if count > 512", "submit"),
+    Mutant(
+        "begun array replaced",
+        "submit.lua",
+        "and (tonumber(j[2]) or 0) == 0",
+        "",
+        "submit",
+    ),
+    Mutant(
+        "other indices waited for", "submit.lua", "if tonumber(size) ~= job.n or", "if false and", "arrays"
+    ),
+    Mutant("key kept", "finish.lua", "if j[2] then R.unique_ended", "if false then R.unique_ended", "submit"),
+    Mutant("window never ends", "unique.lua", "tonumber(free) <= x.now", "tonumber(free) <= 0", "submit"),
+    Mutant("own window refuses", "control.lua", "holder and holder ~= id", "holder", "submit"),
+    # dependencies
+    Mutant("fan-out counts twice", "fan_out.lua", "'d', -1)", "'d', -2)", "submit"),
+    Mutant("any failure will do", "fan_out.lua", "return state == 'F'", "return state ~= 'S'", "submit"),
+    Mutant("fan-out stops early", "sync.lua", "if call('LLEN', x.P .. 'fan') > 0", "if false", "submit"),
+    Mutant("told after a forced run", "fan_out.lua", "or not j[2] then", "then", "submit"),
+    # reports
+    Mutant("no fence by attempt", "report.lua", "tonumber(j[2]) ~= report.attempt or", "", "outcomes"),
+    Mutant("no fence by session", "report.lua", "or j[3] ~= session then", "then", "outcomes"),
+    Mutant("late success lost", "report.lua", "if j[5] and", "if false and", "outcomes"),
+    Mutant("late failure counts", "report.lua", "if j[5] and report.outcome == 'ok'", "if j[5]", "outcomes"),
+    Mutant("crash uses an attempt", "report.lua", "- (tonumber(j[2]) or 0) -", "-", "outcomes"),
+    Mutant("hand-back uses an attempt", "report.lua", "'v', 1)", "'v', 0)", "outcomes"),
+    Mutant("cancel forgotten at the end", "report.lua", "if asked or outcome", "if outcome", "outcomes"),
+    Mutant("limit kept by a retry", "report.lua", "  R.free_limits(x, R.lane(x, j[5]), id)\n", "", "sync"),
+    Mutant(
+        "backoff not capped",
+        "report.lua",
+        "math.min(report.cap or 0,",
+        "math.max(report.cap or 0,",
+        "outcomes",
+    ),
+    # cancel
+    Mutant(
+        "cancel flag not set",
+        "control.lua",
+        "  call('HSET', x.P .. 'j:' .. id, 'cx', '1')\n  R.event",
+        "  R.event",
+        "outcomes",
+    ),
+    Mutant(
+        "cancel order not repeated",
+        "letters.lua",
+        "call('SADD', x.P .. 'fl:'",
+        "call('SREM', x.P .. 'fl:'",
+        "outcomes",
+    ),
+    # lost and found
+    Mutant("lost job still held", "lose.lua", "    R.leave(x, id, 'N')\n", "", "outcomes"),
+    Mutant("orders of the dead kept", "letters.lua", "'c' .. id, 'w' .. id)", "'c' .. id)", "control"),
+    Mutant("no grace", "lose.lua", "math.max(MINUTE,", "math.min(0,", "outcomes"),
+    Mutant("endless grace", "lose.lua", "math.min(10 * MINUTE,", "math.max(10 * MINUTE,", "outcomes"),
+    Mutant("one crash too many", "lose.lua", "crashes >= CRASH_LIMIT", "crashes > CRASH_LIMIT", "outcomes"),
+    Mutant("limit kept by the lost", "lose.lua", "  R.free_limits(x, facts, id)\n", "", "outcomes"),
+    Mutant("anybody adopts", "register.lua", "== name and (j.s", "and (j.s", "outcomes"),
+    Mutant("adopted beyond the limit", "register.lua", "if why == 'limit' then", "if false then", "outcomes"),
+    Mutant("adopted from its runner", "register.lua", "(j.s == 'U' or j.ls)", "true", "machine"),
+    Mutant("crash stays after adoption", "register.lua", "'c', -1)", "'c', 0)", "outcomes"),
+    Mutant("live name taken", "register.lua", "and R.online(x, old) then", "and false then", "sync"),
+    # sync
+    Mutant(
+        "lost claim not sent again",
+        "sync.lua",
+        "if request.held[id] ~= attempt then",
+        "if false then",
+        "sync",
+    ),
+    Mutant("gone not named", "sync.lua", "gone[#gone + 1] = id end", "end", "sync"),
+    Mutant("room offered twice", "sync.lua", "  call('HDEL', x.P .. 'w:' .. session, 'fr')", "", "sync"),
+    Mutant(
+        "idle room not checked",
+        "ready.lua",
+        "if covers(free, cost) then return",
+        "if true then return",
+        "sync",
+    ),
+    Mutant("preference ignored", "ready.lua", "(cost.w or 0) <= age", "true", "sync"),
+    Mutant(
+        "pushed from a paused queue",
+        "ready.lua",
+        "'paused', facts.q) == 1",
+        "'paused', facts.q) == 2",
+        "sync",
+    ),
+    Mutant("limit ignored", "limits.lua", "'lim:' .. name) >= most", "'lim:' .. name) > most", "sync"),
+    Mutant(
+        "rate ignored",
+        "limits.lua",
+        "if wait > 0 then return math.ceil",
+        "if false then return math.ceil",
+        "sync",
+    ),
+    Mutant("limit kept at the end", "finish.lua", "    R.free_limits(x, facts, id)\n", "", "sync"),
+    Mutant(
+        "priority upside down",
+        "prelude.lua",
+        "ready - (tonumber(priority)",
+        "ready + (tonumber(priority)",
+        "sync",
+    ),
+    Mutant("order of a batch lost", "prelude.lua", "x.moment + 0.001", "x.moment", "sync"),
+    Mutant("counter drifts", "prelude.lua", "(x.counts[from] or 0) - 1", "(x.counts[from] or 0)", "sync"),
+    # logs
+    Mutant("log offset not checked", "logs.lua", "have[chunk[3]] - chunk[4]", "0", "control"),
+    Mutant("log not fenced", "logs.lua", "or tonumber(j[2]) ~= attempt or", "or", "control"),
+    Mutant("end not told", "finish.lua", "  R.log_end(x, id, to, reason, exit)\n", "", "control"),
+    Mutant("old end told again", "control.lua", "  R.log_reopen(x, id)\n", "", "control"),
+    Mutant("log not trimmed", "logs.lua", "if kept > most then", "if false then", "control"),
+    # time
+    Mutant("started job expires", "tick.lua", "and not j[2] and not j[4]", "and not j[4]", "submit"),
+    Mutant("begun array expires", "tick.lua", "and not j[2] and not j[4]", "and not j[2]", "arrays"),
+    Mutant(
+        "due job waits for a tick", "tick.lua", "then return R.promote(x) end", "then return end", "submit"
+    ),
+    Mutant("bytes not given back", "tick.lua", "- (tonumber(j[2]) or 0)", "", "control"),
+    Mutant("lane not back", "lanes.lua", "if text then R.add_lane", "if false then R.add_lane", "submit"),
+    # arrays
+    Mutant("alive miscounted", "array.lua", "call('HINCRBY', key, 'nR', -1)", "", "arrays"),
+    Mutant("sequence runs on", "array.lua", "    if letter == 'S' then\n", "    if true then\n", "arrays"),
+    Mutant("index told twice", "array.lua", "if ended or code ~= 0 then return end", "", "arrays"),
+    Mutant("followers not told", "finish.lua", "then R.array_over(x, id) end", "then end", "arrays"),
+    Mutant("success runs again", "array.lua", "math.floor(byte / 16) ~= CODES.S and", "", "arrays"),
+)
+
+
+def survives(mutant: Mutant) -> bool:
+    """Whether the suite that should notice does not. A suite that cannot run at all is an error."""
+    target = (
+        "tests/model/test_machine.py"
+        if mutant.suite == "machine"
+        else f"tests/integration/test_library_{mutant.suite}.py"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", PLUGIN, "-p", "no:cacheprovider", target],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: mutant.name},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f"{mutant.name}: the suite did not run\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+    return run.returncode == 0
+
+
+def named(name: str) -> Mutant:
+    """The mutant with this name."""
+    return next(mutant for mutant in MUTANTS if mutant.name == name)
+
+
+def sample(count: int, seed: int) -> list[Mutant]:
+    """So many of them, by chance."""
+    return random.Random(seed).sample(MUTANTS, count)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Try mutants and say which survive."""
+    parser = argparse.ArgumentParser(prog="python -m tests.model.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="only N of them")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which N")
+    asked = parser.parse_args(words)
+    chosen = sample(asked.sample, asked.seed) if asked.sample else list(MUTANTS)
+    if asked.names:
+        chosen = [named(name) for name in asked.names]
+    alive = []
+    for mutant in chosen:
+        alive += [mutant] if survives(mutant) else []
+        print(f"{'SURVIVES' if mutant in alive else 'killed  '}  {mutant.name}", flush=True)
+    print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants of {scripts.LIBRARY} are killed")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
