@@ -45,11 +45,13 @@ class Attempt:
         "cost",
         "has_place",
         "has_stdin",
+        "is_adopted",
         "is_ok",
         "is_over",
         "is_running",
         "is_spawned",
         "measured_ms",
+        "outputs",
         "place",
         "progress",
         "spec",
@@ -63,6 +65,8 @@ class Attempt:
         self.place = place
         self.asked = ""
         self.has_place = self.has_stdin = False
+        self.is_adopted = False
+        self.outputs: tuple[tuple[str, str, int], ...] = ()
         self.is_running = self.is_over = self.is_spawned = self.is_ok = False
         self.progress: tuple[float | None, str] | None = None
         self.measured_ms: float | None = None

@@ -14,6 +14,7 @@ import logging
 import math
 import time
 from collections import deque
+from dataclasses import replace
 
 from relayq.errors import WorkerError
 from relayq.model.needs import capacity
@@ -72,6 +73,7 @@ class Board:
     def adopt(self, admitted: Admitted) -> Attempt:
         """Hold an attempt that was running before this worker started."""
         attempt = self._runner.make(admitted, self._lanes.cost(admitted.lane))
+        attempt.is_adopted = True
         self.held[admitted.claim.job] = attempt
         self._set_running(attempt)
         return attempt
@@ -113,6 +115,8 @@ class Board:
         if not attempt.asked:
             self._lanes.ended(attempt.admitted.lane.id, run_ms)
         report = report_of(attempt.admitted, outcome, attempt.asked, int(run_ms))
+        if attempt.outputs and report.outcome == "ok":
+            report = replace(report, outputs=attempt.outputs)
         self._settle(attempt, None if attempt.asked == GONE else report)
         if self._waiting:
             self.start_waiting()
@@ -153,6 +157,10 @@ class Board:
             job, word = report.job, words.get(report.job)
             if word is None or self._reports.get(job) is not report:
                 continue
+            if word == "files":
+                del self._reports[job]
+                self._runner.keep_files_again(report, self.replay)
+                continue
             if word == "stale":
                 log.info("report came too late", extra={"job": job, "attempt": report.attempt})
             del self._reports[job]
@@ -163,8 +171,9 @@ class Board:
         return over
 
     def replay(self, report: Report) -> None:
-        """Tell what was not acknowledged when this worker last ended."""
+        """Tell what was not acknowledged before."""
         self._reports[report.job] = report
+        self._bell.ring()
 
     def unclaimed(self) -> dict[str, int]:
         """What is free when everything that waits is taken off."""

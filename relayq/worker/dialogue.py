@@ -46,6 +46,7 @@ class Dialogue:
         self.took_nothing = False
         self.facts: Callable[[], dict[str, str]] = dict
         self.on_command: Callable[[str], None] = lambda _: None
+        self.on_pull: Callable[[Letter], None] = lambda _: None
         self.on_over: Callable[[list[Attempt]], None] = lambda _: None
 
     async def register(self) -> None:
@@ -170,6 +171,8 @@ class Dialogue:
                 self._board.end(letter.job, CANCELLED)
             case "watch":
                 self._shipping.watch(letter.job)
+            case "pull":
+                self.on_pull(letter)
             case "wake":
                 self._ring_in(letter.delay_ms / 1000)
             case word:

@@ -35,7 +35,12 @@ def never_ran(admitted: Admitted, word: str) -> Report:
     return Report(job=admitted.claim.job, attempt=admitted.claim.attempt, outcome=word)
 
 
-_WORDS = {CANCELLED: "cancelled", TIMEOUT: "timeout", STOPPED: "handback"} | dict.fromkeys(LOST, "lost")
+_WORDS = {
+    CANCELLED: "cancelled",
+    TIMEOUT: "timeout",
+    STOPPED: "handback",
+    "refused": "refused",
+} | dict.fromkeys(LOST, "lost")
 
 
 def _report(admitted: Admitted, outcome: Outcome, word: str, reason: str, run_ms: int) -> Report:

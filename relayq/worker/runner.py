@@ -16,13 +16,17 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from relayq.errors import NotFound, Refused, RelayQError
 from relayq.plugins import JobType, Outcome
+from relayq.store.records import Report
 from relayq.worker import environment
 from relayq.worker.admission import Admitted
 from relayq.worker.attempt import Attempt
 from relayq.worker.ending import TIMEOUT
+from relayq.worker.files import Files
 from relayq.worker.keeping import Exited, KeeperClient
 
 log = logging.getLogger("relayq.worker")
@@ -39,12 +43,14 @@ class Runner:
         self,
         *,
         keeper: KeeperClient,
+        files: Files,
         types: dict[str, JobType],
         session: str,
         nice: int,
         places: str,
     ) -> None:
-        self._keeper, self._types, self._session = keeper, types, session
+        self._keeper, self._files = keeper, files
+        self._types, self._session = types, session
         self._nice, self._places = nice, places
         self._env = environment.inherited()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -83,6 +89,11 @@ class Runner:
         for task in list(self._tasks.values()):
             task.cancel()
 
+    def keep_files_again(self, report: Report, then: Callable[[Report], None]) -> None:
+        """The hub has lost the files of this report: put them once more, `then` tell it again."""
+        assert self._group
+        self._group.create_task(self._keep_again(report, then))
+
     # -- the host of an attempt
 
     async def spawn(self, attempt: Attempt, argv: list[str], env: Mapping[str, str], cwd: str) -> Outcome:
@@ -103,6 +114,14 @@ class Runner:
 
     # -- inside
 
+    async def _keep_again(self, report: Report, then: Callable[[Report], None]) -> None:
+        place = f"{self._places}/{report.job}.{report.attempt}"
+        try:
+            then(await self._files.keep_again(place, report))
+        except (RelayQError, OSError) as error:
+            log.warning("files are lost: %s", error, extra={"job": report.job})
+            then(replace(report, outputs=()))
+
     async def _run(self, attempt: Attempt) -> None:
         try:
             outcome = await self._outcome(attempt)
@@ -121,16 +140,30 @@ class Runner:
             timeout_ms / 1000, self._time_out, attempt
         )
         try:
-            kind = self._types[attempt.spec.type]
-            kind.check(attempt.spec)
-            return await kind.run(attempt)
+            return await self._run_type(attempt)
+        except RelayQError as error:
+            _complain(attempt, f"relayq: {error}\n")
+            reason = "refused" if isinstance(error, Refused) else "exit"
+            return Outcome(ok=False, exit_code=error.exit_code, reason=reason)
         except Exception as error:
-            with contextlib.suppress(OSError):  # the disk may be full
-                attempt.write("".join(traceback.format_exception(error)).encode(errors="replace"), 2)
+            _complain(attempt, "".join(traceback.format_exception(error)))
             return Outcome(ok=False, exit_code=1, reason="exit")
         finally:
             if timer:
                 timer.cancel()
+
+    async def _run_type(self, attempt: Attempt) -> Outcome:
+        spec = attempt.spec
+        kind = self._types.get(spec.type)
+        if kind is None:
+            raise NotFound(f"job type {spec.type!r} is not installed here any more")
+        kind.check(spec)
+        if spec.inputs and not attempt.is_adopted:
+            await self._files.bring(attempt)
+        outcome = await kind.run(attempt)
+        if spec.outputs and outcome.ok and not attempt.asked:
+            attempt.outputs = await self._files.keep(attempt)
+        return outcome
 
     def _time_out(self, attempt: Attempt) -> None:
         """The keeper keeps the time of commands."""
@@ -175,6 +208,11 @@ def _is_cancelled() -> bool:
     """Was this task cancelled from outside, or did a job type raise CancelledError by itself?"""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _complain(attempt: Attempt, text: str) -> None:
+    with contextlib.suppress(OSError):  # the disk may be full
+        attempt.write(text.encode(errors="replace"), 2)
 
 
 def _outcome_of(attempt: Attempt, exited: Exited) -> Outcome:

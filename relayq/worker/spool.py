@@ -203,6 +203,7 @@ _REPORT_FIELDS = (
     "backoff_ms",
     "backoff_cap_ms",
     "run_ms",
+    "outputs",
 )
 
 
@@ -217,4 +218,6 @@ def _unpack(packed: bytes | None) -> Report | None:
     if packed is None:
         return None
     head, _, result = packed.partition(b"\n")
-    return Report(**dict(zip(_REPORT_FIELDS, json.loads(head), strict=True)), result=result)
+    fields = dict(zip(_REPORT_FIELDS, json.loads(head), strict=True))
+    fields["outputs"] = tuple(tuple(output) for output in fields["outputs"])
+    return Report(**fields, result=result)

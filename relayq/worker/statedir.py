@@ -6,6 +6,7 @@
         spool.db    spool.py
         keeper.*    keeper.py
         attempts/<job>.<attempt>/   out, err, work/ and what else an attempt needs
+        files/      inputs of jobs, by digest
 
 The log of an attempt stays here for its retention, and so does the work directory of
 a failed one. What left nothing worth keeping is removed at once.
@@ -34,6 +35,7 @@ class StateDir:
         self.name = name
         self.path = private_dir(root / "workers" / name)
         self.attempts = private_dir(self.path / "attempts")
+        self.files = private_dir(self.path / "files")
         self.spool = self.path / "spool.db"
 
     @contextmanager
@@ -69,13 +71,20 @@ class StateDir:
         elif not _removed_quickly(place):
             shutil.rmtree(place, ignore_errors=True)
 
-    def prune(self, keep_ms: int) -> None:
-        """Remove what has been kept for its time."""
+    def prune(self, keep_ms: int, held: set[str]) -> None:
+        """Remove what has been kept for its time; `held` are the keys of attempts that are not over."""
         limit = time.time() - keep_ms / 1000
-        for entry in os.scandir(self.attempts):
+        for path in (*self.attempts.iterdir(), *self.files.iterdir()):
             with contextlib.suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_mtime < limit:
-                    shutil.rmtree(entry.path, ignore_errors=True)
+                if path.name not in held and path.lstat().st_mtime < limit:
+                    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
 
 
 def _said_something(place: str) -> bool:

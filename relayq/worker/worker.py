@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from relayq import __version__, plugins
 from relayq.config import Config
 from relayq.errors import HubError, RelayQError
-from relayq.store.records import Registration
+from relayq.store.records import Letter, Registration
 from relayq.trust.keys import owner_key
 from relayq.worker import probe
 from relayq.worker.admission import Admission
@@ -38,11 +38,13 @@ from relayq.worker.board import Board
 from relayq.worker.demand import GATHER_S
 from relayq.worker.dialogue import Dialogue
 from relayq.worker.ending import STOPPED
+from relayq.worker.files import Files
 from relayq.worker.gate import QUIET, STOPPING, Gate
 from relayq.worker.keeping import KeeperClient
 from relayq.worker.lanes import LaneBook
 from relayq.worker.mailbox import read_mail
 from relayq.worker.options import WorkerOptions
+from relayq.worker.pouring import pour
 from relayq.worker.runner import KILL_S, Runner
 from relayq.worker.session import Session
 from relayq.worker.shipping import Shipping
@@ -120,6 +122,7 @@ class Worker:
         )
         self._runner = Runner(
             keeper=self._keeper,
+            files=Files(self._session, self._dir.files),
             types=loaded.types,
             session=self._session.id,
             nice=config.worker.nice,
@@ -182,8 +185,9 @@ class Worker:
         """Run until it is time to leave, then leave."""
         async with asyncio.TaskGroup() as group:
             self._runner.enter(group, self._board.ended)
+            self._dialogue.on_pull = lambda letter: self._pour(group, letter)
             await adopt(self._board, self._spool, self._keeper, self._dir.attempts)
-            servants = [
+            self._servants = [
                 group.create_task(read_mail(self._session, self._dialogue.deliver)),
                 group.create_task(self._runner.hear_keeper()),
                 group.create_task(self._shipping.watch_files()),
@@ -196,7 +200,7 @@ class Worker:
             await asyncio.wait([talk])
             await self._leave()
             self._runner.leave()
-            for servant in servants:
+            for servant in self._servants:
                 servant.cancel()
 
     async def _converse(self) -> None:
@@ -237,10 +241,16 @@ class Worker:
             return math.inf
         return self._busy_at + self._options.idle_exit_s - time.monotonic()
 
+    def _pour(self, group: asyncio.TaskGroup, letter: Letter) -> None:
+        """Somebody wants a whole log."""
+        pouring = group.create_task(pour(self._session, self._dir.attempts, letter))
+        self._servants = [servant for servant in self._servants if not servant.done()] + [pouring]
+
     async def _prune(self) -> None:
         while True:
             await self._spool.prune(int(time.time()))
-            await asyncio.to_thread(self._dir.prune, self._config.worker.keep_workdir_ms)
+            held = {attempt.key for attempt in self._board.held.values()}
+            await asyncio.to_thread(self._dir.prune, self._config.worker.keep_workdir_ms, held)
             await asyncio.sleep(PRUNE_S)
 
     def _command(self, word: str) -> None:
