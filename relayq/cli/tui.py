@@ -5,9 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
 from relayq.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from relayq_tui.feed import Feed
+
+    from relayq.config import Config
 
 THEMES = ("dark", "light", "ansi", "mono")
 
@@ -24,11 +32,37 @@ def run(args: argparse.Namespace) -> int:
     """Show the screens until the person leaves."""
     _check_terminal()
     from relayq_tui.app import Options, RelayQApp
-    from relayq_tui.demo import DemoFeed
 
-    options = Options(theme=_theme(args), ascii=args.ascii, read_only=args.read_only)
-    RelayQApp(DemoFeed(is_live=True), options).run()
-    return OK
+    from relayq.config import load
+
+    config = load({"hub.url": args.url, "hub.fleet": args.fleet})
+    options = Options(
+        theme=_theme(args),
+        ascii=args.ascii,
+        read_only=args.read_only,
+        cache=None if args.demo else _cache(config),
+    )
+    app = RelayQApp(_feed(args, config), options)
+    app.run()
+    return app.return_code or OK
+
+
+def _feed(args: argparse.Namespace, config: Config) -> Feed:
+    if args.demo:
+        from relayq_tui.demo import DemoFeed
+
+        return DemoFeed(is_live=True)
+    from relayq_tui.hubfeed import HubFeed
+
+    return HubFeed(config)
+
+
+def _cache(config: Config) -> Path:
+    """One file for each fleet and address."""
+    import hashlib
+
+    name = hashlib.sha256(f"{config.url} {config.fleet}".encode()).hexdigest()[:16]
+    return config.cache_dir / f"tui-{name}.json"
 
 
 def _check_terminal() -> None:

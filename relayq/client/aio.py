@@ -22,6 +22,7 @@ from relayq.config import load
 from relayq.errors import NotFound
 from relayq.model.job import JobSpec
 from relayq.store.blobs import Blobs, Pulls
+from relayq.store.bulk import Bulk
 from relayq.store.hub import Hub, connect
 from relayq.store.jobs import Jobs, Queues
 from relayq.store.logs import Logs
@@ -37,6 +38,7 @@ class AsyncClient:
     """
 
     jobs: Jobs
+    bulk: Bulk
     queues: Queues
     logs: Logs
     workers: Workers
@@ -65,6 +67,7 @@ class AsyncClient:
         self._hub: Hub = await connect(self.submitter.url, self.submitter.fleet)
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
         self.logs, self.workers = Logs(self._hub), Workers(self._hub)
+        self.bulk = Bulk(self._hub, self.jobs)
         self.blobs, self.pulls = Blobs(self._hub), Pulls(self._hub)
         self._follower = Follower(self._hub, self.submitter.tend)
         return self

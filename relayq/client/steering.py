@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from relayq.errors import NotFound, RelayQError, UsageError
@@ -20,9 +20,10 @@ from relayq.model.ids import short
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
+    from relayq.model.job import JobSpec
 
 GRACE_S = 5.0
-PORTION = 500
+PORTION = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,36 +172,68 @@ def _left(word: str) -> str:
         "not-held": "is not held",
         "not-ended": "has not ended",
         "unique": f"has its unique key taken by {short(detail)}",
+        "unique-moved": "has a unique key: cancel it and submit it again",
     }.get(head, word)
 
 
 async def _portion(client: AsyncClient, order: Order, ids: Sequence[str]) -> list[str]:
-    return [await _one(client, order, one) for one in ids]
-
-
-async def _one(client: AsyncClient, order: Order, one: str) -> str:
     match order.verb:
-        case "cancel":
-            return await client.jobs.cancel(one, who="tui", why=order.why)
-        case "hold":
-            return await client.jobs.hold(one)
-        case "release":
-            return await client.jobs.release(one)
+        case "cancel" | "hold" | "release" | "forget":
+            return await client.bulk.steer(order.verb, ids, why=f"tui {order.why}".strip())
         case "reprioritise":
-            return await client.jobs.reprioritise(one, int(order.value))
+            return await client.bulk.steer(order.verb, ids, value=int(order.value))
         case "retry":
-            return await _retry(client, one)
-        case "pause" | "resume":
-            await (client.queues.pause(one) if order.verb == "pause" else client.queues.resume(one))
-            return order.verb + "d"
+            return await _retry(client, ids)
+        case "move":
+            return [await _move(client, job, order.value) for job in ids]
+    return [await _one(client, order.verb, name) for name in ids]
+
+
+async def _one(client: AsyncClient, verb: str, name: str) -> str:
+    """What is ordered of queues and workers."""
+    match verb:
+        case "pause":
+            await client.queues.pause(name)
+            return "paused"
+        case "resume":
+            await client.queues.resume(name)
+            return "resumed"
         case "quiet" | "stop" | "unquiet":
-            word = "resume" if order.verb == "unquiet" else order.verb
-            return "told" if await client.workers.command(one, word) else "unknown"
-    raise UsageError(f"nothing is known about how to {order.verb} a job")
+            word = "resume" if verb == "unquiet" else verb
+            return "told" if await client.workers.command(name, word) else "unknown"
+    raise UsageError(f"nothing is known about how to {verb} a job")
 
 
-async def _retry(client: AsyncClient, job: str) -> str:
-    try:
-        return await client.retry(job)
-    except NotFound:
-        return "unknown"
+async def _retry(client: AsyncClient, ids: Sequence[str]) -> list[str]:
+    """Each retry needs a signature of its own, and for that what became of the job."""
+    records = {record.id: record for record in await client.bulk.rows(ids)}
+    ops = [client.submitter.sign_retry(record) for record in records.values()]
+    words = dict(zip(records, await client.bulk.retry(list(records), ops), strict=True))
+    return [words.get(job, "unknown") for job in ids]
+
+
+async def _move(client: AsyncClient, job: str, worker: str) -> str:
+    """A job cannot be changed, for it is signed: another one takes its place.
+
+    The old one is held first, so that no worker takes it meanwhile.
+    """
+    spec = await spec_of_job(client, job)
+    if spec.unique is not None:
+        return "unique-moved"
+    word = await client.jobs.hold(job)
+    if word != "held":
+        return word
+    await client.submit(replace(spec, needs=spec.needs._replace(host=worker)))
+    await client.jobs.cancel(job, who="tui", why=f"moved to {worker}")
+    return "moved"
+
+
+async def spec_of_job(client: AsyncClient, job: str) -> JobSpec:
+    """The spec of a job in the hub, secrets and all; for submitting it again."""
+    from relayq.client.glance import glance
+
+    record = await client.jobs.record(job)
+    spec = glance(record.envelope) if record else None
+    if spec is None:
+        raise NotFound(f"job {short(job)} is not in the hub (any more), or its spec cannot be read")
+    return spec

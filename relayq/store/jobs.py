@@ -19,6 +19,7 @@ from relayq.store.wire import submit_args
 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
+COUNTED = ("in", "S", "F", "C", "K", "E")
 
 
 class Jobs:
@@ -48,20 +49,20 @@ class Jobs:
     async def cancel(self, job: str, *, who: str = "", why: str = "") -> str:
         """`cancelled`, `asked` (it runs: its worker is told), `ended:<state>` or `unknown`."""
         detail = " ".join(part for part in (who, why) if part) or "cancelled"
-        return _state_word(await self._hub.run("cancel", {"id": job, "why": detail[:64]}))
+        return state_word(await self._hub.run("cancel", {"id": job, "why": detail[:64]}))
 
     async def hold(self, job: str) -> str:
         """`held`, `running`, `ended:<state>` or `unknown`."""
-        return _state_word(await self._hub.run("hold", {"id": job}))
+        return state_word(await self._hub.run("hold", {"id": job}))
 
     async def release(self, job: str) -> str:
         """`released`, `not-held`, `ended:<state>` or `unknown`."""
-        return _state_word(await self._hub.run("release", {"id": job}))
+        return state_word(await self._hub.run("release", {"id": job}))
 
     async def reprioritise(self, job: str, priority: int) -> str:
         """`done`, `running`, `ended:<state>` or `unknown`."""
         check_int(priority, "priority", -MAX_PRIORITY, MAX_PRIORITY)
-        return _state_word(await self._hub.run("reprioritise", {"id": job, "priority": priority}))
+        return state_word(await self._hub.run("reprioritise", {"id": job, "priority": priority}))
 
     async def retry(self, job: str, op: bytes) -> str:
         """Run a finished job again with a signed op: `retried`, `not-ended`, `unique:<id>` or `unknown`."""
@@ -158,11 +159,20 @@ class Queues:
             raise SpecError(f"weight {weight} is out of range: 0.01 to 100 (queue '{queue}')")
         await self._hub.run("weight", {"queue": queue, "weight": weight})
 
-    async def list(self) -> list[QueueInfo]:
-        """Every queue that has a lane, is paused or has a weight."""
-        stats = await self.stats()
-        names = {name for _, name, _, _ in stats["lanes"]} | set(stats["paused"]) | set(stats["weights"])
-        return [_queue(name, stats) for name in sorted(names)]
+    async def minutes(self, now_ms: int, count: int) -> list[dict[str, int]]:
+        """What was counted in each of the last minutes, oldest first: `in`, a letter for each final state."""
+        last = now_ms // 60_000
+        days: dict[int, list[str]] = {}
+        for minute in range(last - count + 1, last + 1):
+            days.setdefault(minute // 1440, []).extend(f"{minute % 1440}:{what}" for what in COUNTED)
+        values: list[int] = []
+        for day, names in days.items():
+            reply = await self._hub.link.call("HMGET", self._hub.keys.of("hs", str(day)), *names)
+            values += [int(value or 0) for value in reply]
+        width = len(COUNTED)
+        return [
+            dict(zip(COUNTED, values[at : at + width], strict=True)) for at in range(0, len(values), width)
+        ]
 
     async def stats(self) -> dict[str, Any]:
         """Counters by state, today's totals, lanes, memory and the number of workers online."""
@@ -180,6 +190,12 @@ class Queues:
             "today": {name: int(value) for name, value in decode.fields(today).items() if ":" not in name},
         }
 
+    async def list(self) -> list[QueueInfo]:
+        """Every queue that has a lane, is paused or has a weight."""
+        stats = await self.stats()
+        names = {name for _, name, _, _ in stats["lanes"]} | set(stats["paused"]) | set(stats["weights"])
+        return [_queue(name, stats) for name in sorted(names)]
+
 
 def submit_words(reply: list[Any]) -> list[str]:
     """What `submit` answered, a word a job; HubFull or SpecError when it took nothing at all."""
@@ -195,7 +211,7 @@ def submit_words(reply: list[Any]) -> list[str]:
     return words
 
 
-def _state_word(reply: bytes) -> str:
+def state_word(reply: bytes) -> str:
     """`ended:S` as `ended:SUCCEEDED`."""
     word = decode.text(reply)
     head, _, letter = word.partition(":")

@@ -245,19 +245,28 @@ def _offer(machine: Machine) -> dict[str, object]:
 
 
 def _facts(machine: Machine) -> dict[str, str]:
-    """As relayq/worker/probe.py would tell them."""
-    size = machine.memory_gib << 30
-    facts = {
-        "version": "0.1.0", "python": "3.11.7", "kill_level": "subreaper", "rtt_ms": "3.1", "power": "mains",
-        "os": "macOS" if "mac" in machine.labels else "Linux", "arch": "arm64", "model": machine.model,
-        "cpus": str(machine.cpus), "load": f"{machine.cpu * machine.cpus:.2f}",
-        "cpu_percent": f"{machine.cpu * 100:.0f}", "memory_bytes": str(size),
-        "memory_free_bytes": str(int(size * (1 - machine.memory))), "disk_bytes": str(64 << 30),
-        "disk_free_bytes": str(25 << 30), "uptime_s": str(machine.up_min * 60), "throttled": "no",
-        "received_bps": "2100000", "sent_bps": "300000",
+    """As the probe of a worker tells them."""
+    memory = machine.memory_gib << 30
+    found = {
+        "os": "macOS 15.5" if "mac" in machine.labels else "Debian 12",
+        "arch": "x86_64" if "x86_64" in machine.labels else "aarch64",
+        "model": machine.model,
+        "version": "0.1.0",
+        "cpus": str(machine.cpus),
+        "memory_bytes": str(memory),
+        "memory_free_bytes": str(int(memory * (1 - machine.memory))),
+        "disk_bytes": str(64 << 30),
+        "disk_free_bytes": str(25 << 30),
+        "uptime_s": str(machine.up_min * 60),
+        "load": f"{machine.cpu * machine.cpus:.2f}",
         "temperature_c": "" if machine.celsius is None else f"{machine.celsius:.0f}",
-    }  # fmt: skip
-    return {name: text for name, text in facts.items() if text}
+        "power": "mains",
+        "cpu_percent": f"{machine.cpu * 100:.0f}",
+        "received_bps": "2100000",
+        "sent_bps": "310000",
+        "throttled": "no" if "pi" in machine.labels else "",
+    }
+    return {name: text for name, text in found.items() if text}
 
 
 def samples(machine: Machine, now_ms: int, dice: random.Random, count: int = 60) -> Iterator[Sample]:

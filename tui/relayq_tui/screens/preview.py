@@ -184,8 +184,8 @@ class Preview(Framed):
             state = State.SUCCEEDED if attempt.exit_code == 0 else State.FAILED
             code = attempt.reason if attempt.exit_code is None else str(attempt.exit_code)
             run = format_duration(max(0, attempt.ended_ms - attempt.started_ms))
-        return [(f" {attempt.number} ", p.head), (f"{g.states[state]} ", p.of(state)),
-                (f"{code:<4}{fit(attempt.worker, 10)} {run:>7}  {clock(attempt.started_ms)}", p.text)]  # fmt: skip
+        where = f"{code:<4}{fit(attempt.worker, 10)} {run:>7}  {clock(attempt.started_ms)}"
+        return [(f" {attempt.number} ", p.head), (f"{g.states[state]} ", p.of(state)), (where, p.text)]
 
     # -- the frame around them -----------------------------------------------------
 

@@ -1,0 +1,146 @@
+"""The hub as a feed: one snapshot, then its event stream, for ever.
+
+Two connections. On one the feed waits for events, a single blocking read at a time;
+on the other it fetches what they speak of, gathered for a tenth of a second, and
+whatever a screen asks for. A gap in the stream's ids, or a new connection, means that
+all is read again: what is new or different is posted, what is no longer there goes.
+The newest jobs come first; the older ones follow in the background.
+
+A lost hub is tried again after half a second, then less and less often, at most
+every eight seconds. Every five seconds the hub's clock is read: that is the latency
+in the header, and no answer to it within five more is a lost hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing, suppress
+from typing import TYPE_CHECKING, Any
+
+from relayq.client.steering import Order, carry_out
+from relayq.errors import HubError, RelayQError
+from relayq.model.job import JobSpec
+from relayq.store.records import End, LogEntry
+from relayq_tui.feed import Connection, JobDetail, Post, SchedulesChanged
+from relayq_tui.hubreader import Reader
+
+if TYPE_CHECKING:
+    from relayq.client.aio import AsyncClient
+    from relayq.config import Config
+
+BACKOFF_S = 0.5
+BACKOFF_MAX_S = 8.0
+LIVED_S = 10.0
+
+
+class HubFeed:
+    """The fleet of a configuration. The hub is chosen, and redis imported, when it runs."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._name = config.fleet
+        self._reader: Reader | None = None
+        self._client: AsyncClient | None = None
+        self._closing = AsyncExitStack()
+        self._turns = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """The fleet, and where its hub is once that is known."""
+        return self._name
+
+    def now_ms(self) -> int:
+        """The hub's clock, or this machine's before the hub was heard."""
+        return self._reader.now_ms() if self._reader else int(time.time() * 1000)
+
+    async def run(self, post: Post) -> None:
+        """Keep at it for ever."""
+        pause_s = BACKOFF_S
+        while True:
+            began_s = time.monotonic()
+            try:
+                await self._live(post)
+            except* RelayQError as errors:
+                post(Connection(state="lost", message=_first(errors), hub=self._name))
+            if time.monotonic() - began_s > LIVED_S:
+                pause_s = BACKOFF_S
+            await asyncio.sleep(pause_s * (0.75 + time.monotonic() % 0.5))
+            pause_s = min(BACKOFF_MAX_S, pause_s * 2)
+
+    async def detail(self, job: str) -> JobDetail | None:
+        """Everything about one job; None when it is forgotten or the hub is away."""
+        if self._reader is None:
+            return None
+        with suppress(HubError):
+            return await self._reader.detail(job)
+        return None
+
+    async def log(self, job: str, from_id: str = "0", attempt: int | None = None) -> list[LogEntry | End]:
+        """What the hub keeps of its output."""
+        client = await self._opened()
+        entries: list[LogEntry | End] = list(await client.logs.read(job, attempt))
+        return entries
+
+    async def follow(self, job: str, from_id: str = "0") -> AsyncIterator[LogEntry | End]:
+        """Its output as it comes."""
+        client = await self._opened()
+        async with aclosing(client.follow(job)) as entries:
+            async for entry in entries:
+                yield entry
+
+    async def act(self, order: Order) -> str:
+        """Carry out an order."""
+        return await carry_out(await self._opened(), order)
+
+    async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
+        """Submit a job, signed with this user's key."""
+        client = await self._opened()
+        fields: dict[str, Any] = dict(spec)
+        if like:
+            from relayq.client.steering import spec_of_job
+
+            before = (await spec_of_job(client, like)).to_dict()
+            fields.pop("secrets", None)
+            fields = {**before, **fields}
+        return (await client.submit(JobSpec.from_dict(fields))).id
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._closing.aclose()
+        if self._reader:
+            await self._reader.close()
+
+    async def _live(self, post: Post) -> None:
+        """One connection's life."""
+        from relayq.client.submitter import choose_url
+        from relayq.store.hub import connect
+
+        url, is_embedded = await asyncio.to_thread(choose_url, self._config)
+        hub = await connect(url, self._config.fleet)
+        known = self._reader
+        self._name = f"{self._config.fleet}@{'this machine' if is_embedded else hub.address.host}"
+        self._reader = Reader(hub, post, self._name, known)
+        if known is None:
+            post(SchedulesChanged([]))
+        else:
+            await known.close()
+        await self._reader.live()
+
+    async def _opened(self) -> AsyncClient:
+        """The client for orders and logs, opened when it is first wanted."""
+        async with self._turns:
+            if self._client is None:
+                from relayq.client.aio import AsyncClient
+
+                client = AsyncClient(self._config.url, fleet=self._config.fleet, tell=lambda _: None)
+                self._client = await self._closing.enter_async_context(client)
+            return self._client
+
+
+def _first(errors: BaseExceptionGroup[Any]) -> str:
+    found: BaseException = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return str(found)

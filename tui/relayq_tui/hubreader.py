@@ -1,0 +1,272 @@
+"""One life of a connection to the hub: read everything once, then what events speak of."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable
+
+from relayq.model.lifecycle import State
+from relayq.store.bulk import PORTION, Bulk
+from relayq.store.events import Event, Events
+from relayq.store.hub import Hub
+from relayq.store.jobs import Jobs, Queues
+from relayq.store.records import JobRecord
+from relayq.store.workers import Workers
+from relayq_tui.feed import (
+    Connection,
+    Counts,
+    EventsSeen,
+    JobDetail,
+    JobsChanged,
+    JobsGone,
+    Post,
+    Series,
+    Snapshot,
+    WorkersChanged,
+)
+from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
+from relayq_tui.rows import JobRow, WorkerRow
+from relayq_tui.store import MAX_JOBS
+
+FIRST = 100
+OVERLAP = 20
+GATHER_S = 0.1
+BEAT_S = 5.0
+BLOCK_MS = 20_000
+SERIES_MIN = 60
+NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
+
+
+class Reader:
+    """Reads a fleet and posts what it finds; `known` is the reader of the connection before."""
+
+    def __init__(self, hub: Hub, post: Post, name: str, known: Reader | None = None) -> None:
+        self._hub = hub
+        self._waiting = hub.twin()
+        self._post = post
+        self._name = name
+        self._jobs, self._queues = Jobs(hub), Queues(hub)
+        self._workers, self._bulk = Workers(hub), Bulk(hub, self._jobs)
+        self._events = Events(self._waiting)
+        self._rows: dict[str, JobRow] = known._rows if known else {}
+        self._machines: dict[str, WorkerRow] = known._machines if known else {}
+        self._has_posted: bool = bool(known and known._has_posted)
+        self._dirty: set[str] = set()
+        self._bell = asyncio.Event()
+        self._news: set[str] = set()
+        self._waits: dict[int, deque[float]] = (
+            known._waits if known else defaultdict(lambda: deque(maxlen=500))
+        )
+        self._ahead_ms: float = known._ahead_ms if known else 0.0
+
+    def now_ms(self) -> int:
+        """The hub's clock, by the last time it was read."""
+        return int(time.time() * 1000 + self._ahead_ms)
+
+    async def close(self) -> None:
+        """Close both connections."""
+        await self._waiting.close()
+        await self._hub.close()
+
+    async def live(self) -> None:
+        """Read everything, then follow; ends with an error when the hub is lost."""
+        try:
+            await self._beat()
+            last_id = await self._events.last_id()
+            await self._first_look()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._follow(last_id))
+                group.create_task(self._fetch())
+                group.create_task(self._read_rest())
+                group.create_task(self._keep_beating())
+        finally:
+            await self.close()
+
+    async def detail(self, job: str) -> JobDetail | None:
+        """Everything about one job."""
+        told = await self._jobs.explain(job)
+        if told is None:
+            self._gone([job])
+            return None
+        row = self._row(told.record)
+        waiting = await self._hub.link.call("LRANGE", self._hub.keys.of("dep", job), 0, 50)
+        dependents = [entry.decode().partition(" ")[0] for entry in waiting]
+        return job_detail(told, row, self.now_ms(), dependents)
+
+    # -- the first look ------------------------------------------------------------
+
+    async def _first_look(self) -> None:
+        records = await self._jobs.list_jobs(limit=FIRST)
+        rows = self._learn(records)
+        if self._has_posted:
+            self._post(JobsChanged(rows))
+        else:
+            self._post(Snapshot(jobs=rows, at_ms=self.now_ms()))
+            self._has_posted = True
+        await self._look_at_fleet()
+        recent = await Events(self._hub).recent(500)
+        self._post(EventsSeen([event_row(event) for event in recent]))
+
+    async def _read_rest(self) -> None:
+        """The older jobs, index by index; then what was not met is gone."""
+        met: set[str] = set()
+        before = set(self._rows)
+        for index in await self._bulk.indices():
+            start = 0
+            while len(met) < MAX_JOBS:
+                found, records = await self._bulk.page(index, start)
+                met |= {record.id for record in records}
+                self._take_page(records)
+                if found < PORTION:
+                    break
+                start += PORTION - OVERLAP
+        if len(met) < MAX_JOBS:
+            self._gone([job for job in before - met if ":" not in job and not await self._is_there(job)])
+
+    async def _is_there(self, job: str) -> bool:
+        """It may have moved from an index not yet read to one that had been."""
+        return bool(await self._bulk.rows([job]))
+
+    def _take_page(self, records: list[JobRecord]) -> None:
+        fresh = [record for record in records if record.id not in self._rows]
+        if fresh:
+            self._post(Snapshot(jobs=self._learn(fresh), at_ms=self.now_ms(), is_whole=False))
+        changed = [row for record in records if (row := self._changed(record)) is not None]
+        if changed:
+            self._post(JobsChanged(changed))
+
+    # -- events ----------------------------------------------------------------------
+
+    async def _follow(self, last_id: str) -> None:
+        while True:
+            events = await self._events.follow(last_id, BLOCK_MS)
+            if not events:
+                continue
+            last_id = events[-1].id
+            self._note(events)
+            self._post(EventsSeen([event_row(event) for event in events]))
+
+    def _note(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._news.add(event.kind)
+            if event.kind == "forgotten":
+                self._gone([event.subject])
+            elif event.subject.partition(":")[0] in self._rows or event.kind == "submit":
+                self._dirty.add(event.subject.partition(":")[0])
+        self._bell.set()
+
+    async def _fetch(self) -> None:
+        """What events spoke of, gathered."""
+        while True:
+            await self._bell.wait()
+            await asyncio.sleep(GATHER_S)
+            self._bell.clear()
+            dirty, self._dirty = self._dirty, set()
+            news, self._news = self._news, set()
+            for portion in _portions(dirty):
+                await self._fetch_jobs(portion)
+            if news & NEWS_OF_WORKERS:
+                await self._look_at_workers()
+            await self._look_at_counts()
+
+    async def _fetch_jobs(self, ids: list[str]) -> None:
+        known = [job for job in ids if job in self._rows]
+        fresh = [job for job in ids if job not in self._rows]
+        records = await self._bulk.rows(fresh, known=known)
+        self._post(JobsChanged(self._learn(records)))
+        self._gone(set(known) - {record.id for record in records})
+
+    # -- the fleet -------------------------------------------------------------------
+
+    async def _keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            await self._beat()
+            await self._look_at_workers()
+
+    async def _beat(self) -> None:
+        """Read the hub's clock: that it answers, how fast, and how far ours is off."""
+        began_s = time.monotonic()
+        seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
+        latency_s = time.monotonic() - began_s
+        hub_ms = int(seconds) * 1000 + int(micros) / 1000 + latency_s * 500
+        self._ahead_ms = hub_ms - time.time() * 1000
+        self._post(Connection(state="live", latency_ms=round(latency_s * 1000), hub=self._name))
+
+    async def _look_at_fleet(self) -> None:
+        await self._look_at_workers()
+        await self._look_at_counts()
+
+    async def _look_at_workers(self) -> None:
+        now_ms, before = self.now_ms(), self._machines
+        found = [worker_row(one, before.get(one.name), now_ms) for one in await self._workers.list()]
+        machines = {row.name: row for row in found}
+        if machines != before:
+            self._machines = machines
+            self._post(WorkersChanged(found))
+
+    async def _look_at_counts(self) -> None:
+        stats = await self._queues.stats()
+        settings, today = stats["settings"], stats["today"]
+        self._post(
+            Counts(
+                by_state={State(name): count for name, count in stats["jobs"].items()},
+                done_today=today.get("S", 0),
+                failed_today=today.get("F", 0) + today.get("E", 0),
+                paused=tuple(stats["paused"]),
+                used_bytes=int(settings.get("used", 0)),
+                max_bytes=int(settings.get("maxmemory", 0)),
+            )
+        )
+        self._post(await self._series())
+
+    async def _series(self) -> Series:
+        minutes = await self._queues.minutes(self.now_ms(), SERIES_MIN)
+        first = self.now_ms() // 60_000 - SERIES_MIN + 1
+        return Series(
+            submitted=[float(one.get("in", 0)) for one in minutes],
+            ended=[float(sum(one.get(letter, 0) for letter in "SFCKE")) for one in minutes],
+            failed=[float(one.get("F", 0) + one.get("E", 0)) for one in minutes],
+            p95_wait_s=[_p95(self._waits.get(first + number, ())) for number in range(SERIES_MIN)],
+        )
+
+    # -- rows ------------------------------------------------------------------------
+
+    def _learn(self, records: Iterable[JobRecord]) -> list[JobRow]:
+        return [self._row(record) for record in records if ":" not in record.id]
+
+    def _row(self, record: JobRecord) -> JobRow:
+        row = job_row(record, self._rows.get(record.id))
+        if row.started_ms and row.started_ms > self.now_ms() - SERIES_MIN * 60_000 and row.array is None:
+            self._waits[row.started_ms // 60_000].append(row.wait_ms(0) / 1000)
+        if ":" not in row.id:
+            self._rows[row.id] = row
+        return row
+
+    def _changed(self, record: JobRecord) -> JobRow | None:
+        """The row, when it is another one than was known."""
+        before = self._rows.get(record.id)
+        if before is None or ":" in record.id:
+            return None
+        row = job_row(record, before)
+        if row == before:
+            return None
+        self._rows[record.id] = row
+        return row
+
+    def _gone(self, ids: Iterable[str]) -> None:
+        gone = [job for job in ids if self._rows.pop(job, None) is not None]
+        if gone:
+            self._post(JobsGone(gone))
+
+
+def _portions(ids: set[str]) -> Iterable[list[str]]:
+    ordered = sorted(ids)
+    return (ordered[start : start + PORTION] for start in range(0, len(ordered), PORTION))
+
+
+def _p95(waits_s: Iterable[float]) -> float:
+    ordered = sorted(waits_s)
+    return ordered[int(len(ordered) * 0.95)] if ordered else 0.0
