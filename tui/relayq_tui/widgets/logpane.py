@@ -1,0 +1,256 @@
+"""Draw the part of a log that is seen, wherever it stands and however it is wrapped.
+
+The place at the top of the pane is a line and, when long lines are wrapped, a row
+within it. Nothing is known of the lines that are not seen, so a hundred thousand of
+them cost nothing. While it follows, the newest line is the last one on the pane.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from rich.cells import get_character_cell_size
+from rich.segment import Segment
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from relayq.model.duration import format_duration
+from relayq_tui.glyphs import clock
+from relayq_tui.theme import glyphs_of, palette_of
+from relayq_tui.widgets.ansi import decoded, restyled
+from relayq_tui.widgets.logbuffer import BAD_NOTE, NOTE, STDERR, LogBuffer, Piece
+
+Times = Literal["off", "rel", "clock"]
+TIME_WIDTH = 8
+
+
+class Place(NamedTuple):
+    """A row: its line, and which row of it when it is wrapped."""
+
+    line: int
+    row: int = 0
+
+
+class LogPane(Widget, can_focus=True):
+    """A log, drawn from `buffer`. `times` shows when a line came, `start_ms` is when the attempt began."""
+
+    DEFAULT_CSS = "LogPane { height: 1fr; }"
+
+    class Changed(Message):
+        """What stands in the headline has changed."""
+
+    def __init__(self, *, empty: str = "no output yet", id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.buffer = LogBuffer()
+        self.empty = empty
+        self.follows = True
+        self.wraps = False
+        self.times: Times = "off"
+        self.start_ms = 0
+        self.pan = 0
+        self.here: int | None = None
+        self.top = Place(0)
+        self._places: list[Place] | None = None
+
+    @property
+    def page(self) -> int:
+        """How many rows are seen at once."""
+        return max(1, self.size.height)
+
+    def append(self, pieces: Iterable[Piece]) -> None:
+        """Add output as it was written."""
+        dropped = self.buffer.dropped
+        self.buffer.append(pieces)
+        self._shift(self.buffer.dropped - dropped)
+        self.redraw()
+
+    def note(self, text: str, at_ms: int = 0, *, is_bad: bool = False, attempt: int = 0) -> None:
+        """Add a line that is no output: `exit 137`, `3.1M left out`, `attempt 2` (then with its number)."""
+        self.buffer.note(text, at_ms, is_bad=is_bad, attempt=attempt)
+        self.redraw()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        pattern = self.buffer.pattern
+        self.buffer = LogBuffer()
+        self.buffer.pattern = pattern
+        self.top, self.follows, self.here = Place(0), True, None
+        self.redraw()
+
+    def search(self, pattern: str) -> int:
+        """Mark every line with this regular expression and go to the next one; how many there are."""
+        count = self.buffer.search(pattern)
+        self.here = None
+        self.lead_to(self.buffer.next_match(self.top.line - 1, 1))
+        self.redraw()
+        return count
+
+    def show_times(self, times: Times, start_ms: int = 0) -> None:
+        """Put the time before each line: none, since the attempt began, or that of the day."""
+        self.times, self.start_ms = times, start_ms
+        self.redraw()
+
+    def go_to(self, line: int, *, above: int = 0) -> None:
+        """Show this line, `above` rows from the top."""
+        self.scroll_rows(0, start=self._moved(Place(line), -above))
+
+    def lead_to(self, line: int | None) -> None:
+        """Point to this line and show what stands before it; None leaves everything as it is."""
+        if line is not None:
+            self.here = line
+            self.go_to(line, above=self.page // 3)
+
+    def scroll_rows(self, rows: int, *, start: Place | None = None) -> None:
+        """Move down (or up) by so many rows; at the end, follow."""
+        bottom = self._bottom()
+        self.top = min(self._moved(start or self.top, rows), bottom)
+        self.follows = self.top == bottom
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw everything again."""
+        if self.follows:
+            self.top = self._bottom()
+        self._places = None
+        self.refresh()
+        self.post_message(self.Changed())
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the pane."""
+        if not self.buffer.lines:
+            return self._empty_row(y)
+        if self._places is None:
+            self._places = self._seen()
+        if y >= len(self._places):
+            return Strip.blank(self.size.width)
+        return self._row(self._places[y])
+
+    def on_resize(self) -> None:
+        """Keep the line at the top where it is."""
+        self.top = Place(self.top.line)
+        self.redraw()
+
+    # -- where -------------------------------------------------------------------
+
+    def _shift(self, gone: int) -> None:
+        """The oldest lines have gone: stay on the same ones."""
+        if gone:
+            self.top = Place(max(0, self.top.line - gone), self.top.row)
+            self.here = None if self.here is None or self.here < gone else self.here - gone
+
+    def _seen(self) -> list[Place]:
+        places: list[Place] = []
+        place = self.top
+        while len(places) < self.page and place.line < len(self.buffer):
+            rows = self._rows(place.line)
+            places += [Place(place.line, row) for row in range(place.row, rows)]
+            place = Place(place.line + 1)
+        return places[: self.page]
+
+    def _bottom(self) -> Place:
+        """The top of the pane when its end is the end of the log."""
+        last = max(0, len(self.buffer) - 1)
+        return self._moved(Place(last, self._rows(last) - 1), 1 - self.page)
+
+    def _moved(self, place: Place, rows: int) -> Place:
+        last = max(0, len(self.buffer) - 1)
+        line, row = place
+        if not self.wraps:
+            return Place(max(0, min(last, line + rows)))
+        row += rows
+        while row < 0 and line > 0:
+            line -= 1
+            row += self._rows(line)
+        while line < last and row >= self._rows(line):
+            row -= self._rows(line)
+            line += 1
+        return Place(line, max(0, min(row, self._rows(line) - 1)))
+
+    def _rows(self, line: int) -> int:
+        """How many rows the line takes."""
+        if not self.wraps or line >= len(self.buffer):
+            return 1
+        return len(cuts(_text(self.buffer.lines[line]), self._text_width)) - 1
+
+    @property
+    def _text_width(self) -> int:
+        return max(1, self.size.width - 2 - (TIME_WIDTH + 1) * (self.times != "off"))
+
+    # -- drawing -----------------------------------------------------------------
+
+    def _empty_row(self, y: int) -> Strip:
+        text = f"  {self.empty}" if y == 0 else ""
+        return Strip([Segment(text, palette_of(self).dim)]).adjust_cell_length(self.size.width)
+
+    def _row(self, place: Place) -> Strip:
+        body = Strip(self._body(place.line))
+        width = self._text_width
+        if self.wraps:
+            ends = cuts(body.text, width)
+            row = min(place.row, len(ends) - 2)
+            body = body.crop(ends[row], ends[row + 1])
+        else:
+            body = body.crop(self.pan, self.pan + width)
+        return Strip([*self._margin(place), *body]).adjust_cell_length(self.size.width)
+
+    def _margin(self, place: Place) -> list[Segment]:
+        """Which stream it is, and when the line came."""
+        palette, line = palette_of(self), place.line
+        if place.row:
+            return [Segment(" " * (self.size.width - self._text_width), palette.dim)]
+        if line == self.here:
+            mark = Segment(f"{glyphs_of(self).cursor} ", palette.mark)
+        elif self.buffer.streams[line] == STDERR:
+            mark = Segment("! ", palette.warn)
+        else:
+            mark = Segment("  ", palette.dim)
+        if self.times == "off":
+            return [mark]
+        return [mark, Segment(f"{self._time(line):>{TIME_WIDTH}} ", palette.dim)]
+
+    def _time(self, line: int) -> str:
+        at_ms = self.buffer.times[line]
+        if not at_ms:
+            return ""
+        return clock(at_ms, "%H:%M:%S") if self.times == "clock" else format_duration(at_ms - self.start_ms)
+
+    def _body(self, line: int) -> Iterable[Segment]:
+        palette, stream = palette_of(self), self.buffer.streams[line]
+        segments = decoded(self.buffer.lines[line])
+        if stream in (NOTE, BAD_NOTE):
+            rule = glyphs_of(self).line * 2
+            style = palette.bad if stream == BAD_NOTE else palette.head
+            return [Segment(f"{rule} {segments[0].text} {rule}", style)]
+        if not self._is_match(line):
+            return segments
+        pattern = self.buffer.pattern
+        spans = (
+            [found.span() for found in pattern.finditer(_text(self.buffer.lines[line]))] if pattern else []
+        )
+        return restyled(segments, spans, palette.match)
+
+    def _is_match(self, line: int) -> bool:
+        matches = self.buffer.matches
+        index = bisect_left(matches, line)
+        return index < len(matches) and matches[index] == line
+
+
+def cuts(text: str, width: int) -> list[int]:
+    """Where a text is cut into rows, in columns: 0, the ends of the rows; no wide character is split."""
+    if text.isascii():
+        return [*range(0, max(1, len(text)), width), max(1, len(text))]
+    ends, column, row = [0], 0, 0
+    for character in text:
+        cells = get_character_cell_size(character)
+        if row + cells > width:
+            ends.append(column)
+            row = 0
+        column, row = column + cells, row + cells
+    return [*ends, max(1, column)]
+
+
+def _text(raw: bytes) -> str:
+    return "".join(segment.text for segment in decoded(raw))
