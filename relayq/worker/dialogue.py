@@ -29,6 +29,7 @@ log = logging.getLogger("relayq.worker")
 
 # A pushed claim is acknowledged a little later: a short job's report says it as well.
 ACKNOWLEDGE_S = 0.5
+ASK_AGAIN_S = 0.25
 
 
 class Dialogue:
@@ -125,12 +126,15 @@ class Dialogue:
         self._shipping.acknowledged(reply.log_offsets)
         self._shipping.followed(reply.watched)
         self._let_go(self._board.acknowledged(request.done, reply.reports))
-        self._end(reply.cancels, reply.gone)
+        for job in reply.gone:
+            self._board.end(job, GONE)
         self._command(reply.command)
         self._demand.heard(request.want, len(reply.claims), reply.wide)
         self.took_nothing = not reply.claims
         if reply.claims:
             await self._board.take(reply.claims)
+        for job in reply.cancels:
+            self._cancel(job)
         if reply.lanes_version != self._lanes.version:
             self._lanes.learn(*await self._session.lanes())
             self._bell.ring()
@@ -155,20 +159,22 @@ class Dialogue:
         self._lanes.learn(welcome.lanes_version, welcome.lanes)
         self._shipping.acknowledged(welcome.log_offsets)
         self._shipping.rewind()
-        self._end([], welcome.gone)
-
-    def _end(self, cancels: list[str], gone: list[str]) -> None:
-        for job in cancels:
-            self._board.end(job, CANCELLED)
-        for job in gone:
+        for job in welcome.gone:
             self._board.end(job, GONE)
+
+    def _cancel(self, job: str) -> None:
+        """End a job; one whose claim is still on its way is asked about again in a moment."""
+        if job in self._board.held:
+            self._board.end(job, CANCELLED)
+        else:
+            self._ring_in(ASK_AGAIN_S)
 
     # -- letters
 
     def _obey(self, letter: Letter) -> None:
         match letter.kind:
             case "cancel":
-                self._board.end(letter.job, CANCELLED)
+                self._cancel(letter.job)
             case "watch":
                 self._shipping.watch(letter.job)
             case "pull":

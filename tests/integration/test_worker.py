@@ -98,6 +98,14 @@ async def test_a_running_job_is_cancelled(rig: Rig) -> None:
         assert (await rig.ended(job)).state == "CANCELLED"
 
 
+async def test_a_cancel_that_overtakes_its_claim_is_carried_out_at_once(rig: Rig) -> None:
+    async with rig.worker(slots=4):
+        for _ in range(25):
+            job = await rig.submit("sleep 60")
+            assert await rig.jobs.cancel(job) in ("asked", "cancelled")
+            assert (await rig.ended(job, timeout_s=5)).state == "CANCELLED"
+
+
 async def test_a_job_that_waits_for_room_is_cancelled_without_having_run(rig: Rig) -> None:
     async with rig.worker(slots=1):
         blocker = await rig.submit("sleep 300")
