@@ -12,12 +12,14 @@ what ended and was not acknowledged), and never starts a claim that may have lap
 
 from __future__ import annotations
 
+import contextlib
 import random
 from dataclasses import dataclass, field
 from typing import Any
 
 import redis
 
+from relayq.errors import HubFull
 from relayq.model.ids import new_id
 from relayq.model.lifecycle import LEASE_MS
 from relayq.store.records import Claim, Report, SyncReply, SyncRequest
@@ -41,9 +43,10 @@ class Faults:
     crash: float = 0.05
     freeze: float = 0.05
     roll_back: float = 0.0
+    full: float = 0.0
 
 
-CALM = Faults(0, 0, 0, 0, 0, 0, 0)
+CALM = Faults(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class World:
         self.history = History()
         self.sent: dict[str, dict[str, Any]] = {}
         self.now = 0
+        self.is_full = False
         self.trace: list[str] = []
         self._memory: tuple[dict[bytes, bytes], History, dict[str, dict[str, Any]]] | None = None
         self._memory_at = 0
@@ -126,10 +130,14 @@ class World:
         """A job of any kind, sometimes one that was sent before."""
         if self.sent and self.chance(0.15):
             job = self.rng.choice(list(self.sent))
-            assert await self.driver.word(job, **self.sent[job]) == "dup"
+            with contextlib.suppress(HubFull):
+                assert await self.driver.word(job, **self.sent[job]) == "dup"
             return
         job, spec = new_id(), self.spec()
-        word = await self.driver.word(job, watch=self.chance(0.3), **spec)
+        try:
+            word = await self.driver.word(job, watch=self.chance(0.3), **spec)
+        except HubFull:
+            word = "full"
         self.note("submit", job, spec, word)
         if word == "new" or word.startswith("replaced:"):
             self.sent[job] = spec
@@ -179,8 +187,12 @@ class World:
         job = self.any_job()
         if not job:
             return
-        words = await getattr(self, f"_{verb}")(job)
-        self.note(verb, job, words)
+        try:
+            word = await getattr(self, f"_{verb}")(job)
+        except HubFull:
+            assert verb == "retry", f"{verb} needs memory"
+            word = "full"
+        self.note(verb, job, word)
 
     def any_job(self) -> str:
         """A job, or an element that runs."""
@@ -223,8 +235,14 @@ class World:
     async def advance(self, ms: int) -> None:
         """Let hub and world get older."""
         self.now += ms
+        if self.is_full:
+            self.client.config_set("maxmemory", 0)  # the clock of the test is no part of the fault
         self.note("advance", ms)
-        await self.driver.advance(ms, tick=self.chance(0.7))
+        await self.driver.advance(ms, tick=False)
+        if self.is_full:
+            self.fill()
+        if self.chance(0.7):
+            await self.driver.tick()
 
     # -- workers
 
@@ -371,7 +389,9 @@ class World:
     async def misfortune(self) -> None:
         """A worker freezes, dies or leaves; the hub loses its last seconds."""
         worker = self.rng.choice(self.workers)
-        if self.chance(self.faults.roll_back):
+        if self.chance(self.faults.full):
+            self.make_room() if self.is_full else self.fill()
+        elif self.chance(self.faults.roll_back):
             self.roll_back()
         elif self.chance(self.faults.freeze * 10):
             worker.frozen_until = self.now + self.rng.choice((30_000, 100_000, 400_000))
@@ -414,11 +434,25 @@ class World:
         self._memory = None
         self.note("the hub rolls back")
 
+    def fill(self) -> None:
+        """Not a byte is left in the hub."""
+        self.is_full = True
+        self.client.config_set("maxmemory", max(1, self.client.info("memory")["used_memory"] // 2))
+        self.note("the hub is full")
+
+    def make_room(self) -> None:
+        """There is memory again."""
+        self.is_full = False
+        self.client.config_set("maxmemory", 0)
+        self.note("the hub has room")
+
     # -- the end
 
     async def settle(self, rounds: int = 200) -> None:
         """The faults stop: everything that can end must, and nothing waits to be told."""
         self.faults = CALM
+        if self.is_full:
+            self.make_room()
         for queue in ("default", "other"):
             await self.driver.queues.resume(queue)
         for _ in range(rounds):

@@ -221,11 +221,14 @@ async def test_what_happens_to_a_lost_job_is_the_specs_to_say(
 
 
 async def test_a_crash_does_not_use_up_an_attempt(driver: Driver) -> None:
-    job, _ = await running(driver, attempts=1)
+    job, _ = await running(driver, attempts=2)
     await lose(driver)
     worker = await driver.worker("next")
     assert await worker.claim() == [job]
     assert worker.claims[job].crashes == 1
+    await worker.report(job, "failed", retry=True)
+    assert await driver.state(job) == "RUNNABLE"
+    await worker.claim()
     await worker.report(job, "failed", retry=True)
     assert await driver.state(job) == "FAILED exit"
 
@@ -360,6 +363,16 @@ async def test_a_full_sync_takes_back_what_the_registration_did_not_list(driver:
     worker.held = {job: 1}
     assert (await worker.sync()).gone == []
     assert await driver.state(job) == "RUNNING"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "handback"])
+async def test_an_attempt_whose_end_was_judged_is_not_given_back(driver: Driver, outcome: str) -> None:
+    job, worker = await running(driver, attempts=2)
+    await worker.report(job, outcome, retry=True)
+    again = worker.restarted()
+    again.held = {job: 1}
+    assert (await again.register()).gone == [job]
+    assert await driver.state(job) == "RUNNABLE"
 
 
 async def test_another_worker_cannot_take_what_it_only_claims_to_hold(driver: Driver) -> None:

@@ -102,7 +102,7 @@ MUTANTS = (
     Mutant("limit kept by the lost", "lose.lua", "  R.free_limits(x, facts, id)\n", "", "outcomes"),
     Mutant("anybody adopts", "register.lua", "== name and (j.s", "and (j.s", "outcomes"),
     Mutant("adopted beyond the limit", "register.lua", "if why == 'limit' then", "if false then", "outcomes"),
-    Mutant("adopted from its runner", "register.lua", "(j.s == 'U' or j.ls)", "true", "machine"),
+    Mutant("adopted from its runner", "register.lua", "(j.s == 'U' or j.ls)", "true", "outcomes"),
     Mutant("crash stays after adoption", "register.lua", "'c', -1)", "'c', 0)", "outcomes"),
     Mutant("live name taken", "register.lua", "and R.online(x, old) then", "and false then", "sync"),
     # sync
