@@ -28,6 +28,7 @@ from relayq.worker.attempt import Attempt
 from relayq.worker.ending import TIMEOUT
 from relayq.worker.files import Files
 from relayq.worker.keeping import Exited, KeeperClient
+from relayq.worker.view import View
 
 log = logging.getLogger("relayq.worker")
 
@@ -57,6 +58,7 @@ class Runner:
         self._exits: dict[str, asyncio.Future[Exited]] = {}
         self._orders: list[dict[str, Any]] = []
         self._group: asyncio.TaskGroup | None = None
+        self.view: View | None = None
         self._ended: Callable[[Attempt, Outcome], None] = _nobody
 
     def enter(self, group: asyncio.TaskGroup, ended: Callable[[Attempt, Outcome], None]) -> None:
@@ -71,6 +73,8 @@ class Runner:
     def start(self, attempt: Attempt) -> None:
         """Set an attempt running."""
         assert self._group
+        if self.view and not attempt.is_adopted:
+            self.view.started(attempt)
         self._tasks[attempt.key] = self._group.create_task(self._run(attempt))
 
     async def hear_keeper(self) -> None:
@@ -131,6 +135,8 @@ class Runner:
             outcome = Outcome(ok=False, exit_code=TERMINATED, reason=attempt.asked)
         del self._tasks[attempt.key]
         attempt.finish(is_ok=outcome.ok)
+        if self.view:
+            self.view.ended(attempt, outcome)
         self._ended(attempt, outcome)
 
     async def _outcome(self, attempt: Attempt) -> Outcome:

@@ -51,6 +51,7 @@ from relayq.worker.shipping import Shipping
 from relayq.worker.spool import Spool
 from relayq.worker.statedir import StateDir
 from relayq.worker.tidying import Tidying
+from relayq.worker.view import View
 
 log = logging.getLogger("relayq.worker")
 
@@ -128,6 +129,8 @@ class Worker:
             nice=config.worker.nice,
             places=str(self._dir.attempts),
         )
+        if not options.headless and sys.stderr.isatty():
+            self._runner.view = View()
         lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell)
         self._board = Board(
             admission=self._admission(),

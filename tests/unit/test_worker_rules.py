@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,6 +17,7 @@ from relayq.plugins import Outcome
 from relayq.store.records import Claim
 from relayq.worker import environment
 from relayq.worker.admission import Admitted
+from relayq.worker.attempt import Attempt, Host
 from relayq.worker.bell import Bell
 from relayq.worker.board import Board
 from relayq.worker.demand import EXTRA, Demand
@@ -24,6 +26,7 @@ from relayq.worker.gate import STOPPING, Gate
 from relayq.worker.lanes import LaneBook
 from relayq.worker.probe import Conditions
 from relayq.worker.room import Room
+from relayq.worker.view import LINES_MAX, View
 
 OFFER = Offer(labels=frozenset({"linux"}), name="w1", host="h", cpus_milli=2000, memory_bytes=1 << 30)
 
@@ -171,6 +174,30 @@ def test_an_end_that_nobody_saw_is_a_loss_and_no_failure() -> None:
 
 def test_the_last_attempt_is_not_followed_by_another() -> None:
     assert not report_of(admitted(attempts=2), Outcome(ok=False, exit_code=1), "", 5).retry
+
+
+# -- view
+
+
+def test_a_persons_terminal_shows_starts_and_ends_and_never_obeys_a_job() -> None:
+    stream = io.StringIO()
+    view = View(stream)
+    one = Attempt(admitted(name="\x1b]0;mine\x07"), cost={}, place="/p", host=cast("Host", None))
+    view.started(one)
+    view.ended(one, Outcome(ok=False, exit_code=7))
+    start, end = stream.getvalue().splitlines()
+    assert start.startswith("▶ AAAAAA")
+    assert "\x1b" not in start
+    assert "exit code 7" in end
+
+
+def test_in_a_drain_lines_are_counted_instead_of_shown() -> None:
+    stream = io.StringIO()
+    view = View(stream)
+    one = Attempt(admitted(), cost={}, place="/p", host=cast("Host", None))
+    for _ in range(200):
+        view.started(one)
+    assert len(stream.getvalue().splitlines()) <= 2 * LINES_MAX
 
 
 # -- environment
