@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, print_lines, say
 from relayq.cli.session import with_client
-from relayq.errors import NotFound
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
@@ -22,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "names", nargs="*", metavar="NAME", help="only these files (default: all that --out kept)"
     )
     parser.add_argument("--to", default=".", metavar="DIR", help="where to write them (default: here)")
+    parser.add_argument("--force", action="store_true", help="overwrite what is there already")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file")
 
 
@@ -40,9 +40,4 @@ def run(args: argparse.Namespace) -> int:
 
 async def _fetch(client: AsyncClient, args: argparse.Namespace) -> list[Path]:
     job = await client.job(args.id)
-    there = (await job.info()).outputs
-    if missing := [name for name in args.names if name not in there]:
-        raise NotFound(
-            f"job {job.id} left no file {missing[0]!r}; it left {', '.join(sorted(there)) or 'none'}"
-        )
-    return await job.fetch(args.to, args.names or None)
+    return await job.fetch(args.to, args.names or None, force=args.force)

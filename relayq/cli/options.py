@@ -147,9 +147,9 @@ def _moment(values: list[str]) -> str:
 
 def _inputs(values: list[str]) -> list[dict[str, Any]]:
     """What the spec says of the files; `input_files` names them for the upload."""
-    from relayq.client.files import item_of, read
+    from relayq.client.files import items_of
 
-    return [item_of(path, read(path)) for path in map(Path, values)]
+    return items_of(values)
 
 
 def _as_list(values: list[str]) -> list[str]:
@@ -224,7 +224,13 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--secret", "secrets", "NAME=VALUE", "such a variable whose value RelayQ never shows", _pairs),
     JobOption("--cwd", "cwd", "DIR", "where it runs, on the worker (default: a directory of its own)"),
     JobOption("--stdin", "stdin", "FILE", "what it reads from stdin, sent along", _file_text),
-    JobOption("--in", "inputs", "FILE", "a file of at most 16M for its work directory, sent along", _inputs),
+    JobOption(
+        "--in",
+        "inputs",
+        "FILE[=NAME]",
+        "a file of at most 16M for its work directory, sent along (and called NAME there)",
+        _inputs,
+    ),
     JobOption(
         "--out", "outputs", "GLOB", "files of its work directory to keep; `relayq fetch` gets them", _as_list
     ),

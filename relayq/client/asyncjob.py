@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from relayq.client.files import write_below
+from relayq.client.files import target_below, write_file
 from relayq.client.result import Result, Transcript, outcome_of, result_of
 from relayq.errors import NotFound, WaitTimeout
 from relayq.model.lifecycle import FINAL, State
@@ -79,16 +79,31 @@ class AsyncHandle:
         """Ask for the end of the job; False when it had ended already or is not there."""
         return await self._client.jobs.cancel(self.id, who="client", why=why) in ("cancelled", "asked")
 
-    async def fetch(self, directory: str | PathLike[str], names: Sequence[str] | None = None) -> list[Path]:
-        """Write the files that the job left (all, or those named) into `directory`; their paths."""
+    async def outputs(self) -> dict[str, int]:
+        """The files that the job left: name -> bytes."""
+        return {name: size for name, (_, size) in sorted((await self.info()).outputs.items())}
+
+    async def fetch(
+        self, directory: str | PathLike[str], names: Sequence[str] | None = None, *, force: bool = False
+    ) -> list[Path]:
+        """Write the files that the job left (all, or those named) below `directory`; their paths.
+
+        Nothing is fetched before every name and place has been checked: Refused for a name
+        that leads out of `directory`, RelayQError where something is already, unless `force`.
+        """
         left = (await self.info()).outputs
-        written = []
-        for name in sorted(left) if names is None else names:
-            if name not in left:
-                raise NotFound(f"job {self.id} left no file {name!r}")
+        if missing := [name for name in names or () if name not in left]:
+            raise NotFound(
+                f"job {self.id} left no file {missing[0]!r}: it left {', '.join(sorted(left)) or 'none'}"
+            )
+        targets = {
+            name: target_below(Path(directory), name, is_named=bool(names), force=force)
+            for name in names or sorted(left)
+        }
+        for name, target in targets.items():
             data = await self._client.blobs.get(left[name][0])
-            written.append(await asyncio.to_thread(write_below, Path(directory), name, data))
-        return written
+            await asyncio.to_thread(write_file, target, data, force=force)
+        return list(targets.values())
 
     def follow(self) -> AsyncGenerator[LogEntry | End, None]:
         """The output as it comes and, last, how the job ended."""

@@ -165,9 +165,19 @@ class Handle:
         portal, client = self._client.far()
         return portal.iterate(client.handle(self.id, is_watched=self._is_watched).logs(follow=follow))
 
-    def fetch(self, directory: str | PathLike[str], names: Sequence[str] | None = None) -> list[Path]:
-        """Write the files that the job left (all, or those named) into `directory`; their paths."""
-        return self._call(lambda job: job.fetch(directory, names))
+    def fetch(
+        self, directory: str | PathLike[str], names: Sequence[str] | None = None, *, force: bool = False
+    ) -> list[Path]:
+        """Write the files that the job left (all, or those named) below `directory`; their paths.
+
+        What is there already stays, and is a RelayQError, unless `force`.
+        """
+        return self._call(lambda job: job.fetch(directory, names, force=force))
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        """The files that the job left: name -> bytes."""
+        return self._call(lambda job: job.outputs())
 
     @property
     def info(self) -> JobRecord:

@@ -352,6 +352,9 @@ def _check_parts(spec: JobSpec) -> None:
     for part in (*spec.after, *spec.inputs, spec.array, spec.unique):
         if part:
             part.check()
+    names = [item.name.casefold() for item in spec.inputs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise SpecError(f"two input files are named {shown(min(twice))} (field 'inputs.name')")
     if spec.delay_ms and spec.at_ms:
         raise SpecError("a delay and a time exclude each other (field 'at')")
     if spec.array is None and any(item.mode == "index" for item in spec.after):

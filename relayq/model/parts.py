@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from relayq.errors import SpecError
-from relayq.model.duration import MAX_DURATION_MS, parse_duration_ms, spell_duration
+from relayq.model.duration import MAX_DURATION_MS, format_size, parse_duration_ms, spell_duration
 from relayq.model.ids import check_id
 from relayq.model.reading import (
     check_bool,
@@ -29,7 +29,7 @@ MAX_ARRAY = 10_000_000
 MAX_INDEX = (1 << 31) - 1
 MAX_VALUE = 4096
 MAX_KEY = 200
-MAX_INPUT_BYTES = 1 << 40
+MAX_FILE_BYTES = 16 << 20
 
 ONS = ("ok", "any", "failed")
 DEPENDENCY_MODES = ("whole", "index")
@@ -206,7 +206,16 @@ class Blob(NamedTuple):
             raise SpecError(f"{shown(self.name)} is not a plain file name (field 'inputs.name')")
         if not re.fullmatch(r"[0-9a-f]{64}", check_text(self.sha256, "inputs.sha256", 64)):
             raise SpecError(f"{shown(self.sha256)} is not a SHA-256 in hex (field 'inputs.sha256')")
-        check_int(self.size, "inputs.size", 0, MAX_INPUT_BYTES)
+        check_int(self.size, "inputs.size", 0, MAX_FILE_BYTES)
+
+
+def check_file_size(size: int, name: str) -> None:
+    """SpecError for a file that is too large for the hub."""
+    if size > MAX_FILE_BYTES:
+        raise SpecError(
+            f"{name} has {format_size(size)}: at most {format_size(MAX_FILE_BYTES)} go through the hub; "
+            "share larger files another way and name them in the command"
+        )
 
 
 def read_rates(value: object, field: str = "rates") -> tuple[tuple[str, int, int], ...]:

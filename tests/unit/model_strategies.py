@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from relayq.model.duration import MAX_DURATION_MS, MAX_MOMENT_MS
 from relayq.model.job import ArraySpec, Blob, Dependency, JobSpec, RetryPolicy, Unique
 from relayq.model.needs import MAX_COUNT, MAX_CPUS, Needs, Offer, Placement, parse_prefer
+from relayq.model.parts import MAX_FILE_BYTES
 from relayq.model.retry import MAX_ATTEMPTS, REASONS, parse_patterns
 
 names = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.+@/-]{0,20}", fullmatch=True)
@@ -107,7 +108,7 @@ variables = st.dictionaries(
 ).map(lambda found: tuple(found.items()))
 file_names = lines.filter(lambda name: name not in ("", ".", "..") and "/" not in name)
 blobs = st.builds(
-    Blob, file_names, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 1 << 40)
+    Blob, file_names, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, MAX_FILE_BYTES)
 )
 json_values = st.recursive(
     st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
@@ -147,7 +148,7 @@ def specs(draw):
             secrets=variables,
             cwd=texts,
             stdin=texts,
-            inputs=st.lists(blobs, max_size=2).map(tuple),
+            inputs=st.lists(blobs, max_size=2, unique_by=lambda blob: blob.name.casefold()).map(tuple),
             outputs=st.lists(st.sampled_from(["*.png", "out/**", "a b"]), max_size=2).map(tuple),
             keep_output_bytes=st.integers(0, 256 << 20),
             on_lost=st.sampled_from(["retry", "hold", "fail"]),

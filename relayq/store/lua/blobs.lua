@@ -55,9 +55,10 @@ end
 
 -- what a succeeded attempt left, in place of what an earlier one did: {{name, digest, bytes}...}
 function R.keep_outputs(x, id, outputs)
+  if not outputs then return end
   local digests = {}
   call('DEL', x.P .. 'o:' .. id)
-  for i, output in ipairs(outputs or {}) do
+  for i, output in ipairs(outputs) do
     call('HSET', x.P .. 'o:' .. id, output[1], output[2] .. ' ' .. int(output[3]))
     digests[i] = output[2]
   end
