@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 
 from relayq.client.explain import REASONS
@@ -129,7 +129,7 @@ class DemoFeed:
             )
         return [entry for entry in entries if demo_logs.order(entry.id) > demo_logs.order(from_id)]
 
-    async def follow(self, job: str, from_id: str = "0") -> AsyncIterator[LogEntry | End]:
+    async def follow(self, job: str, from_id: str = "0") -> AsyncGenerator[LogEntry | End, None]:
         """Its output as it comes."""
         last_id = from_id
         while True:

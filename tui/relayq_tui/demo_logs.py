@@ -29,10 +29,18 @@ def entries(row: JobRow, now_ms: int, attempt: int | None = None) -> Iterator[Lo
 
 def _attempt(row: JobRow, number: int, now_ms: int) -> Iterator[LogEntry]:
     position = 0
-    for stream, line in _lines(row, number, now_ms):
+    lines = list(_lines(row, number, now_ms))
+    run_ms = row.run_ms(now_ms) or 0
+    begun_ms = row.started_ms - (row.attempt - number) * (run_ms + 9_000)
+    for place, (stream, line) in enumerate(lines, 1):
         data = (line + "\n").encode()
+        at_ms = begun_ms + run_ms * place // len(lines)
         yield LogEntry(
-            id=f"{number * STEP + position}-1", attempt=number, position=position, stream=stream, data=data
+            id=f"{number * STEP + position}-{at_ms}",
+            attempt=number,
+            position=position,
+            stream=stream,
+            data=data,
         )
         position += len(data)
 
@@ -40,7 +48,7 @@ def _attempt(row: JobRow, number: int, now_ms: int) -> Iterator[LogEntry]:
 def _lines(row: JobRow, number: int, now_ms: int) -> Iterator[tuple[int, str]]:
     run_s = (row.run_ms(now_ms) or 0) // 1000
     is_over = row.is_final or number < row.attempt
-    if row.title == "train-lora":
+    if row.title.startswith("train-lora"):
         yield from _training(row, run_s)
     elif "ffmpeg" in row.command:
         yield from _encoding(run_s)

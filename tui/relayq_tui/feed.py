@@ -8,7 +8,7 @@ serves `--demo`, tests and screenshots alike.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -153,7 +153,7 @@ class Feed(Protocol):
     async def log(self, job: str, from_id: str = "0", attempt: int | None = None) -> list[LogEntry | End]:
         """What the hub keeps of its output after `from_id`, or of one attempt."""
 
-    def follow(self, job: str, from_id: str = "0") -> AsyncIterator[LogEntry | End]:
+    def follow(self, job: str, from_id: str = "0") -> AsyncGenerator[LogEntry | End, None]:
         """Its output after `from_id` as it comes, ending with its End."""
 
     async def act(self, order: Order) -> str:

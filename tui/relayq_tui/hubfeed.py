@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ class HubFeed:
         entries: list[LogEntry | End] = list(await client.logs.read(job, attempt))
         return entries
 
-    async def follow(self, job: str, from_id: str = "0") -> AsyncIterator[LogEntry | End]:
+    async def follow(self, job: str, from_id: str = "0") -> AsyncGenerator[LogEntry | End, None]:
         """Its output as it comes."""
         client = await self._opened()
         async with aclosing(client.follow(job)) as entries:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from relayq.model.duration import format_duration
 from relayq.model.lifecycle import State
+from relayq.store.records import ArrayCounts
 from relayq_tui.glyphs import Glyphs, clock, state_mark
 from relayq_tui.rows import JobRow
 from relayq_tui.theme import Palette
@@ -44,7 +45,7 @@ class _Cells:
         return [
             Column("ST", 7, self._state),
             Column("ID", 7, self._id),
-            Column("NAME / COMMAND", 0, self._name),
+            Column("NAME / COMMAND", 0, self._name, tail=self._tail),
             Column("QUEUE", 8, lambda row: (row.queue, None)),
             Column("WORKER", 10, self._worker),
             Column("PRI", 3, lambda row: (str(row.priority), self._palette.dim), right=True),
@@ -56,7 +57,7 @@ class _Cells:
         return [
             Column("", 1, self._glyph),
             Column("ID", 6, self._id),
-            Column("NAME", 0, self._name),
+            Column("NAME", 0, self._name, tail=self._tail),
             Column("WORKER", 9, self._worker),
             Column("DUR", 6, self._duration, right=True),
             Column("", 5, self._last, right=True),
@@ -74,6 +75,34 @@ class _Cells:
     def _name(self, row: JobRow) -> Cell:
         return row.title, None
 
+    def _tail(self, row: JobRow) -> str:
+        """What there is to say of a job besides its name: how far it is, what it waits for."""
+        if row.array is not None:
+            return self._array(row.array)
+        if row.state is State.PENDING and row.reason == "delay":
+            left_ms = row.ready_ms - self._now_ms()
+            return f"in {format_duration(left_ms)}" if left_ms > 0 else ""
+        if row.state is State.PENDING and len(row.after) > 1:
+            done = sum(self._is_done(job) for job in row.after)
+            return f"{done} of {len(row.after)}"
+        if row.state is State.RUNNING and row.progress is not None:
+            return f"{row.progress:.0f}%"
+        return ""
+
+    def _array(self, counts: ArrayCounts) -> str:
+        """`12/40` while it runs, `38✓ 2✗` when it has ended."""
+        ended = counts.succeeded + counts.failed + counts.cancelled + counts.skipped
+        if ended < counts.size:
+            return f"{ended}/{counts.size}"
+        glyphs = self._glyphs.states
+        bad = counts.size - counts.succeeded
+        good = f"{counts.succeeded}{glyphs[State.SUCCEEDED]}"
+        return f"{good} {bad}{glyphs[State.FAILED]}" if bad else good
+
+    def _is_done(self, job: str) -> bool:
+        row = self._app.store.jobs.get(job)
+        return row is not None and row.is_final
+
     def _worker(self, row: JobRow) -> Cell:
         return row.worker or self._glyphs.dash, None
 
@@ -87,8 +116,6 @@ class _Cells:
         return (self._glyphs.dash if run_ms is None else format_duration(run_ms)), None
 
     def _last(self, row: JobRow) -> Cell:
-        if row.state is State.RUNNING and row.progress is not None:
-            return f"{row.progress:.0f}%", self._palette.run
         if row.state is State.FAILED and row.exit_code is not None:
             return f"e{row.exit_code}", self._palette.bad
         return age(self._now_ms() - row.submitted_ms), self._palette.dim

@@ -15,6 +15,7 @@ from relayq_tui.listing import Listing
 from relayq_tui.rows import JobRow
 from relayq_tui.screens.jobcolumns import columns
 from relayq_tui.screens.joblooks import JobLooks
+from relayq_tui.screens.logtail import LogTail
 from relayq_tui.screens.preview import Preview
 from relayq_tui.screens.querybox import QueryBox
 from relayq_tui.store import Changes
@@ -50,6 +51,7 @@ class JobsScreen(JobLooks):
         with Horizontal(id="middle"):
             yield JobTable[JobRow](id="jobs")
             yield Preview()
+        yield LogTail()
 
     @property
     def table(self) -> JobTable[JobRow]:
@@ -144,8 +146,13 @@ class JobsScreen(JobLooks):
     async def _load(self, job: str) -> None:
         detail = await self.rq.feed.detail(job)
         row = self.table.current
-        if detail is not None and row is not None and row.id == job:
+        if row is None or row.id != job:
+            return
+        if detail is not None:
             self.query_one(Preview).set_job(row, detail)
+        tail = self.query_one(LogTail)
+        if tail.display and tail.size.height:
+            await tail.read(row)
 
     @on(JobTable.Chosen)
     def _chosen(self) -> None:

@@ -40,12 +40,16 @@ Cell = tuple[str, Style | None]
 
 
 class Column(NamedTuple, Generic[Row]):
-    """One column. `width` 0 takes what is left; `draw` gives a row's text and its style, None for plain."""
+    """One column. `width` 0 takes what is left; `draw` gives a row's text and its style, None for plain.
+
+    `tail` is a note at the column's right edge, for which the text is cut before it is.
+    """
 
     title: str
     width: int
     draw: Callable[[Row], Cell]
     right: bool = False
+    tail: Callable[[Row], str] | None = None
 
 
 class JobTable(ScrollView, Generic[Row], can_focus=True):
@@ -202,7 +206,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
 
     def _title_line(self) -> Strip:
         text = "   " + " ".join(
-            fit(column.title, width, right=column.right) for column, width in self._widths() if width > 0
+            fit(column.title, width, right=column.right) for column, width in self._widths()
         )
         return Strip([Segment(text, palette_of(self).head)]).adjust_cell_length(self.size.width)
 
@@ -210,9 +214,12 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         row, palette, is_here = self.rows[index], palette_of(self), index == self.cursor
         segments = [self._margin(row, palette, is_here=is_here)]
         for column, width in self._widths():
-            if width > 0:
-                text, style = column.draw(row)
-                segments.append(Segment(fit(text, width, right=column.right) + " ", style or palette.text))
+            text, style = column.draw(row)
+            tail = column.tail(row) if column.tail else ""
+            room = width - len(tail) - bool(tail)
+            segments.append(Segment(fit(text, room, right=column.right) + " ", style or palette.text))
+            if tail:
+                segments.append(Segment(tail + " ", palette.head))
         strip = Strip(segments).adjust_cell_length(self.size.width, palette.text)
         return strip.apply_style(palette.cursor) if is_here else strip
 

@@ -1,0 +1,110 @@
+"""The end of a job's output under the list, going on while the job runs.
+
+Another job under the cursor ends the reading of the one before. Only the end of a
+long output is shown here; the job's own screen has all of it.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.strip import Strip
+
+from relayq.errors import RelayQError
+from relayq.model.lifecycle import State
+from relayq.store.records import End, LogEntry
+from relayq_tui.hints import ending
+from relayq_tui.rows import JobRow
+from relayq_tui.widgets.frame import Framed
+from relayq_tui.widgets.logbuffer import Piece
+from relayq_tui.widgets.logpane import LogPane
+from relayq_tui.widgets.logview import LogView, headline
+
+if TYPE_CHECKING:
+    from relayq_tui.app import RelayQApp
+
+SHOWN_BYTES = 64 << 10
+
+
+class Headline(Framed):
+    """The line above the log."""
+
+    DEFAULT_CSS = "Headline { height: 1; }"
+    label = "log"
+
+    def render_line(self, y: int) -> Strip:
+        """Whose log it is, and how it is shown."""
+        view = cast("LogTail", self.parent).view
+        return headline(view, self.label, self.size.width)
+
+
+class LogTail(Vertical):
+    """A headline and the last lines of a job's output."""
+
+    DEFAULT_CSS = "LogTail { height: 11; } LogTail LogView { height: 1fr; }"
+
+    @property
+    def view(self) -> LogView:
+        """The lines."""
+        return self.query_one(LogView)
+
+    def compose(self) -> ComposeResult:
+        """A headline and the lines."""
+        yield Headline()
+        yield LogView()
+
+    async def read(self, row: JobRow) -> None:
+        """Show the job's output for as long as it comes, or as this is not cancelled."""
+        headline, view = self.query_one(Headline), self.view
+        headline.label = f"log {row.short_id}"
+        view.clear()
+        view.empty = "no output yet" if not row.is_final else "no output"
+        view.show_times("rel", row.started_ms)
+        feed = cast("RelayQApp", self.app).feed
+        try:
+            entries = await feed.log(row.id)
+            self._show(entries[-_enough(entries) :], row)
+            if row.state is State.RUNNING:
+                last_id = entries[-1].id if entries else "0"
+                async with aclosing(feed.follow(row.id, last_id)) as coming:
+                    async for entry in coming:
+                        self._show([entry], row)
+        except RelayQError as error:
+            view.note(str(error), is_bad=True)
+
+    def clear(self) -> None:
+        """No job, no log."""
+        self.query_one(Headline).label = "log"
+        self.view.clear()
+
+    def _show(self, entries: list[LogEntry | End], row: JobRow) -> None:
+        view = self.view
+        view.append(piece_of(entry) for entry in entries if isinstance(entry, LogEntry))
+        for end in entries:
+            if isinstance(end, End):
+                said = ending(row) if row.is_final else end.state.value.lower()
+                view.note(said, row.ended_ms, is_bad=end.state is not State.SUCCEEDED)
+
+    @on(LogPane.Changed)
+    def _changed(self, event: LogPane.Changed) -> None:
+        event.stop()
+        self.query_one(Headline).refresh()
+
+
+def piece_of(entry: LogEntry) -> Piece:
+    """An entry as the log view takes it; its id tells when the hub got it."""
+    return Piece(entry.stream, entry.data, int(entry.id.partition("-")[2] or 0))
+
+
+def _enough(entries: list[LogEntry | End]) -> int:
+    """How many of the last entries make SHOWN_BYTES."""
+    size = 0
+    for count, entry in enumerate(reversed(entries), 1):
+        size += len(entry.data) if isinstance(entry, LogEntry) else 0
+        if size >= SHOWN_BYTES:
+            return count
+    return max(1, len(entries))
