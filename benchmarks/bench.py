@@ -37,7 +37,7 @@ class Bench:
     def __init__(self, *, quick: bool) -> None:
         self.quick = quick
         self.directory = Path(tempfile.mkdtemp(prefix="relayq-bench-"))
-        self._stages = 0
+        self._stages: list[ExitStack] = []
 
     def few(self, full: T, quick: T) -> T:
         """Return the count for this kind of run."""
@@ -46,12 +46,14 @@ class Bench:
     @contextmanager
     def stage(self, entry: Entry) -> Iterator[Stage]:
         """A peer on a new server."""
-        self._stages += 1
         with ExitStack() as exits:
-            yield Stage(entry, self.directory / f"{self._stages}-{entry.name}", exits)
+            self._stages.append(exits)
+            yield Stage(entry, self.directory / f"{len(self._stages)}-{entry.name}", exits)
 
     def close(self) -> None:
-        """Remove what the run left on the disk."""
+        """End what is still running, as after an interruption, and remove what the run left on the disk."""
+        for stage in self._stages:
+            stage.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

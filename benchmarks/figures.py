@@ -14,16 +14,15 @@ def median(values: Sequence[float]) -> float:
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
-def rate(samples: Sequence[tuple[float, int]], total: int) -> float:
+def rate(samples: Sequence[tuple[float, int]]) -> float:
     """Return how many a second were done, from samples of (time, done so far).
 
     The first tenth is left out: workers start one after the other, and caches are
-    cold. The end is the first sample at which all were done.
+    cold. The end is the first sample at which as many were done as ever were.
     """
-    begin = next((sample for sample in samples if sample[1] >= total / 10), None)
-    end = next((sample for sample in samples if sample[1] >= total), None)
-    if begin is None or end is None:
-        raise ValueError(f"only {samples[-1][1] if samples else 0} of {total} were done")
+    total = samples[-1][1]
+    begin = next(sample for sample in samples if sample[1] >= total / 10)
+    end = next(sample for sample in samples if sample[1] == total)
     if end[0] <= begin[0]:
         raise ValueError(f"all {total} were done between two looks: count more")
     return (end[1] - begin[1]) / (end[0] - begin[0])

@@ -11,10 +11,12 @@ run of everything; a part is printed.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import ModuleType
 
 from benchmarks import limits, report
@@ -29,6 +31,7 @@ WHAT = "RelayQ beside its peers and the limits."
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the table, write the results."""
     args = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends a run as Ctrl-C does
     rows = _rows(args.only)
     entries = chosen(args.peers)
     for entry in entries:
@@ -73,7 +76,7 @@ def _measured(entries: Sequence[Entry], rows: Sequence[Row], *, quick: bool) -> 
         bare = limits.measure(bench)
         for entry in entries:
             if entry.alone and wanted & {"array", "drain_shell"}:
-                book.enter(entry, "its own rows", lambda entry=entry: _alone(bench, entry))
+                book.enter(entry, "its own rows", partial(_alone, bench, entry))
         for module in MEASURES:
             if wanted & set(module.KEYS):
                 _measure_all(bench, book, module, [entry for entry in entries if not entry.alone])
@@ -110,9 +113,15 @@ class Book:
 
 def _measure_all(bench: Bench, book: Book, module: ModuleType, entries: Sequence[Entry]) -> None:
     what = module.__name__.rpartition(".")[2]
-    with ThreadPoolExecutor(len(entries) if module.TOGETHER and entries else 1) as hands:
-        for entry in entries:
-            hands.submit(book.enter, entry, what, lambda entry=entry: module.measure(bench, entry))
+    hands = ThreadPoolExecutor(len(entries) if module.TOGETHER and entries else 1)
+    try:
+        tasks = [
+            hands.submit(book.enter, entry, what, partial(module.measure, bench, entry)) for entry in entries
+        ]
+        for task in tasks:
+            task.result()
+    finally:  # after an interruption nobody waits: what the threads wait for is ended by the bench
+        hands.shutdown(wait=False, cancel_futures=True)
 
 
 def _alone(bench: Bench, entry: Entry) -> dict[str, float]:

@@ -27,7 +27,7 @@ def measure(bench, entry):
         time.sleep(AWAY_S)
         stage.server.start()
         back = time.time()
-        _watch(stage, worker, jobs, patience_s=bench.few(20, 8))
+        _watch(stage, worker, jobs, patience_s=bench.few(20, 6))
         marks = stage.marks.lines()
         starts = Counter(number for letter, number, _ in marks if letter == "s")
         return {

@@ -15,7 +15,6 @@ KEYS = ("kill_lost_running", "kill_lost_queued", "kill_twice", "kill_resume")
 TOGETHER = True
 SLOTS = 20
 JOBS = 40
-NAP_S = 15.0
 AWAY_S = 0.5
 
 
@@ -23,7 +22,7 @@ def measure(bench, entry):
     with bench.stage(entry) as stage:
         worker = stage.work(SLOTS)
         stage.ready(worker)
-        stage.drive("fill", "nap", 0, JOBS, NAP_S)
+        stage.drive("fill", "nap", 0, JOBS, bench.few(15.0, 8.0))
         stage.until(lambda: len(_starts(stage)) >= SLOTS, worker)
         worker.kill_group()
         running = set(_starts(stage))
@@ -31,7 +30,7 @@ def measure(bench, entry):
         begin = time.time()
         stage.work(SLOTS)
         back = stage.drive("back_at", SLOTS)
-        ended = _watch(stage, begin + bench.few(120, 45))
+        ended = _watch(stage, begin + bench.few(120, 30))
         missing = set(range(JOBS)) - ended
         return {
             "kill_lost_running": len(missing & running),

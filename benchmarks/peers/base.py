@@ -66,9 +66,12 @@ class SyncPeer(Common):
         self.submit_many(kind, texts[1:])
         return began, perf_counter() - begin
 
-    def round_trips(self, count: int) -> list[float]:
-        """Return the seconds from submit to result of each of so many jobs, after the first."""
-        return [self._timed_result(number) for number in range(count + 1)][1:]
+    def round_trips(self, count: int, enough_s: float) -> list[float]:
+        """Return the seconds from submit to result of up to so many jobs, after the first."""
+        taken, begin = [], perf_counter()
+        while len(taken) <= count and perf_counter() - begin < enough_s:
+            taken.append(self._timed_result(len(taken)))
+        return taken[1:]
 
     def _timed_submit(self, number: int) -> float:
         begin = perf_counter()
@@ -115,9 +118,9 @@ class AsyncPeer(Common):
         """Submit many jobs; return the time when it began and the seconds that all but the first took."""
         return self._run(self._fill, kind, texts)
 
-    def round_trips(self, count: int) -> list[float]:
-        """Return the seconds from submit to result of each of so many jobs, after the first."""
-        return self._run(self._round_trips, count)
+    def round_trips(self, count: int, enough_s: float) -> list[float]:
+        """Return the seconds from submit to result of up to so many jobs, after the first."""
+        return self._run(self._round_trips, count, enough_s)
 
     def _run(self, work, *args):
         import asyncio
@@ -146,13 +149,16 @@ class AsyncPeer(Common):
         await self.submit_many(kind, texts[1:])
         return began, perf_counter() - begin
 
-    async def _round_trips(self, count: int) -> list[float]:
-        taken = []
-        for number in range(count + 1):
-            begin = perf_counter()
-            await self.result(await self.submit("shell", argument(number)))
-            taken.append(perf_counter() - begin)
+    async def _round_trips(self, count: int, enough_s: float) -> list[float]:
+        taken, begin = [], perf_counter()
+        while len(taken) <= count and perf_counter() - begin < enough_s:
+            taken.append(await self._timed_result(len(taken)))
         return taken[1:]
+
+    async def _timed_result(self, number: int) -> float:
+        begin = perf_counter()
+        await self.result(await self.submit("shell", argument(number)))
+        return perf_counter() - begin
 
 
 async def in_batches(submit, kind: str, texts: list[str], size: int = 100) -> None:
