@@ -317,6 +317,31 @@ async def test_a_late_success_is_accepted_while_nobody_has_started_another_attem
     assert [a.number for a in record.attempts] == [1]
 
 
+async def test_a_late_success_counts_even_when_the_job_was_given_up(driver: Driver) -> None:
+    job, worker = await running(driver, on_lost="fail")
+    after = await driver.submit(after=[{"job": job, "on": "failed"}])
+    await driver.logs.watch(job)
+    await lose(driver)
+    assert await driver.state(job) == "FAILED lost"
+    again = worker.restarted()
+    assert (await again.register()).gone == [job]
+    assert await again.report(job, "failed", attempt=1) == "stale"
+    assert await again.report(job, "ok", attempt=1, result=b"done") == "late"
+    assert await again.report(job, "ok", attempt=1) == "dup"
+    record = await driver.record(job)
+    assert (record.state, record.result, record.exit_code) == (State.SUCCEEDED, b"done", 0)
+    assert [entry.state for entry in await driver.logs.follow(job)] == [State.SUCCEEDED]
+    assert await driver.state(after) == "RUNNABLE"
+
+
+async def test_a_stranger_cannot_undo_a_loss(driver: Driver) -> None:
+    job, _ = await running(driver, on_lost="fail")
+    await lose(driver)
+    stranger = await driver.worker("stranger")
+    assert await stranger.report(job, "ok", attempt=1) == "stale"
+    assert await driver.state(job) == "FAILED lost"
+
+
 async def test_a_late_failure_does_not_count(driver: Driver) -> None:
     job, worker = await running(driver)
     await lose(driver)

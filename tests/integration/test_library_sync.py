@@ -62,6 +62,16 @@ async def test_a_paused_queue_starts_nothing_until_it_is_resumed(driver: Driver)
     assert await worker.letters() == [("claim", job)]
 
 
+async def test_nothing_is_pushed_from_a_paused_queue(driver: Driver) -> None:
+    first = await driver.submit()
+    worker = await driver.worker()
+    assert await worker.stand_by() == [first]
+    await driver.queues.pause("default")
+    job = await driver.submit()
+    assert await worker.letters() == []
+    assert await driver.state(job) == "RUNNABLE"
+
+
 async def test_a_queue_of_more_weight_ages_faster(driver: Driver) -> None:
     light = await driver.submit(queue="light")
     await driver.advance(MINUTE)

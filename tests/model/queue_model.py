@@ -39,6 +39,7 @@ class Job:
     held: bool = False
     cancel: bool = False
     lost: bool = False
+    given_up: bool = False
     worker: str = ""
     grace_until: int = 0
 
@@ -138,6 +139,9 @@ class Model:
         job = self.jobs[name]
         if job.attempt != attempt or job.worker != worker:
             return "stale"
+        if job.given_up and outcome == "ok":
+            job.state, job.given_up = "S", False
+            return "late"
         if job.state in "NU":
             word = "ok" if job.state == "N" else "late"
             self.apply(name, outcome)
@@ -173,6 +177,7 @@ class Model:
             self.finish(name, "C")
         elif job.on_lost == "fail" or job.crashes >= CRASH_LIMIT:
             self.finish(name, "F")
+            job.given_up = True
         else:
             job.lost = True
             job.held = job.held or job.on_lost == "hold"
@@ -248,6 +253,7 @@ class Model:
         if holder := self.blocked_by(job.unique):
             return f"unique:{holder}"
         job.excused, job.crashes, job.cancel, job.deadline = job.attempt, 0, False, None
+        job.given_up = False
         job.open, job.held, job.due = 0, False, 0
         self.settle(job)
         return "retried"

@@ -25,6 +25,22 @@ local function book(x, id)
   x.counts.kept = (x.counts.kept or 0) + bytes
 end
 
+-- a job that was given up as lost has succeeded after all
+function R.amend(x, session, id, exit)
+  local key = x.P .. 'j:' .. id
+  R.leave(x, id, 'F')
+  call('ZADD', x.P .. 'done', int(x.now), id)
+  call('HSET', key, 'e', int(x.now), 'x', exit, 'w', session)
+  call('HDEL', key, 'r')
+  R.move(x, id, 'F', 'S')
+  R.tally(x, 'S')
+  R.event(x, 'end', id, 'S ' .. exit .. ' ')
+  R.log_reopen(x, id)
+  R.log_end(x, id, 'S', nil, exit)
+  x.counts.kept = (x.counts.kept or 0) - (tonumber(R.job(x, id, 'z')[1]) or 0)
+  book(x, id)
+end
+
 function R.finish(x, id, from, to, reason, exit)
   local key = x.P .. 'j:' .. id
   R.leave(x, id, from)

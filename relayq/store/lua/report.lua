@@ -3,6 +3,8 @@
 -- RUNNING -> SUCCEEDED | FAILED | CANCELLED | RUNNABLE | PENDING(delay); `lost` counts a crash.
 -- UNREACHABLE -> the same, `late`.  RUNNABLE | PENDING after a loss -> SUCCEEDED, when the
 -- lost attempt succeeded after all and nobody has started another.
+-- FAILED as lost -> SUCCEEDED, for the same reason: finished work is never thrown away. Whoever
+-- waited for it has been told already.
 -- -> 'ok' | 'late' | 'dup' | 'stale' | 'files' (those it left are not here any more: put them again)
 
 -- how an attempt ended that was not the last: '<n> <session> <begun> <ended> <exit> <reason>'
@@ -74,14 +76,28 @@ local function apply(x, session, report, state, asked)
   over(x, report, state, 'F', outcome == 'timeout' and 'timeout' or report.reason or 'exit')
 end
 
+-- the worker's success of an attempt that was given up as lost
+local function is_given_up(j, session, report)
+  local same_worker = string.match(j[3] or '', '^(.*)#') == string.match(session, '^(.*)#')
+  local lost = j[1] == 'F' and (j[6] == 'lost' or j[6] == 'crash_limit')
+  return lost and same_worker and tonumber(j[2]) == report.attempt and report.outcome == 'ok'
+end
+
 -- `result` is where its bytes stand in `data`
 function R.report(x, session, report, data)
   local id = report.id
   report.result = report.result and data[report.result]
   report.reason = filled(report.reason) and string.sub(report.reason, 1, 64) or nil
-  local j = R.job(x, id, 's', 'a', 'w', 'cx', 'ls')
+  local j = R.job(x, id, 's', 'a', 'w', 'cx', 'ls', 'r')
   local state = j[1]
   if not state then return R.ended_letter(x, id) and 'dup' or 'stale' end
+  if is_given_up(j, session, report) then
+    if not R.has_outputs(x, report.outputs) then return 'files' end
+    R.keep_outputs(x, id, report.outputs)
+    if filled(report.result) then call('SET', x.P .. 'r:' .. id, report.result) end
+    R.amend(x, session, id, int(report.exit or 0))
+    return 'late'
+  end
   if tonumber(j[2]) ~= report.attempt or j[3] ~= session then return 'stale' end
   if not FINAL[state] and report.outcome == 'ok' and not R.has_outputs(x, report.outputs) then return 'files' end
   if state == 'N' or state == 'U' then
