@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from relayq.worker.gate import STOPPING, Gate
 from relayq.worker.lanes import LaneBook
 from relayq.worker.probe import Conditions
 from relayq.worker.room import Room
+from relayq.worker.session import Session, _now_s
 from relayq.worker.view import LINES_MAX, View
 
 OFFER = Offer(labels=frozenset({"linux"}), name="w1", host="h", cpus_milli=2000, memory_bytes=1 << 30)
@@ -274,3 +276,11 @@ async def test_a_ring_before_the_wait_is_not_lost() -> None:
 async def test_a_wait_ends_at_its_time() -> None:
     async with asyncio.timeout(1):
         await Bell().wait(0.01)
+
+
+def test_a_claim_whose_lease_may_have_passed_is_not_started() -> None:
+    session = Session(url="unix:///none", fleet="f", name="w1", describe=cast("Any", None))
+    session._heard(100_000, _now_s())
+    fresh, late = (replace(admitted().claim, offered_ms=offered) for offered in (100_000, 49_000))
+    assert session.may_start(fresh)
+    assert not session.may_start(late)
