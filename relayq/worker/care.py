@@ -114,7 +114,7 @@ class Care:
             return
         kept.reason, kept.kill_at = reason, kill_at
         if kept.pid:
-            tree.send(self._members(kept), signal.SIGTERM)
+            self._warn(kept, self._members(kept))
         else:
             self.journal.add(kept.facts())
             kept.code = 128 + signal.SIGTERM
@@ -267,11 +267,18 @@ class Care:
         self._finish(kept)
 
     def _kill(self, kept: Kept, pids: list[int]) -> None:
-        """Send KILL if it is time for it, and look again soon."""
+        """Send KILL if it is time for it, else TERM to those who came since, and look again soon."""
         if time.monotonic() >= kept.kill_at:
             tree.send(pids, signal.SIGKILL)
+        else:
+            self._warn(kept, pids)
         kept.pause_s = min(0.5, max(0.01, 2 * kept.pause_s))
         kept.look_at = time.monotonic() + kept.pause_s
+
+    def _warn(self, kept: Kept, pids: list[int]) -> None:
+        """Send TERM, once to each: many programs take a second one for impatience."""
+        tree.send([pid for pid in pids if pid not in kept.warned], signal.SIGTERM)
+        kept.warned.update(pids)
 
     def _finish(self, kept: Kept) -> None:
         """Write down how it ended and tell it."""

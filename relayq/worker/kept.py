@@ -43,7 +43,7 @@ class Kept:
     __slots__ = (
         "at_ms", "boot", "code", "dir", "exit", "key", "kill_at", "kill_ms", "look_at", "marks",
         "note", "orphan_ms", "pause_s", "pid", "poll_at", "process", "reason", "run_ms", "start",
-        "started_at", "timeout_ms",
+        "started_at", "timeout_ms", "warned",
     )  # fmt: skip
 
     def __init__(self, facts: dict[str, Any]) -> None:
@@ -66,6 +66,7 @@ class Kept:
         self.look_at = 0.0  # when to look at its tree again
         self.pause_s = 0.0
         self.poll_at = 0.0  # when to see whether a process that is no child still runs
+        self.warned: set[int] = set()  # who was sent TERM, once each
         self.run_ms = 0
         self.exit: dict[str, Any] | None = None
 
