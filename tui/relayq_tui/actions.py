@@ -147,10 +147,10 @@ ACTIONS: tuple[Action, ...] = (
     _look("log.day_back", "D", "-1 day", "log.seek(-86400)"),
     _look("log.left", "h,left", "pan left", "log.pan(-8)"),
     _look("log.right", "l,right", "pan right", "log.pan(8)"),
-    _change("worker.pause", "P", "pause or resume", "workers.pause:now:worker", "relayq quiet {name}", 50),
-    _change("worker.drain", "D", "drain", "workers.drain:now:worker", "relayq quiet {name}", 55),
-    _change("worker.stop", "S", "stop after job", "workers.stop:undo:worker", "relayq stop {name}", 60),
-    _look("worker.log", "l", "worker log", "workers.log", rank=65),
+    _change("worker.pause", "P", "pause", "workers.pause:now:worker", "relayq quiet {name}", 50),
+    _change("worker.stop", "S", "stop", "workers.stop:undo:worker", "relayq stop {name}", 55),
+    _look("worker.labels", "T", "labels", "workers.labels", "relayq worker --labels LIST", rank=60),
+    _look("worker.log", "l", "log", "workers.log", "relayq logs {id}", rank=45),
     _look("worker.open", "enter", "open", "workers.open", "relayq workers --json", rank=40),
     _look("worker.copy", "y", "copy", "workers.copy", rank=90),
     _look("time.left", "h,left", "earlier", "timeline.pan(-1)", rank=10),
@@ -166,6 +166,8 @@ ACTIONS: tuple[Action, ...] = (
     _change("schedule.run", "R", "run now", "schedules.run_now:now:schedule", "", 55),
     _look("event.open", "enter", "open job", "events.open", "relayq show {id}", rank=40),
     _look("event.filter", "/", "filter", "events.filter", rank=10),
+    _look("event.kind", "F", "kind", "events.next_kind", rank=20),
+    _look("event.follow", "f", "follow", "events.top", rank=30),
 )
 
 

@@ -72,7 +72,7 @@ def home(now_ms: int, *, seed: int = 7, older: int = 130) -> Home:
         workers={row.name: row for row in _workers(now_ms, dice, jobs)},
         schedules=_schedules(now_ms),
         budget=_budget(now_ms, dice),
-        events=_events(jobs),
+        events=_events(now_ms, jobs),
     )
 
 
@@ -329,9 +329,20 @@ def _budget(now_ms: int, dice: random.Random) -> BudgetView:
     )  # fmt: skip
 
 
-def _events(jobs: dict[str, JobRow]) -> list[EventRow]:
+# Minutes ago, and the event: what happened to workers and queues today.
+HAPPENED = (
+    (252, "worker-gone", "pi4-attic#31", ""), (251, "worker", "pi4-attic", "pi4-attic#1"),
+    (241, "worker", "gh-hosted", "gh-hosted#1"), (213, "worker-gone", "iphone-ssh#1", ""),
+    (190, "quiet", "pi3-shed", ""), (185, "resume", "pi3-shed", ""), (95, "pause", "media", ""),
+    (88, "resume", "media", ""),
+)  # fmt: skip
+
+
+def _events(now_ms: int, jobs: dict[str, JobRow]) -> list[EventRow]:
     """What the stream would hold of these jobs, oldest first."""
-    found: list[tuple[int, str, str, str]] = []
+    found: list[tuple[int, str, str, str]] = [
+        (now_ms - ago_min * MINUTE, kind, subject, detail) for ago_min, kind, subject, detail in HAPPENED
+    ]
     for row in jobs.values():
         found.append((row.submitted_ms, "submit", row.id, ""))
         if row.started_ms:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 # name -> module:class. The first six have the number keys 1 to 6 and a tab in the header.
 SCREENS: dict[str, str] = {
     "jobs": "relayq_tui.screens.jobs:JobsScreen",
+    "workers": "relayq_tui.screens.workers:WorkersScreen",
+    "events": "relayq_tui.screens.events:EventsScreen",
+    "worker": "relayq_tui.screens.worker:WorkerScreen",
 }
 TABS = ("jobs", "workers", "timeline", "schedules", "budget", "events")
 
