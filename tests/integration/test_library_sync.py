@@ -27,8 +27,9 @@ async def test_equal_jobs_are_claimed_in_the_order_they_came(driver: Driver) -> 
 
 
 async def test_jobs_of_a_batch_are_claimed_in_its_order(driver: Driver) -> None:
-    jobs = await driver.batch(*({} for _ in range(50)))
-    assert await (await driver.worker()).claim(want=50) == jobs
+    jobs = await driver.batch(*({} for _ in range(200)))
+    worker = await driver.worker(free={"c": 200_000})
+    assert await worker.claim(want=200) == jobs
 
 
 async def test_a_step_of_priority_is_worth_ten_minutes_of_waiting(driver: Driver) -> None:

@@ -68,7 +68,7 @@ class Snapshot:
 def read(client: redis.Redis, prefix: str) -> Snapshot:
     """The fleet's keys, in three round trips."""
     names = sorted(client.keys(prefix.replace("[", "\\[") + "*"))
-    pipe = client.pipeline(transaction=True)
+    pipe = client.pipeline(transaction=False)
     for name in names:
         pipe.type(name)
     kinds = pipe.execute()

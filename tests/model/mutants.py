@@ -146,7 +146,7 @@ MUTANTS = (
         "ready + (tonumber(priority)",
         "sync",
     ),
-    Mutant("order of a batch lost", "prelude.lua", "x.moment + 0.001", "x.moment", "sync"),
+    Mutant("order of a batch lost", "prelude.lua", "x.micro = x.micro + 1", "x.micro = 1", "sync"),
     Mutant("counter drifts", "prelude.lua", "(x.counts[from] or 0) - 1", "(x.counts[from] or 0)", "sync"),
     # logs
     Mutant("log offset not checked", "logs.lua", "have[chunk[3]] - chunk[4]", "0", "control"),

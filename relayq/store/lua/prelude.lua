@@ -38,7 +38,7 @@ function R.open(keys)
   local clock = call('TIME')
   local micros = tonumber(clock[2])
   local now = tonumber(clock[1]) * 1000 + math.floor(micros / 1000) + (tonumber(call('HGET', keys[1], 'shift')) or 0)
-  return {P = string.sub(keys[1], 1, -4), now = now, moment = now + micros % 1000 / 1000,
+  return {P = string.sub(keys[1], 1, -4), now = now, micro = micros % 1000,
           dice = micros, counts = {}, day = {}, lanes = {}}
 end
 
@@ -84,8 +84,8 @@ end
 -- when a job became ready: a microsecond after the one before it in this call, so that jobs of one
 -- batch are served in their order (no job is submitted in less than that)
 function R.next_moment(x)
-  x.moment = x.moment + 0.001
-  return x.moment
+  x.micro = x.micro + 1  -- whole microseconds: sums of thousandths would drift
+  return x.now + x.micro / 1000
 end
 
 -- whole ms since a job became ready
