@@ -32,7 +32,7 @@ class Job:
     after: list[tuple[str, str]] = field(default_factory=list)
     state: str = ""
     order: tuple[int, int] = (0, 0)  # when it became runnable, and which was first
-    open: int = 0
+    open: list[tuple[str, str]] = field(default_factory=list)  # what is not known to have ended
     attempt: int = 0
     crashes: int = 0
     excused: int = 0
@@ -64,10 +64,10 @@ class Model:
     def submit(self, name: str, job: Job) -> None:
         """A job is taken."""
         self.jobs[name] = job
-        ended = [(self.jobs[other].state, on) for other, on in job.after if self.jobs[other].state in FINAL]
-        job.open = len(job.after) - len(ended)
+        job.open = [(other, on) for other, on in job.after if self.jobs[other].state not in FINAL]
         job.state = "P"
-        if all(satisfied(on, state) for state, on in ended):
+        ended = [pair for pair in job.after if pair not in job.open]
+        if all(satisfied(on, self.jobs[other].state) for other, on in ended):
             self.settle(job)
         else:
             self.finish(name, "K")
@@ -85,21 +85,21 @@ class Model:
     def finish(self, name: str, state: str) -> None:
         """A job ends, and whoever waits for it is told."""
         job = self.jobs[name]
-        job.state, job.held, job.open, job.lost, job.due = state, False, 0, False, 0
+        job.state, job.held, job.open, job.lost, job.due = state, False, [], False, 0
         for other, waiting in self.jobs.items():
-            for needed, on in waiting.after:
-                if needed == name and waiting.state == "P" and waiting.open:
-                    self.tell(other, on, state)
+            for needed, on in list(waiting.open):
+                if needed == name:
+                    self.tell(other, name, on)
 
-    def tell(self, name: str, on: str, state: str) -> None:
+    def tell(self, name: str, ended: str, on: str) -> None:
         """One dependency of a waiting job has ended."""
         job = self.jobs[name]
-        if job.state != "P" or not job.open:
+        if job.state != "P" or (ended, on) not in job.open:
             return
-        if not satisfied(on, state):
+        if not satisfied(on, self.jobs[ended].state):
             self.finish(name, "K")
             return
-        job.open -= 1
+        job.open.remove((ended, on))
         if not job.open:
             self.settle(job)
 
@@ -254,7 +254,7 @@ class Model:
             return f"unique:{holder}"
         job.excused, job.crashes, job.cancel, job.deadline = job.attempt, 0, False, None
         job.given_up = False
-        job.open, job.held, job.due = 0, False, 0
+        job.open, job.held, job.due = [], False, 0
         self.settle(job)
         return "retried"
 
