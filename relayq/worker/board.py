@@ -148,7 +148,7 @@ class Board:
 
     def has_reports(self) -> bool:
         """Is there anything the hub must hear soon?"""
-        return bool(self._reports)
+        return bool(self._reports or self._ended)
 
     def acknowledged(self, sent: list[Report], words: dict[str, str]) -> list[Attempt]:
         """The hub has these reports; returns the attempts that are over now."""
@@ -258,11 +258,12 @@ class Board:
                 await self._spool.flush()
         except WorkerError as error:
             log.warning("exits are reported without being journaled: %s", error)
-        for attempt, report in ended:
-            if report:
-                self._reports[attempt.job] = report
-            else:
-                self._let_go(attempt)
+        finally:
+            for attempt, report in ended:
+                if report:
+                    self._reports[attempt.job] = report
+                else:
+                    self._let_go(attempt)
 
     def _let_go(self, attempt: Attempt) -> None:
         """It is not this worker's any more, and nobody waits for a word on it."""

@@ -55,6 +55,7 @@ from relayq.worker.view import View
 
 log = logging.getLogger("relayq.worker")
 
+LAST_SYNC_S = 1.0
 GOODBYE_S = 5.0
 PRUNE_S = 3600.0
 
@@ -199,6 +200,8 @@ class Worker:
             ]
             talk = group.create_task(self._converse())
             await self._left.wait()
+            self._bell.ring()
+            await asyncio.wait([talk], timeout=LAST_SYNC_S)
             talk.cancel()
             await asyncio.wait([talk])
             await self._leave()
@@ -231,7 +234,9 @@ class Worker:
             self._gate.look(probe.conditions())
 
     def _is_done(self) -> bool:
-        """Is everything that was to be done here done?"""
+        """Is everything that was to be done here done, or is it time to leave anyway?"""
+        if self.has_left:
+            return True
         if self._board.held or self._board.has_reports():
             self._busy_at = time.monotonic()
             return False
