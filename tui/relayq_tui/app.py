@@ -136,9 +136,9 @@ class RelayQApp(App[None]):
         self._ask_repaint()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Without colour, when the theme is."""
+        """What the theme does to every line."""
         filters = list(super().get_line_filters())
-        return [*filters, theme.NoColour()] if self.theme == "mono" else filters
+        return [*filters, theme.FILTERS[self.theme]] if self.theme in theme.FILTERS else filters
 
     # -- what the frame shows ------------------------------------------------
 
@@ -218,6 +218,7 @@ class RelayQApp(App[None]):
         screen = self._screens.get(name)
         if screen is None:
             screen = self._screens[name] = screen_class(name)()
+            self.install_screen(screen, name)
         while len(self.screen_stack) > 2:
             self.pop_screen()
         if screen is not self.screen:

@@ -1,8 +1,9 @@
 """Four themes, each as Textual's colours for the frame and as rich styles for lines drawn by hand.
 
-`dark` and `light` name their colours, `ansi` uses the sixteen of the terminal, `mono`
-none at all: there bold, underline and reverse carry what colour carries elsewhere.
-Red is kept for what needs a person.
+`dark` names its colours and leaves the ground to the terminal, which most people have
+made dark; `light` brings its own white. `ansi` uses the sixteen colours of the terminal,
+`mono` none at all: there bold, underline and reverse carry what colour carries
+elsewhere. Red is kept for what needs a person.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _palette(**styles: str) -> Palette:
 
 PALETTES: dict[str, Palette] = {
     "dark": _palette(
-        text="#d6d9de", dim="#7d8590", strong="bold #f0f3f6", head="#9aa4b1",
+        text="none", dim="#7d8590", strong="bold", head="#9aa4b1",
         cursor="bold #f0f3f6 on #24405e", mark="bold #e3b341", accent="#6cb6ff", good="#6bc46d",
         run="#6cb6ff", wait="#adbac7", warn="#e3b341", bad="bold #ff7b72", match="black on #e3b341",
     ),
@@ -118,6 +119,22 @@ class NoColour(LineFilter):
             Segment(text, style.without_color if style else None, control)
             for text, style, control in segments
         ]
+
+
+class Paper(LineFilter):
+    """Gives whatever has no ground of its own a white one, and black letters."""
+
+    STYLE = Style.parse("#1f2328 on #ffffff")
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The same text on paper."""
+        return [
+            Segment(text, self.STYLE + style if style else self.STYLE, control)
+            for text, style, control in segments
+        ]
+
+
+FILTERS: dict[str, LineFilter] = {"mono": NoColour(), "light": Paper()}
 
 
 def palette_of(widget: Widget) -> Palette:

@@ -70,7 +70,8 @@ class HubScreen(Screen[None]):
     def draw(self, changes: Changes) -> None:
         """Draw the frame and what has changed; called by the app."""
         self.query_one(Header).draw(changes)
-        self.query_one(Status).refresh()
+        self.query_one(Status).update()
+        self.query_one(Keys).update()
         self.show(changes)
 
     def on_mount(self) -> None:

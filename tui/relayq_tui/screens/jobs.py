@@ -120,7 +120,7 @@ class JobsScreen(JobLooks):
             preview.set_job(row)
             self._rest_on(row)
         elif changes.parts & {"clock", "workers"} and not row.is_final:
-            preview.refresh()
+            preview.update()
 
     # -- the cursor --------------------------------------------------------------
 

@@ -59,14 +59,10 @@ class LogTail(Vertical):
 
     async def read(self, row: JobRow) -> None:
         """Show the job's output for as long as it comes, or as this is not cancelled."""
-        headline, view = self.query_one(Headline), self.view
-        headline.label = f"log {row.short_id}"
-        view.clear()
-        view.empty = "no output yet" if not row.is_final else "no output"
-        view.show_times("rel", row.started_ms)
-        feed = cast("RelayQApp", self.app).feed
+        feed, view = cast("RelayQApp", self.app).feed, self.view
         try:
             entries = await feed.log(row.id)
+            self.clear(row)
             self._show(entries[-_enough(entries) :], row)
             if row.state is State.RUNNING:
                 last_id = entries[-1].id if entries else "0"
@@ -76,10 +72,13 @@ class LogTail(Vertical):
         except RelayQError as error:
             view.note(str(error), is_bad=True)
 
-    def clear(self) -> None:
-        """No job, no log."""
-        self.query_one(Headline).label = "log"
-        self.view.clear()
+    def clear(self, row: JobRow) -> None:
+        """Nothing but the job's name."""
+        view = self.view
+        self.query_one(Headline).label = f"log {row.short_id}"
+        view.empty = "no output" if row.is_final else "no output yet"
+        view.clear()
+        view.show_times("rel", row.started_ms)
 
     def _show(self, entries: list[LogEntry | End], row: JobRow) -> None:
         view = self.view

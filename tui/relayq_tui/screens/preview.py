@@ -43,7 +43,7 @@ class Preview(Framed):
             self.detail = None
         self.row = row
         self.detail = detail or self.detail
-        self.refresh()
+        self.update()
 
     @property
     def is_line(self) -> bool:
@@ -241,5 +241,6 @@ class Preview(Framed):
         p, g = self.palette, glyphs_of(self)
         said = hint(row, self.detail)
         line = Line().add(f"{state_mark(row, g)[0]} ", p.of(row.state))
-        parts = [said.why or ending(row) or row.command, attempts(row), row.message]
-        return line.add(f" {g.dot} ".join(part for part in parts if part), p.text)
+        parts = [said.why or ending(row) or row.command, attempts(row).partition(",")[0], row.message]
+        text = f" {g.dot} ".join(part for part in parts if part)
+        return line.add(fit(text, self.size.width - 2), p.text)

@@ -7,8 +7,10 @@ the keys below become buttons that a thumb can hit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -31,6 +33,8 @@ FAILED = (State.FAILED, State.EXPIRED)
 
 class Framed(Widget):
     """A part of the frame: it draws lines from the store of the app it is in."""
+
+    _shown: Sequence[Strip] = ()
 
     @property
     def rq(self) -> RelayQApp:
@@ -56,10 +60,25 @@ class Framed(Widget):
         """What to draw."""
         return []
 
+    def update(self) -> None:
+        """Draw those lines again that are other ones now."""
+        for y, strip in enumerate(self._strips()):
+            if y >= len(self._shown) or strip != self._shown[y]:
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """All of it is made anew for each painting."""
+        self._shown = self._strips()
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """One line of it."""
-        lines = self.lines()
-        return (lines[y] if y < len(lines) else Line()).strip(self.size.width)
+        return self._shown[y] if y < len(self._shown) else Strip.blank(self.size.width)
+
+    def _strips(self) -> list[Strip]:
+        """Every line, as wide and as many as there is room for."""
+        lines, (width, height) = self.lines(), self.size
+        return [(lines[y] if y < len(lines) else Line()).strip(width) for y in range(height)]
 
 
 class Header(Framed):
@@ -70,7 +89,7 @@ class Header(Framed):
     def draw(self, changes: Changes) -> None:
         """Draw again if something of it has changed."""
         if changes.parts & {"connection", "counts", "series", "budget", "clock"}:
-            self.refresh()
+            self.update()
 
     def lines(self) -> list[Line]:
         """One line on a phone, else three."""
@@ -206,11 +225,14 @@ class Keys(Framed):
         """A rule or buttons, then keys."""
         p, g = self.palette, glyphs_of(self)
         actions = sorted(
-            (action for action in cast("HubScreen", self.screen).actions() if action.rank),
+            (action for action in cast("HubScreen", self.screen).actions() if self._is_shown(action)),
             key=lambda action: action.rank,
         )
         above = self._buttons(actions) if self.is_narrow else Line().add(g.line * self.size.width, p.dim)
         return [above, self._keys(actions)]
+
+    def _is_shown(self, action: Action) -> bool:
+        return bool(action.rank) and (action.id != "undo" or bool(self.rq.steering.waiting))
 
     def _keys(self, actions: list[Action]) -> Line:
         line, p = Line().add(" "), self.palette
