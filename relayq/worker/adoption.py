@@ -1,9 +1,10 @@
 """A worker comes back: which attempts ran on without it, which ended, which are lost.
 
 The spool says what this worker held, the keeper what became of it. What runs is held
-again, what ended is reported, what never started goes back to the hub. An attempt of
-which nobody knows the end (the machine went down, or it ran inside the old process)
-is not listed any more, and the hub counts it as a crash.
+again, what ended is reported (and what it leaves put into the hub once more), what never
+started goes back to the hub. An attempt of which nobody knows the end (the machine went
+down, or it ran inside the old process) is not listed any more, and the hub counts it as
+a crash.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ async def adopt(board: Board, spool: Spool, keeper: KeeperClient, attempts_dir: 
     for one in spool.opened():
         key = f"{one.job}.{one.attempt}"
         held = kept.pop(key, None)
-        if one.report:
+        if one.report and not (one.report.outputs and held):
             board.replay(one.report)
             await _drop(keeper, key, held)
         elif held and not _is_lost(held) and _taken_back(board, one):

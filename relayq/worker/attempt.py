@@ -46,6 +46,7 @@ class Attempt:
         "has_place",
         "has_stdin",
         "is_adopted",
+        "is_carrying",
         "is_ok",
         "is_over",
         "is_running",
@@ -54,6 +55,7 @@ class Attempt:
         "outputs",
         "place",
         "progress",
+        "refusal",
         "spec",
         "taken_at",
     )
@@ -65,7 +67,8 @@ class Attempt:
         self.place = place
         self.asked = ""
         self.has_place = self.has_stdin = False
-        self.is_adopted = False
+        self.is_adopted = self.is_carrying = False
+        self.refusal = ""
         self.outputs: tuple[tuple[str, str, int], ...] = ()
         self.is_running = self.is_over = self.is_spawned = self.is_ok = False
         self.progress: tuple[float | None, str] | None = None

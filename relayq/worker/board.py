@@ -115,8 +115,11 @@ class Board:
         if not attempt.asked:
             self._lanes.ended(attempt.admitted.lane.id, run_ms)
         report = report_of(attempt.admitted, outcome, attempt.asked, int(run_ms))
-        if attempt.outputs and report.outcome == "ok":
+        if report.outcome == "ok" and attempt.outputs:
             report = replace(report, outputs=attempt.outputs)
+        if report.outcome == "refused":
+            log.warning("job refused: %s", attempt.refusal, extra={"job": attempt.job})
+            report = replace(report, reason=attempt.refusal)
         self._settle(attempt, None if attempt.asked == GONE else report)
         if self._waiting:
             self.start_waiting()
@@ -158,8 +161,7 @@ class Board:
             if word is None or self._reports.get(job) is not report:
                 continue
             if word == "files":
-                del self._reports[job]
-                self._runner.keep_files_again(report, self.replay)
+                self._put_again(report)
                 continue
             if word == "stale":
                 log.info("report came too late", extra={"job": job, "attempt": report.attempt})
@@ -229,6 +231,16 @@ class Board:
             self._bell.ring()
             return False
         return True
+
+    def _put_again(self, report: Report) -> None:
+        """The hub has lost what the attempt left. Of one that ended under an earlier worker, so have we."""
+        attempt = self.held.get(report.job)
+        if attempt and attempt.attempt == report.attempt:
+            del self._reports[report.job]
+            self._runner.keep_again(attempt, report, self.replay)
+        else:
+            log.warning("files are lost", extra={"job": report.job})
+            self.replay(replace(report, outputs=()))
 
     def _hold(self, admitted: list[Admitted]) -> None:
         for one in admitted:

@@ -16,6 +16,7 @@ CANCELLED = "cancelled"
 TIMEOUT = "timeout"
 STOPPED = "stopped"
 GONE = "gone"
+REFUSED = "refused"
 
 # How the keeper says that nobody saw the end: a crash, not a failure of the command.
 LOST = frozenset({"orphan", "keeper_lost", "machine_lost"})
@@ -39,7 +40,7 @@ _WORDS = {
     CANCELLED: "cancelled",
     TIMEOUT: "timeout",
     STOPPED: "handback",
-    "refused": "refused",
+    REFUSED: "refused",
 } | dict.fromkeys(LOST, "lost")
 
 

@@ -1,34 +1,51 @@
 """Bring a job its input files, and keep what it leaves, through the hub.
 
-Inputs are named in the signed spec by the digest of their content, so a job runs on
-the bytes its submitter had or not at all. They are kept here for a while: the elements
-of an array take the same files. Outputs are those files of the work directory that the
-spec's patterns name, put into the hub before the report that tells of them; should the
-hub have lost them by then, it says so and they are put once more.
+**Inputs** stand in the signed spec by name, digest and size, so a job runs on the bytes
+its submitter had or not at all: a file that is gone or another one refuses the job. They
+are written beside the attempt's directory and become its work directory all at once: a
+worker that dies meanwhile has started nothing. What was fetched is kept for a while,
+because the elements of an array take the same files; it is checked again at every use.
 
-All of it goes over links of its own: a sync does not wait behind 16 MiB.
+**Outputs** are the files that the spec's patterns name, put into the hub before the
+report that tells of them, however long the hub is away. What is too large, too much or
+no plain file stays behind: the job has succeeded all the same, and one line in its log
+says so. Should the hub have lost them before it has the report, they are put once more.
+
+All of it goes over links of its own, one file at a time: a sync does not wait behind
+16 MiB, and no more than that is in memory.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from relayq.errors import HubUnreachable, SpecError
+from relayq.errors import HubError, HubUnreachable, NotFound, Refused, SpecError
 from relayq.model.parts import Blob
 from relayq.store.blobs import Blobs
-from relayq.store.records import Report
+from relayq.text import safe
 from relayq.worker.attempt import Attempt
+from relayq.worker.gathering import FILES_MAX, Found, find, read_plain
 from relayq.worker.session import Patience, Session
 
 T = TypeVar("T")
 Output = tuple[str, str, int]
 
-OUTPUTS_MAX = 200
+CACHE_BYTES_MAX = 256 << 20
+NAMED_MAX = 5
+
+
+class Kept(NamedTuple):
+    """The outputs that are in the hub now, and a sentence about what stayed behind, or nothing."""
+
+    outputs: tuple[Output, ...]
+    notice: str
 
 
 class Files:
@@ -36,62 +53,122 @@ class Files:
 
     def __init__(self, session: Session, cache: Path) -> None:
         self._session, self._cache = session, cache
+        self._turn = asyncio.Lock()
+
+    # -- inputs
 
     async def bring(self, attempt: Attempt) -> None:
-        """Put the inputs into the work directory; NotFound or Refused when they cannot be had."""
-        for blob in attempt.spec.inputs:
-            source = await self._fetched(blob)
-            await asyncio.to_thread(shutil.copyfile, source, attempt.workdir / blob.name)
+        """Make the work directory with the inputs in it.
 
-    async def keep(self, attempt: Attempt) -> tuple[Output, ...]:
-        """Put the outputs into the hub; SpecError for what does not fit, HubFull when there is no room."""
-        names = await asyncio.to_thread(_matching, attempt.workdir, attempt.spec.outputs)
-        return tuple([await self._put(attempt.workdir, name) for name in names])
+        Refused when one is gone or is not what was signed; HubError and OSError pass.
+        """
+        fresh = Path(attempt.place + ".new")
+        try:
+            for blob in attempt.spec.inputs:
+                async with self._turn:
+                    data = await self._content(blob)
+                    await asyncio.to_thread(_write_private, fresh / "work" / blob.name, data)
+            await asyncio.to_thread(fresh.rename, attempt.place)
+            attempt.has_place = True
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
 
-    async def keep_again(self, place: str, report: Report) -> Report:
-        """The report with its outputs put once more, as far as they are still there."""
-        workdir = Path(place, "work")
-        names = [name for name, _, _ in report.outputs if (workdir / name).is_file()]
-        return replace(report, outputs=tuple([await self._put(workdir, name) for name in names]))
-
-    async def _fetched(self, blob: Blob) -> Path:
+    async def _content(self, blob: Blob) -> bytes:
         path = self._cache / blob.sha256
-        if not path.exists():
-            data = await self._patiently(lambda blobs: blobs.get(blob.sha256))
-            fresh = path.with_suffix(".new")
-            await asyncio.to_thread(fresh.write_bytes, data)
-            fresh.replace(path)
-        return path
+        data = await asyncio.to_thread(_cached, path, blob)
+        if data is None:
+            data = await self._over_link(lambda blobs: _fetched(blobs, blob))
+            await asyncio.to_thread(_remember, path, data)
+        return data
 
-    async def _put(self, workdir: Path, name: str) -> Output:
-        data = await asyncio.to_thread((workdir / name).read_bytes)
-        return name, await self._patiently(lambda blobs: blobs.put(data, name)), len(data)
+    # -- outputs
 
-    async def _patiently(self, action: Callable[[Blobs], Awaitable[T]]) -> T:
-        """Do it over a link of its own, however long the hub is away."""
+    async def keep(self, attempt: Attempt) -> Kept:
+        """Put the outputs into the hub, however long it is away."""
+        spec = attempt.spec
+        root = Path("/", spec.cwd) if spec.cwd else attempt.workdir
+        found = await asyncio.to_thread(find, root, spec.outputs)
+        kept, left = [], []
+        for name in found.names:
+            try:
+                kept.append(await self._put(root, name))
+            except (SpecError, HubError) as error:
+                left.append(f"{safe(name)} ({error})")
+        return Kept(tuple(kept), _notice(found, left))
+
+    async def _put(self, root: Path, name: str) -> Output:
         patience = Patience()
         while True:
-            try:
-                hub = await self._session.open_link()
-                try:
-                    return await action(Blobs(hub))
-                finally:
-                    await hub.close()
-            except HubUnreachable:
-                await patience.wait()
+            with suppress(HubUnreachable):
+                return await self._put_now(root, name)
+            await patience.wait()
+
+    async def _put_now(self, root: Path, name: str) -> Output:
+        async with self._turn:
+            data = await asyncio.to_thread(read_plain, root, name)
+            digest = await self._over_link(lambda blobs: blobs.put(data, name))
+        return name, digest, len(data)
+
+    async def _over_link(self, action: Callable[[Blobs], Awaitable[T]]) -> T:
+        hub = await self._session.open_link()
+        try:
+            return await action(Blobs(hub))
+        finally:
+            await hub.close()
 
 
-def _matching(workdir: Path, patterns: tuple[str, ...]) -> list[str]:
-    """The files that the patterns name, by their path in the work directory."""
-    found = {
-        path.relative_to(workdir).as_posix()
-        for pattern in patterns
-        for path in workdir.glob(pattern)
-        if path.is_file()
-    }
-    if len(found) > OUTPUTS_MAX:
-        raise SpecError(
-            f"{len(found)} files match {', '.join(patterns)}: "
-            f"at most {OUTPUTS_MAX} are kept (field 'outputs')"
-        )
-    return sorted(found)
+async def _fetched(blobs: Blobs, blob: Blob) -> bytes:
+    """The content of an input, whose digest the store has checked."""
+    other = Refused(f"input {blob.name} has other content than was signed")
+    try:
+        data = await blobs.get(blob.sha256)
+    except NotFound:
+        raise Refused(f"input {blob.name} is not in the hub any more") from None
+    except Refused:
+        raise other from None
+    if len(data) != blob.size:
+        raise other
+    return data
+
+
+def _is_signed(data: bytes, blob: Blob) -> bool:
+    return len(data) == blob.size and hashlib.sha256(data).hexdigest() == blob.sha256
+
+
+def _cached(path: Path, blob: Blob) -> bytes | None:
+    """What was fetched before, unless somebody has changed it since."""
+    with suppress(OSError):
+        data = path.read_bytes()
+        if _is_signed(data, blob):
+            return data
+    return None
+
+
+def _remember(path: Path, data: bytes) -> None:
+    """Keep a file for the next job that takes it, and forget the oldest; a full disk forgets it at once."""
+    fresh = path.with_suffix(".new")
+    with suppress(OSError):
+        fresh.unlink(missing_ok=True)
+        _write_private(fresh, data)
+        fresh.replace(path)
+        total = 0
+        for one in sorted(path.parent.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True):
+            total += one.stat().st_size
+            if total > CACHE_BYTES_MAX:
+                one.unlink()
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "wb") as opened:
+        opened.write(data)
+
+
+def _notice(found: Found, left: list[str]) -> str:
+    """One line about everything that was not kept; empty when all was."""
+    behind = left[:NAMED_MAX] + ([f"{len(left) - NAMED_MAX} more"] if len(left) > NAMED_MAX else [])
+    if found.has_more:
+        behind.append(f"whatever matches beyond the first {FILES_MAX} files")
+    said = [f"left behind: {', '.join(behind)}"] if behind else []
+    return "; ".join([*said, *(f"no file matches {pattern!r}" for pattern in found.unmatched)])

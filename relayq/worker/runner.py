@@ -19,15 +19,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from relayq.errors import NotFound, Refused, RelayQError
+from relayq.errors import HubError, NotFound, Refused, RelayQError
 from relayq.plugins import JobType, Outcome
 from relayq.store.records import Report
 from relayq.worker import environment
 from relayq.worker.admission import Admitted
 from relayq.worker.attempt import Attempt
-from relayq.worker.ending import TIMEOUT
+from relayq.worker.ending import REFUSED, STOPPED, TIMEOUT
 from relayq.worker.files import Files
 from relayq.worker.keeping import Exited, KeeperClient
+from relayq.worker.session import Patience
 from relayq.worker.view import View
 
 log = logging.getLogger("relayq.worker")
@@ -93,10 +94,10 @@ class Runner:
         for task in list(self._tasks.values()):
             task.cancel()
 
-    def keep_files_again(self, report: Report, then: Callable[[Report], None]) -> None:
+    def keep_again(self, attempt: Attempt, report: Report, then: Callable[[Report], None]) -> None:
         """The hub has lost the files of this report: put them once more, `then` tell it again."""
         assert self._group
-        self._group.create_task(self._keep_again(report, then))
+        self._tasks[attempt.key] = self._group.create_task(self._keep_again(attempt, report, then))
 
     # -- the host of an attempt
 
@@ -113,22 +114,23 @@ class Runner:
         loop = asyncio.get_running_loop()
         if attempt.key in self._exits:
             loop.call_soon(self._kill, attempt)  # after the order, should that still be on its way
-        elif task := self._tasks.get(attempt.key):
+        elif (task := self._tasks.get(attempt.key)) and attempt.is_carrying:
+            task.cancel()
+        elif task:
             loop.call_later(KILL_S, task.cancel)
 
     # -- inside
 
-    async def _keep_again(self, report: Report, then: Callable[[Report], None]) -> None:
-        place = f"{self._places}/{report.job}.{report.attempt}"
-        try:
-            then(await self._files.keep_again(place, report))
-        except (RelayQError, OSError) as error:
-            log.warning("files are lost: %s", error, extra={"job": report.job})
-            then(replace(report, outputs=()))
+    async def _keep_again(self, attempt: Attempt, report: Report, then: Callable[[Report], None]) -> None:
+        kept = await self._files.keep(attempt)
+        del self._tasks[attempt.key]
+        then(replace(report, outputs=kept.outputs))
 
     async def _run(self, attempt: Attempt) -> None:
         try:
             outcome = await self._outcome(attempt)
+            if outcome.ok and attempt.spec.outputs and not attempt.asked:
+                await self._keep(attempt)
         except asyncio.CancelledError:
             if not attempt.asked and _is_cancelled():
                 raise
@@ -149,7 +151,8 @@ class Runner:
             return await self._run_type(attempt)
         except RelayQError as error:
             _complain(attempt, f"relayq: {error}\n")
-            reason = "refused" if isinstance(error, Refused) else "exit"
+            attempt.refusal = str(error) if isinstance(error, Refused) else ""
+            reason = REFUSED if attempt.refusal else "exit"
             return Outcome(ok=False, exit_code=error.exit_code, reason=reason)
         except Exception as error:
             _complain(attempt, "".join(traceback.format_exception(error)))
@@ -164,12 +167,32 @@ class Runner:
         if kind is None:
             raise NotFound(f"job type {spec.type!r} is not installed here any more")
         kind.check(spec)
-        if spec.inputs and not attempt.is_adopted:
+        if spec.inputs and not attempt.is_adopted and not await self._bring(attempt):
+            return Outcome(ok=False, exit_code=TERMINATED, reason=STOPPED)
+        return await kind.run(attempt)
+
+    async def _bring(self, attempt: Attempt) -> bool:
+        """Fetch the inputs; False when the hub has gone: once it is back, the job may be another worker's."""
+        attempt.is_carrying = True
+        try:
             await self._files.bring(attempt)
-        outcome = await kind.run(attempt)
-        if spec.outputs and outcome.ok and not attempt.asked:
-            attempt.outputs = await self._files.keep(attempt)
-        return outcome
+        except HubError as error:
+            log.info("inputs cannot be fetched, the job goes back: %s", error, extra={"job": attempt.job})
+            await Patience().wait()
+            return False
+        finally:
+            attempt.is_carrying = False
+        return True
+
+    async def _keep(self, attempt: Attempt) -> None:
+        """Put the outputs into the hub. The room waits: without its hub a worker starts nothing anyway."""
+        attempt.is_carrying = True
+        try:
+            attempt.outputs, notice = await self._files.keep(attempt)
+        finally:
+            attempt.is_carrying = False
+        if notice:
+            _complain(attempt, f"relayq: {notice}\n")
 
     def _time_out(self, attempt: Attempt) -> None:
         """The keeper keeps the time of commands."""

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from relayq.store.blobs import Blobs, Pulls
-from relayq.store.records import Report
-from relayq.worker.files import Files
 from tests.integration.worker_support import Rig
 from tests.support import eventually
 
@@ -77,13 +75,6 @@ async def test_outputs_of_a_failed_attempt_are_not_kept(rig: Rig) -> None:
         assert (await rig.ended(job)).outputs == {}
 
 
-async def test_outputs_that_are_too_many_fail_the_job_with_a_sentence(rig: Rig) -> None:
-    async with rig.worker():
-        job = await rig.submit("for i in $(seq 201); do : > $i.txt; done", outputs=["*.txt"])
-        assert (await rig.ended(job)).state == "FAILED"
-        assert b"201 files match" in await rig.output(job, 2)
-
-
 async def test_the_whole_output_is_poured_from_the_workers_disk(rig: Rig) -> None:
     async with rig.worker():
         job = await rig.submit("head -c 5000000 /dev/zero | tr '\\0' x; echo oops >&2")
@@ -108,17 +99,3 @@ async def test_output_that_is_gone_is_said_to_be_gone(rig: Rig) -> None:
         await pulls.ask(job, ticket)
         ((kind, why),) = await pulls.take(ticket, 5000)
         assert (kind, why) == ("x", b"the worker has kept no output of it")
-
-
-async def test_files_that_the_hub_lost_before_the_report_are_put_again(rig: Rig, tmp_path: Path) -> None:
-    async with rig.worker() as worker:
-        files = Files(worker._session, tmp_path)
-        workdir = tmp_path / "place" / "work"
-        workdir.mkdir(parents=True)
-        (workdir / "here.txt").write_bytes(b"here")
-        outputs = (("here.txt", "0" * 64, 4), ("gone.txt", "1" * 64, 4))
-        report = Report(job="A" * 16, attempt=1, outcome="ok", outputs=outputs)
-        again = await files.keep_again(str(tmp_path / "place"), report)
-        ((name, digest, size),) = again.outputs
-        assert (name, size) == ("here.txt", 4)
-        assert await Blobs(rig.hub).get(digest) == b"here"

@@ -1,0 +1,121 @@
+"""Find and read the files that a job leaves, by the patterns of its spec.
+
+The patterns are a shell's: `*`, `?`, `[a-z]`, and `**` for any number of directories. A
+hidden name is matched only by a pattern that begins with a dot. A directory's own name,
+or one with a slash behind it, stands for everything below it.
+
+Only plain files are taken, and no link is followed, neither on the way nor at the end:
+what a job leaves lies where it worked, and a link to the worker's own files is not it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from relayq.errors import SpecError
+from relayq.model.duration import format_size
+from relayq.model.parts import MAX_FILE_BYTES
+
+FILES_MAX = 64
+DEPTH_MAX = 64
+NAME_BYTES_MAX = 1024
+EVERYTHING = "**"
+
+
+class Found(NamedTuple):
+    """The first files that match, by name; whether there are more; the patterns that nothing matches."""
+
+    names: list[str]
+    has_more: bool
+    unmatched: list[str]
+
+
+def find(root: Path, patterns: Sequence[str]) -> Found:
+    """Look for at most FILES_MAX files below `root`."""
+    names: dict[str, None] = {}
+    unmatched = []
+    for pattern in patterns:
+        matches = list(islice(matching(root, pattern), FILES_MAX + 1))
+        names |= dict.fromkeys(matches)
+        if not matches:
+            unmatched.append(pattern)
+    return Found([*names][:FILES_MAX], len(names) > FILES_MAX, unmatched)
+
+
+def matching(root: Path, pattern: str) -> Iterator[str]:
+    """What is no directory and matches, in order, by its path below `root`."""
+    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    if pattern.endswith("/") or not parts:
+        parts.append(EVERYTHING)
+    twice = [EVERYTHING] * 2
+    return _below(str(root), "", [part for at, part in enumerate(parts) if parts[at : at + 2] != twice])
+
+
+def read_plain(root: Path, name: str) -> bytes:
+    """The content of a plain file; SpecError says in a few words why it stays behind."""
+    if not name.isprintable() or len(name.encode()) > NAME_BYTES_MAX:
+        raise SpecError("its name cannot be told")
+    try:
+        # Without O_NONBLOCK opening a FIFO would wait for somebody to write into it.
+        file = os.open(root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise SpecError("a link" if (root / name).is_symlink() else _reason(error)) from None
+    with os.fdopen(file, "rb") as opened:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise SpecError("no plain file")
+        try:
+            data = opened.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise SpecError(_reason(error)) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise SpecError(f"{format_size(status.st_size)}, more than {format_size(MAX_FILE_BYTES)}")
+    return data
+
+
+def _below(directory: str, prefix: str, parts: list[str]) -> Iterator[str]:
+    head, rest = parts[0], parts[1:]
+    if head == EVERYTHING:
+        yield from _below(directory, prefix, rest or ["*"])
+    for entry in _entries(directory):
+        name = prefix + entry.name
+        if not _fits(entry.name, head):
+            continue
+        if not entry.is_dir(follow_symlinks=False):
+            if not rest and head != EVERYTHING:
+                yield name
+        elif further := _further(head, rest, depth=name.count("/")):
+            yield from _below(entry.path, f"{name}/", further)
+
+
+def _further(head: str, rest: list[str], depth: int) -> list[str]:
+    """What to look for in a directory that matches `head`; nothing when it is not looked into."""
+    if depth > DEPTH_MAX:
+        return []
+    if head == EVERYTHING:
+        return [head, *rest]
+    return rest or ([] if re.search(r"[*?[]", head) else [EVERYTHING])
+
+
+def _fits(name: str, part: str) -> bool:
+    if name.startswith(".") and not part.startswith("."):
+        return False
+    return part == EVERYTHING or fnmatchcase(name, part)
+
+
+def _entries(directory: str) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(directory), key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
