@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
+from relayq.errors import SpecError
 from relayq.model.lifecycle import State, state_of
 from relayq.model.needs import Lane
 from relayq.store.records import ArrayCounts, AttemptRecord, Claim, JobRecord, Letter, WorkerRecord
@@ -20,6 +22,15 @@ def text(value: bytes | str | int) -> str:
 def fields(flat: list[Any]) -> Fields:
     """A flat reply (name, value, name, value...) as a dict of text."""
     return {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
+
+
+def lanes(flat: list[Any]) -> dict[str, Lane]:
+    """The lanes that this version understands; a newer submitter's are left to newer workers."""
+    found = {}
+    for name, json_text in fields(flat).items():
+        with contextlib.suppress(SpecError):
+            found[name] = Lane.from_json(json_text)
+    return found
 
 
 def claim(reply: list[Any], *, pushed: bool = False) -> Claim:
@@ -56,7 +67,7 @@ def letter(entry: list[Any]) -> Letter:
     )
 
 
-def job(reply: list[Any], lanes: dict[str, Lane]) -> JobRecord:
+def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
     """A job as `views.lua` shows it: id, fields, envelope and, from `record`, result and attempts."""
     f = fields(reply[1])
     session = f.get("w", "")
@@ -64,7 +75,7 @@ def job(reply: list[Any], lanes: dict[str, Lane]) -> JobRecord:
         id=text(reply[0]),
         state=state_of(f["s"]),
         reason=f.get("r", ""),
-        lane=lanes.get(f["l"]) or _lost_lane(),
+        lane=lanes_by_id.get(f["l"]) or _lost_lane(),
         priority=_int(f, "p"),
         attempt=_int(f, "ma") if "n" in f else _int(f, "a") - _int(f, "v"),
         crashes=_int(f, "c"),
@@ -174,5 +185,5 @@ def _attempt_line(line: str) -> AttemptRecord:
 
 
 def _lost_lane() -> Lane:
-    """A finished job may outlive its lane."""
+    """What is shown of a job whose lane this version does not understand."""
     return Lane.from_json('{"q":"default","t":"shell"}')

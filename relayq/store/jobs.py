@@ -123,8 +123,7 @@ class Jobs:
         if not jobs or not wanted <= self._lanes.keys():
             for key in ("lanes", "lpast"):
                 flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + key)
-                known = {name: text for name, text in decode.fields(flat).items() if name not in self._lanes}
-                self._lanes.update((name, Lane.from_json(text)) for name, text in known.items())
+                self._lanes.update(decode.lanes(flat))
         return self._lanes
 
     async def _with_suffix(self, wanted: str) -> set[str]:

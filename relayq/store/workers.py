@@ -56,7 +56,7 @@ class Workers:
                 return Welcome(
                     now_ms=int(now),
                     epoch=decode.text(epoch),
-                    lanes=_lanes(lanes),
+                    lanes=decode.lanes(lanes),
                     lanes_version=int(version),
                     adopted=[decode.text(job) for job in adopted],
                     gone=[decode.text(job) for job in gone],
@@ -105,7 +105,7 @@ class Workers:
     async def lanes(self) -> tuple[int, dict[str, Lane]]:
         """The version of the lanes, and the lanes."""
         version = await self._hub.link.call("GET", self._hub.keys.prefix + "lanev")
-        return int(version or 0), _lanes(
+        return int(version or 0), decode.lanes(
             await self._hub.link.call("HGETALL", self._hub.keys.prefix + "lanes")
         )
 
@@ -132,10 +132,6 @@ class Workers:
         if word not in ("quiet", "stop", "kill", "resume"):
             raise HubError(f"{word!r} is not something a worker can be told")
         return decode.text(await self._hub.run("command", {"name": name, "word": word})) == "told"
-
-
-def _lanes(flat: list[Any]) -> dict[str, Lane]:
-    return {name: Lane.from_json(text) for name, text in decode.fields(flat).items()}
 
 
 def _offsets(flat: list[Any]) -> dict[str, tuple[int, int]]:

@@ -204,3 +204,15 @@ async def test_a_running_element_does_not_make_its_array_ambiguous(driver: Drive
     array = await driver.submit(array=3)
     await (await driver.worker()).claim()
     assert await driver.jobs.resolve(array[-5:]) == array
+
+
+async def test_the_lane_of_a_newer_submitter_stops_no_worker_and_no_list(driver: Driver) -> None:
+    job = await driver.submit()
+    await driver.hub.link.call(
+        "HSET", driver.hub.keys.prefix + "lanes", "0123456789", '{"q":"default","t":"shell","zz":1}'
+    )
+    await driver.hub.link.call("INCR", driver.hub.keys.prefix + "lanev")
+    worker = await driver.worker()
+    assert await worker.claim() == [job]
+    assert [found.id for found in await driver.jobs.list_jobs()] == [job]
+    await driver.hub.link.call("HDEL", driver.hub.keys.prefix + "lanes", "0123456789")
