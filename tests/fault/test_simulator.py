@@ -12,7 +12,7 @@ from tests.fault.simulator import Faults, World
 from tests.model.driver import Driver
 
 LONG = int(os.environ.get("RELAYQ_LONG", "0"))
-SEEDS = range(400 if LONG else 4)
+SEEDS = range(400 if LONG else 6)
 STEPS = 300 if LONG else 250
 
 

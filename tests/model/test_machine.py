@@ -244,7 +244,7 @@ def test_the_hub_does_what_the_model_says(hub_server: PrivateServer) -> None:
     QueueMachine.url = hub_server.url
     run = QueueMachine.TestCase
     run.settings = settings(
-        max_examples=1_000 if LONG else 40,
+        max_examples=1_000 if LONG else 80,
         stateful_step_count=40,
         deadline=None,
         derandomize=not LONG,
