@@ -1,4 +1,4 @@
-"""`relayq cancel | retry | hold | release`: change where jobs stand, id by id."""
+"""`relayq cancel | retry | hold | release | forget`: change where jobs stand, id by id."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ DONE = {
     "retried": "runs again",
     "held": "held",
     "released": "released",
+    "forgotten": "forgotten, with its output",
 }
 
 
@@ -49,8 +50,15 @@ async def _change_all(client: AsyncClient, args: argparse.Namespace) -> list[tup
     return [(job, await _change(client, args, job)) for job in jobs]
 
 
+async def _forget(client: AsyncClient, job: str) -> str:
+    [word] = await client.bulk.steer("forget", [job])
+    return word
+
+
 def _change(client: AsyncClient, args: argparse.Namespace, job: str) -> Awaitable[str]:
     match args.command:
+        case "forget":
+            return _forget(client, job)
         case "cancel":
             return client.jobs.cancel(job, who="cli", why=args.why)
         case "retry":

@@ -43,7 +43,6 @@ VERBS = {
     verb.name: verb
     for verb in (
         Verb("cancel", "cancelled", True, ("cancelled", "asked")),
-        Verb("kill", "killed", True, ("cancelled", "asked")),
         Verb("hold", "held", True, ("held",)),
         Verb("release", "released", False, ("released",)),
         Verb("reprioritise", "moved in the queue", True, ("done",)),

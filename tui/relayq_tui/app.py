@@ -24,8 +24,9 @@ from textual.filter import LineFilter
 from relayq.client.steering import Order, Steering
 from relayq_tui import cache, theme
 from relayq_tui.actions import Action, bindings, of_context
-from relayq_tui.feed import Feed, Update
+from relayq_tui.feed import Feed, JobsChanged, Update
 from relayq_tui.glyphs import ASCII, UNICODE
+from relayq_tui.rows import JobRow
 from relayq_tui.screens import SCREENS, screen_class, tabs
 from relayq_tui.screens.base import HubScreen
 from relayq_tui.store import Changes, Store
@@ -77,6 +78,7 @@ class RelayQApp(App[None]):
         self._pending = Changes()
         self._repaint_asked = False
         self._lost_s = 0.0
+        self._rings: set[str] = set()
         self._screens: dict[str, HubScreen] = {}
 
     # -- life ---------------------------------------------------------------
@@ -95,7 +97,7 @@ class RelayQApp(App[None]):
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
-        self.run_worker(self.feed.run(self._take), name="feed", exit_on_error=True)
+        self.action_refresh_data()
         self.run_worker(self.steering.run(), name="steering")
         if self.options.ticks:
             self.set_interval(1.0, self._tick)
@@ -116,6 +118,8 @@ class RelayQApp(App[None]):
     def _take(self, update: Update) -> None:
         was = self.store.connection.state
         self.store.apply(update)
+        if self._rings:
+            self._ring(update)
         if was != self.store.connection.state:
             self._lost_s = asyncio.get_running_loop().time()
         self._ask_repaint()
@@ -130,6 +134,21 @@ class RelayQApp(App[None]):
         if not self.is_frozen and isinstance(self.screen, HubScreen):
             self.screen.draw(self.store.drain())
 
+    def ring_for(self, row: JobRow) -> str:
+        """Ring when this job ends, or no longer; the sentence that says which."""
+        self._rings ^= {row.id}
+        return f"the bell rings when {row.short_id} ends" if row.id in self._rings else "the bell is off"
+
+    def _ring(self, update: Update) -> None:
+        """The bell, and a notice for the terminals that show one (OSC 9)."""
+        for row in update.jobs if isinstance(update, JobsChanged) else ():
+            if row.id in self._rings and row.is_final:
+                self._rings.discard(row.id)
+                self.bell()
+                if self._driver is not None:
+                    self._driver.write(f"\x1b]9;{row.title}: {row.state.value.lower()}\x07")
+                self.say(f"{row.short_id} {row.title} has ended: {row.state.value.lower()}")
+
     def _tick(self) -> None:
         """Running times and ages grow, the undo chip counts down, the banner says for how long."""
         self.store.touch("clock")
@@ -139,6 +158,11 @@ class RelayQApp(App[None]):
         """What the theme does to every line."""
         filters = list(super().get_line_filters())
         return [*filters, theme.FILTERS[self.theme]] if self.theme in theme.FILTERS else filters
+
+    @property
+    def is_behind(self) -> bool:
+        """Is there something that has been heard of but not been drawn?"""
+        return self._repaint_asked
 
     # -- what the frame shows ------------------------------------------------
 
@@ -239,6 +263,10 @@ class RelayQApp(App[None]):
     def action_leave(self) -> None:
         """Leave; what waits for its grace is carried out first."""
         self.exit()
+
+    def action_refresh_data(self) -> None:
+        """Read everything from the hub again."""
+        self.run_worker(self.feed.run(self._take), name="feed", group="feed", exclusive=True)
 
     def action_freeze(self) -> None:
         """Let nothing move, or let it move again."""

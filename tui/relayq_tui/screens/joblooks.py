@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 from textual import work
 
 from relayq_tui.actions import ACTIONS
 from relayq_tui.clipboard import copy
+from relayq_tui.export import export
 from relayq_tui.rows import JobRow
 from relayq_tui.screens import SCREENS
 from relayq_tui.screens.ask import Pick
@@ -59,6 +63,33 @@ class JobLooks(JobActions):
             text = await self._copied(row, kind)
             copy(self.app, text)
             self.rq.say(f"copied {len(text)} characters")
+
+    @work(exclusive=True, group="ask")
+    async def action_export(self) -> None:
+        """Write what the list shows into a file of the current directory."""
+        rows = self.listed()
+        kinds = (("csv", "CSV"), ("json", "JSON"))
+        kind = await self.app.push_screen_wait(Pick(f"Export {len(rows)} jobs as", kinds))
+        if kind is None:
+            return
+        try:
+            path = await asyncio.to_thread(export, rows, kind, self.store.now_ms(), Path.cwd())
+        except OSError as error:
+            self.rq.say(f"nothing was exported: {error.strerror}")
+        else:
+            self.rq.say(f"{len(rows)} jobs are in {path.name}")
+
+    def action_bell(self) -> None:
+        """Ring when the job under the cursor ends, or no longer."""
+        rows = [row for row in self.selected() if not row.is_final]
+        for row in rows:
+            self.rq.say(self.rq.ring_for(row))
+        if not rows:
+            self.rq.say("it has ended already")
+
+    def listed(self) -> Sequence[JobRow]:
+        """Everything that is shown."""
+        return self.selected()
 
     async def _copied(self, row: JobRow, kind: str) -> str:
         if kind in ("json", "result"):

@@ -71,6 +71,10 @@ class JobsScreen(JobLooks):
             return [row for job in marks if (row := self.store.jobs.get(job)) is not None]
         return [row] if (row := self.table.current) is not None else []
 
+    def listed(self) -> Sequence[JobRow]:
+        """Everything that matches."""
+        return list(self._listing.rows)
+
     def unselect(self) -> None:
         """The order has been given."""
         self.action_unmark()
@@ -188,6 +192,10 @@ class JobsScreen(JobLooks):
         """Another order."""
         self._sort = (self._sort + 1) % len(SORTS)
         self._ask(self._typed)
+
+    def action_zoom(self) -> None:
+        """The list alone, or with what belongs to it."""
+        self.toggle_class("-alone")
 
     @on(QueryBox.Asked)
     def _asked(self, event: QueryBox.Asked) -> None:
