@@ -31,6 +31,8 @@ _UNITS = {
     "max_memory": "max_memory_bytes",
     "stop_deadline": "stop_deadline_ms",
     "keep_workdir": "keep_workdir_ms",
+    "keep_logs": "keep_logs_ms",
+    "max_logs": "max_logs_bytes",
 }
 
 
@@ -79,6 +81,8 @@ class WorkerConfig(Frozen):
     nice: int
     stop_deadline_ms: int
     keep_workdir_ms: int
+    keep_logs_ms: int
+    max_logs_bytes: int
     counters: dict[str, int]
     gpus: int | None
     take_when: TakeWhen

@@ -142,6 +142,12 @@ def _size_bytes(value: object) -> int:
     return _parsed(parse_size, value, "a size such as 512M or 2G")
 
 
+def _show_size(value: object) -> str:
+    from relayq.model.duration import spell_size
+
+    return str(spell_size(int(str(value))))
+
+
 def _parsed(parse: Callable[[object], T], value: object, what: str) -> T:
     try:
         return parse(value)
@@ -194,6 +200,12 @@ SETTINGS = {
     ),
     "worker.keep_workdir": Setting(
         _duration_ms, 86_400_000, "how long a failed job's work directory is kept", _show_duration
+    ),
+    "worker.keep_logs": Setting(
+        _duration_ms, 259_200_000, "how long the whole output of an ended job is kept", _show_duration
+    ),
+    "worker.max_logs": Setting(
+        _size_bytes, 1 << 30, "the disk space for such output; beyond it the oldest goes first", _show_size
     ),
     "worker.counters": Setting(_counters, {}, "named things to share out among jobs, such as license = 2"),
     "worker.gpus": Setting(_whole(0, 1024), None, "how many GPUs; without it, what is found"),

@@ -142,6 +142,13 @@ class Stream:
             self.position = start + len(data)
         return start, data
 
+    def piece(self, max_bytes: int, end: int) -> bytes:
+        """The next bytes before `end` that are still on the disk, however many there are behind them."""
+        start = max(self.position, self.first)
+        data = self._bytes(start, max(0, min(max_bytes, end - start)))
+        self.position = start + len(data)
+        return data
+
     def trim(self, max_bytes: int, keep_bytes: int) -> None:
         """Move the newest part of a file that has become too long to .cut, and empty the file."""
         size = self.end() - self.base

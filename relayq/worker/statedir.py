@@ -8,8 +8,8 @@
         attempts/<job>.<attempt>/   out, err, work/ and what else an attempt needs
         files/      inputs of jobs, by digest
 
-The log of an attempt stays here for its retention, and so does the work directory of
-a failed one. What left nothing worth keeping is removed at once.
+The log of an attempt stays here for its time, and so does the work directory of a failed
+one (retention.py). What left nothing worth keeping is removed at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,31 +63,18 @@ class StateDir:
             path.write_text(secrets.token_hex(8))
         return path.read_text()
 
-    def clear(self, place: str) -> None:
-        """An attempt has succeeded: its log is kept if it has one, its work directory is not."""
+    def clear(self, place: str) -> bool:
+        """An attempt has succeeded: its log is kept if it has one, its work directory is not. Was it kept?"""
         if _said_something(place):
             shutil.rmtree(f"{place}/work", ignore_errors=True)
-        elif not _removed_quickly(place):
+            return True
+        if not _removed_quickly(place):
             shutil.rmtree(place, ignore_errors=True)
-
-    def prune(self, keep_ms: int, held: set[str]) -> None:
-        """Remove what has been kept for its time; `held` are the keys of attempts that are not over."""
-        limit = time.time() - keep_ms / 1000
-        for path in (*self.attempts.iterdir(), *self.files.iterdir()):
-            with contextlib.suppress(OSError):
-                if path.name not in held and path.lstat().st_mtime < limit:
-                    _remove(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink()
+        return False
 
 
 def _said_something(place: str) -> bool:
-    for name in ("out", "err"):
+    for name in ("out", "err", "out.cut", "err.cut"):
         with contextlib.suppress(OSError):
             if Path(place, name).stat().st_size:
                 return True

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from relayq.errors import WorkerError
 from relayq.worker.attempt import Attempt
 from relayq.worker.keeping import KeeperClient
+from relayq.worker.retention import Retention
 from relayq.worker.spool import Spool
-from relayq.worker.statedir import StateDir
 
 log = logging.getLogger("relayq.worker")
 
@@ -29,12 +29,12 @@ class Tidying:
     """What is over and not yet put away."""
 
     def __init__(
-        self, spool: Spool, keeper: KeeperClient, directory: StateDir, is_busy: Callable[[], bool]
+        self, spool: Spool, keeper: KeeperClient, retention: Retention, is_busy: Callable[[], bool]
     ) -> None:
-        self._spool, self._keeper, self._dir = spool, keeper, directory
+        self._spool, self._keeper, self._retention = spool, keeper, retention
         self._is_busy = is_busy
         self._over: list[Attempt] = []
-        self._places: list[str] = []
+        self._places: list[tuple[str, bool]] = []
         self._has_some = asyncio.Event()
 
     def leave(self, over: list[Attempt]) -> None:
@@ -63,13 +63,13 @@ class Tidying:
             self.leave(over)
             return
         await self._keeper.forget(attempt.key for attempt in over if attempt.is_spawned)
-        self._places += [attempt.place for attempt in over if attempt.has_place and attempt.is_ok]
+        self._places += [(attempt.place, attempt.is_ok) for attempt in over if attempt.has_place]
 
     async def clear(self) -> None:
         """Remove directories, as far as nothing in them is to be kept."""
         places, self._places = self._places, []
         await asyncio.to_thread(self._clear, places)
 
-    def _clear(self, places: list[str]) -> None:
-        for place in places:
-            self._dir.clear(place)
+    def _clear(self, places: list[tuple[str, bool]]) -> None:
+        for place, is_ok in places:
+            self._retention.over(place, is_ok=is_ok)

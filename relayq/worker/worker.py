@@ -45,6 +45,7 @@ from relayq.worker.lanes import LaneBook
 from relayq.worker.mailbox import read_mail
 from relayq.worker.options import WorkerOptions
 from relayq.worker.pouring import pour
+from relayq.worker.retention import Retention
 from relayq.worker.runner import KILL_S, Runner
 from relayq.worker.session import Session
 from relayq.worker.shipping import Shipping
@@ -57,7 +58,7 @@ log = logging.getLogger("relayq.worker")
 
 LAST_SYNC_S = 1.0
 GOODBYE_S = 5.0
-PRUNE_S = 3600.0
+GLANCE_S = 60.0
 
 
 async def run_worker(config: Config, options: WorkerOptions) -> int:
@@ -144,7 +145,10 @@ class Worker:
         self._dialogue = Dialogue(
             session=self._session, board=self._board, lanes=lanes, shipping=self._shipping, bell=self._bell
         )
-        self._tidying = Tidying(self._spool, self._keeper, self._dir, is_busy=lambda: self._dialogue.is_busy)
+        self._retention = Retention(self._dir, config.worker)
+        self._tidying = Tidying(
+            self._spool, self._keeper, self._retention, is_busy=lambda: self._dialogue.is_busy
+        )
         self._dialogue.facts = self._facts
         self._dialogue.on_command = self._command
         self._dialogue.on_over = self._tidying.leave
@@ -256,10 +260,11 @@ class Worker:
 
     async def _prune(self) -> None:
         while True:
-            await self._spool.prune(int(time.time()))
-            held = {attempt.key for attempt in self._board.held.values()}
-            await asyncio.to_thread(self._dir.prune, self._config.worker.keep_workdir_ms, held)
-            await asyncio.sleep(PRUNE_S)
+            if self._retention.is_due:
+                await self._spool.prune(int(time.time()))
+                held = {attempt.key for attempt in self._board.held.values()}
+                await asyncio.to_thread(self._retention.prune, held)
+            await asyncio.sleep(GLANCE_S)
 
     def _command(self, word: str) -> None:
         """What the hub wants of the worker as a whole; said in every reply, heard when it changes."""
