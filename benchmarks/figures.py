@@ -17,11 +17,11 @@ def median(values: Sequence[float]) -> float:
 def rate(samples: Sequence[tuple[float, int]]) -> float:
     """Return how many a second were done, from samples of (time, done so far).
 
-    The first tenth is left out: workers start one after the other, and caches are
+    The first third is left out: workers start one after the other, and caches are
     cold. The end is the first sample at which as many were done as ever were.
     """
     total = samples[-1][1]
-    begin = next(sample for sample in samples if sample[1] >= total / 10)
+    begin = next(sample for sample in samples if sample[1] >= total / 3)
     end = next(sample for sample in samples if sample[1] == total)
     if end[0] <= begin[0]:
         raise ValueError(f"all {total} were done between two looks: count more")

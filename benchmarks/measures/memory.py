@@ -9,7 +9,7 @@ ELEMENTS = 1_000_000
 
 
 def measure(bench, entry):
-    count = bench.few(3000, 500)
+    count = bench.few(5000, 500)
     with bench.stage(entry) as stage:
         stage.drive("cold")
         empty = stage.server.memory()

@@ -59,7 +59,7 @@ def _nobody(sentence):
 
 
 def _noop(text):
-    line = f"e {number_of(text)} 0 ".ljust(len(text), "x")
+    line = f"e {number_of(text)} 0 ".ljust(len(text) - len(MARKS), "x")  # both together are the argument
     return JobSpec(type="noop", args={"file": MARKS, "line": line})
 
 

@@ -36,9 +36,9 @@ def test_there_is_no_median_of_nothing():
         median([])
 
 
-def test_a_rate_leaves_out_the_first_tenth_and_what_comes_after_the_last():
-    samples = [(0.0, 0), (5.0, 10), (6.0, 50), (7.0, 100), (9.0, 100)]
-    assert rate(samples) == 45.0
+def test_a_rate_leaves_out_the_first_third_and_what_comes_after_the_last():
+    samples = [(0.0, 0), (5.0, 10), (6.0, 40), (8.0, 100), (9.0, 100)]
+    assert rate(samples) == 30.0
 
 
 def test_a_rate_that_no_look_resolves_is_refused():
