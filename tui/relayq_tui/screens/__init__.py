@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 SCREENS: dict[str, str] = {
     "jobs": "relayq_tui.screens.jobs:JobsScreen",
     "workers": "relayq_tui.screens.workers:WorkersScreen",
+    "schedules": "relayq_tui.screens.schedules:SchedulesScreen",
+    "budget": "relayq_tui.screens.budget:BudgetScreen",
     "events": "relayq_tui.screens.events:EventsScreen",
+    "job": "relayq_tui.screens.job:JobScreen",
     "worker": "relayq_tui.screens.worker:WorkerScreen",
 }
 TABS = ("jobs", "workers", "timeline", "schedules", "budget", "events")
