@@ -116,6 +116,20 @@ async def test_a_cancelled_array_that_never_began_runs_again_as_a_whole(driver: 
     assert await driver.state(array) == "SUCCEEDED"
 
 
+async def test_an_array_that_was_cut_short_goes_on_and_repeats_what_failed(driver: Driver) -> None:
+    array = await driver.submit(array=6)
+    worker = await driver.worker()
+    jobs = await worker.claim(want=3)
+    outcomes = [worker.outcome(job, word) for job, word in zip(jobs, ("ok", "failed", "ok"), strict=True)]
+    await worker.sync(done=outcomes, want=0)
+    await driver.jobs.cancel(array)
+    assert await driver.state(array) == "FAILED exit"
+    await driver.jobs.retry(array, b"op")
+    assert indices(await finish(worker)) == [1, 3, 4, 5]
+    record = await driver.record(array)
+    assert (record.state, record.array.succeeded) == (State.SUCCEEDED, 6)
+
+
 async def test_cancel_ends_what_has_not_started_and_asks_for_the_rest(driver: Driver) -> None:
     array = await driver.submit(array=5)
     worker = await driver.worker()
@@ -381,6 +395,9 @@ async def test_a_million_elements_cost_one_record(driver: Driver) -> None:
     assert sum(used) < 1_000
     await driver.jobs.cancel(array)
     assert (await driver.record(array)).array.cancelled == 1_000_000
+    assert await driver.jobs.retry(array, b"op") == "retried"
+    assert len(await (await driver.worker()).claim(want=1)) == 1
+    await driver.jobs.cancel(array)
 
 
 async def test_a_large_array_notes_only_what_did_not_succeed(driver: Driver) -> None:

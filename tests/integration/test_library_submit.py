@@ -204,6 +204,16 @@ async def test_a_job_waits_for_all_its_dependencies(driver: Driver) -> None:
     assert await driver.state(job) == "RUNNABLE"
 
 
+async def test_an_element_cannot_be_waited_for(driver: Driver) -> None:
+    array = await driver.submit(array=2)
+    await (await driver.worker()).claim()
+    assert "no whole job" in await driver.word(after=[{"job": f"{array}:0"}])
+
+
+async def test_an_id_that_is_none_is_refused(driver: Driver) -> None:
+    assert await driver.word("a b:c*") == "bad:its id is none"
+
+
 async def test_a_failure_skips_every_descendant_whatever_the_path(driver: Driver) -> None:
     a = await driver.submit()
     chain = [a]

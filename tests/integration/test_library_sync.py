@@ -268,6 +268,22 @@ async def test_what_a_sync_frees_is_claimed_by_it_or_pushed_but_not_both(driver:
     assert await worker.letters() == []
 
 
+async def test_a_sync_that_crosses_a_push_does_not_get_its_room_again(driver: Driver) -> None:
+    first = await driver.submit()
+    worker = await driver.worker(free={"c": 2_000})
+    await worker.claim()
+    await worker.report(first)
+    await worker.stand_by()
+    _, *rest = await driver.batch({}, {}, {})
+    assert (await driver.queues.stats())["jobs"]["RUNNABLE"] == 1
+    reply = await worker.sync(full=False, held={}, free={"c": 2_000}, idle=True)
+    assert reply.claims == []
+    assert await driver.state(rest[-1]) == "RUNNABLE"
+    for kind, job in await worker.letters():
+        assert (kind, await driver.state(job)) == ("claim", "RUNNING")
+    assert len(worker.held) == 2
+
+
 async def test_a_new_lane_wakes_everybody(driver: Driver) -> None:
     worker = await driver.worker()
     await driver.submit()

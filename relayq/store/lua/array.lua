@@ -5,8 +5,8 @@
 -- ax:<id>  index -> JSON of how it ended (all that did not succeed; every one of small arrays)
 -- dx:<id>  arrays whose elements wait for the element with the same index
 --
--- A gated array (sequential, index to index, a re-run of its failed elements)
--- hands out what stands in ar; any other counts nx up. What became of elements
+-- A gated array (sequential, index to index) hands out only what stands in ar; any other
+-- hands that out first (what runs again) and then counts nx up. What became of elements
 -- with the code 0 when they could not start any more is said once, in rc, not a million times.
 
 local CODES = {S = 2, F = 3, C = 4, K = 5}
@@ -68,15 +68,13 @@ end
 function R.next_element(x, parent, lane)
   local key = x.P .. 'j:' .. parent
   local j = array_of(x, parent)
-  local first, index, empty = tonumber(j.n0) or 0, nil, nil
-  if j.gt then
-    index = call('LPOP', x.P .. 'ar:' .. parent)
-    empty = call('LLEN', x.P .. 'ar:' .. parent) == 0
-  else
-    local nx = call('HINCRBY', key, 'nx', 1)
-    index = int(first + nx - 1)
-    empty = nx >= tonumber(j.n)
+  local first, nx = tonumber(j.n0) or 0, tonumber(j.nx) or 0
+  local index = call('LPOP', x.P .. 'ar:' .. parent)
+  if not index then
+    index = int(first + nx)
+    nx = call('HINCRBY', key, 'nx', 1)
   end
+  local empty = (j.gt or nx >= tonumber(j.n)) and call('LLEN', x.P .. 'ar:' .. parent) == 0
   local id = parent .. ':' .. index
   local element = {'s', 'R', 'l', lane, 'p', j.p or '0', 't', j.t, 'y', j.y}
   for _, name in ipairs({'m', 'f', 'g', 'k'}) do
@@ -234,7 +232,7 @@ function R.array_check(x, parent)
   R.finish(x, parent, j.s, to, reason, to == 'F' and '1' or nil)
 end
 
--- the indices of a final array that did not succeed; all of them when all did
+-- the indices of a final array's first `size` elements that did not succeed
 local function to_run_again(x, id, first, size)
   local bits, found = call('GET', x.P .. 'as:' .. id) or '', {}
   local at = string.find(bits, '[^\34]')  -- a byte 0x22 is two successes
@@ -245,19 +243,21 @@ local function to_run_again(x, id, first, size)
     at = string.find(bits, '[^\34]', at + 1)
   end
   for index = first + #bits * 2, first + size - 1 do found[#found + 1] = int(index) end
-  if #found == 0 then
-    for index = first, first + size - 1 do found[#found + 1] = int(index) end
-  end
   return found
 end
 
 -- the elements of a final array that did not succeed may start once more. A sequential one goes
--- on where it stopped: what came before that succeeded.
+-- on where it stopped: what came before that succeeded. One that succeeded runs again as a whole.
 function R.reopen_array(x, id, j)
   local key, first, size = x.P .. 'j:' .. id, tonumber(j.n0) or 0, tonumber(j.n)
-  local again = to_run_again(x, id, first, size)
+  if tonumber(j.nS) == size then
+    call('DEL', x.P .. 'as:' .. id)
+    j.nx = '0'
+  end
+  local begun = j.gt and size or tonumber(j.nx) or 0
+  local again = to_run_again(x, id, first, begun)
   call('HDEL', key, 'nF', 'nC', 'nK', 'rc')
-  call('HSET', key, 'nS', int(size - #again), 'gt', '1')
+  call('HSET', key, 'nS', int(begun - #again), 'nx', j.nx or '0')
   if size > SMALL and j.ma then call('HSET', key, 'ab', j.ma) end
   if j.sq then
     mark_all(x, id, first, again, 0)

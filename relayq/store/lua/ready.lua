@@ -28,7 +28,7 @@ end
 
 function R.subtract(free, cost)
   for name, amount in pairs(cost) do
-    if name ~= 'w' then free[name] = free[name] - amount end
+    if name ~= 'w' then free[name] = (free[name] or 0) - amount end
   end
 end
 

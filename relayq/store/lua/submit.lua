@@ -14,6 +14,8 @@ local function full(x)
   if most > 0 and used > most * FULL then return {'full', int(used), int(most)} end
 end
 
+local function is_plain(id) return string.match(id, '^%w+$') end
+
 -- why a job cannot wait index to index for the array `id` of `size` elements from `first` on
 local function bad_index(x, job, id, size, first)
   if not size then return 'job ' .. id .. " is no array (field 'after')" end
@@ -31,6 +33,7 @@ end
 
 local function bad_dependency(x, job, after, batch)
   local id, mode, other = after[1], after[3], batch[after[1]]
+  if not is_plain(id) then return id .. " is no whole job: wait for its array, or index by index (field 'after')" end
   local j = other and {'P', other.n, other.n0} or R.job(x, id, 's', 'n', 'n0')
   if not j[1] then return 'there is no job ' .. id .. " to wait for (field 'after')" end
   return mode == 'index' and bad_index(x, job, id, j[2], j[3])
@@ -44,6 +47,7 @@ end
 
 -- the word for a job that cannot be taken, or nil
 local function objection(x, job, lanes, batch, keys)
+  if not is_plain(job.i) then return 'bad:its id is none' end
   if call('EXISTS', x.P .. 'j:' .. job.i) == 1 or batch[job.i] then return 'dup' end
   if not lanes[job.l] and call('HEXISTS', x.P .. 'lanes', job.l) == 0 then return 'bad:its lane is unknown' end
   local missing = R.missing_blob(x, job['in'])

@@ -56,6 +56,17 @@ local function reconcile(x, session, request)
   return again, gone
 end
 
+-- claims that were pushed after the worker wrote this: their room is not free any more
+local function deduct_unread(x, session, request)
+  local from = filled(request.mail) and request.mail ~= '0' and '(' .. request.mail or '-'
+  for _, letter in ipairs(call('XRANGE', x.P .. 'mb:' .. session, from, '+')) do
+    local told = fields(letter[2])
+    local held = told.k == 'claim' and not request.held[told.i] and call('HGET', x.P .. 'wj:' .. session, told.i)
+    local cost = held == told.a and call('HGET', x.P .. 'wl:' .. session, told.l)
+    if cost then R.subtract(request.free, cjson.decode(cost)) end
+  end
+end
+
 -- when something falls due: delays at every sync, the rest at the next tick
 local function earliest(x, waits)
   local nearest = HEARTBEAT
@@ -88,6 +99,7 @@ function R.sync(x, request, data)
   local again, gone = {}, {}
   if request.full then again, gone = reconcile(x, session, request) end
   R.tick(x)
+  deduct_unread(x, session, request)
   local claims, waits, rank = again, {}, nil
   local command = call('HGET', x.P .. 'w:' .. session, 'cmd') or ''
   if #again == 0 and not filled(command) then
