@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
-from relayq.cli.output import print_json, say
+from relayq.cli.output import print_json, progress, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
 from relayq.errors import NotFound, UsageError
 from relayq.model.ids import short
+from relayq.store.records import LogEntry
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from relayq.cli.stream import Screen
     from relayq.client.aio import AsyncClient
-    from relayq.store.records import JobRecord, LogEntry
+    from relayq.client.wholelog import WholeLog
+    from relayq.store.records import AttemptRecord, JobRecord
 
 STDOUT = 1
 STDERR = 2
@@ -120,42 +122,41 @@ def elements_of(record: JobRecord) -> list[str]:
 
 def _full(args: argparse.Namespace) -> int:
     """The whole output: from this machine's disk where it is, else from the worker that ran the job."""
-    from relayq.cli.stream import Screen
-
-    screen = Screen()
-    with_client(args, lambda client: _pour(client, args, screen))
-    screen.close()
+    if args.follow:
+        raise UsageError("--full shows what has been written so far: leave out -f")
+    with progress("fetching the output") as tell:
+        with_client(args, lambda client: _pour(client, args, tell))
     return OK
 
 
-async def _pour(client: AsyncClient, args: argparse.Namespace, screen: Screen) -> None:
-    from relayq.client.wholelog import whole_log
+async def _pour(client: AsyncClient, args: argparse.Namespace, tell: Callable[[int, int], None]) -> None:
+    from relayq.client.wholelog import WholeLog
 
     record = await (await client.job(args.id)).info()
-    attempt, worker = _attempt_and_worker(record, args.attempt)
-    place = client.submitter.config.state_dir / "workers" / worker / "attempts" / f"{record.id}.{attempt}"
-    if place.is_dir():
-        for stream, name in ((STDOUT, "out"), (STDERR, "err")):
-            if stream == STDERR or not args.stderr:
-                _copy(place / name, stream, screen)
-        return
-    async for stream, piece in whole_log(client.pulls, record.id, worker=worker, attempt=attempt):
-        if stream == STDERR or not args.stderr:
-            screen.write(stream, piece)
+    for job in elements_of(record):
+        ran = record if job == record.id else await client.jobs.record(job)
+        attempt = _attempt_of(ran, args.attempt) if ran else None
+        if attempt:
+            await _show_whole(WholeLog(client, job, attempt), attempt.number, args, tell)
+        elif job == record.id:
+            wanted = f"has no attempt {args.attempt}" if args.attempt else "has not run yet"
+            raise NotFound(f"job {record.id} {wanted}; `relayq explain {short(record.id)}` says more")
 
 
-def _attempt_and_worker(record: JobRecord, wanted: int | None) -> tuple[int, str]:
-    """Which attempt's output to show (the last one without a wish), and who ran it."""
-    ran = {attempt.number: attempt.worker for attempt in record.attempts}
-    number = wanted or max(ran, default=0)
-    if number not in ran:
-        raise NotFound(
-            f"job {record.id} has no attempt {number}" if number else f"job {record.id} has not run"
-        )
-    return number, ran[number]
+def _attempt_of(record: JobRecord, wanted: int | None) -> AttemptRecord | None:
+    """The attempt whose output to show: the last one without a wish."""
+    ran = {attempt.number: attempt for attempt in record.attempts}
+    return ran.get(wanted or max(ran, default=0))
 
 
-def _copy(path: Path, stream: int, screen: Screen) -> None:
-    with path.open("rb") as file:
-        while piece := file.read(1 << 16):
-            screen.write(stream, piece)
+async def _show_whole(
+    whole: WholeLog, number: int, args: argparse.Namespace, tell: Callable[[int, int], None]
+) -> None:
+    printer, done = Printer(args), 0
+    async with aclosing(whole.parts()) as parts:
+        async for part in parts:
+            entry = LogEntry(id="", attempt=number, position=done, stream=part.stream, data=part.data)
+            printer.show(entry)
+            done += len(part.data)
+            tell(done, whole.bytes)
+    printer.close()

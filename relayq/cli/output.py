@@ -51,6 +51,21 @@ def waiting(words: str, *, is_shown: bool = True) -> Iterator[Callable[[str], No
         yield lambda new: spinner.update(Text(safe(new)))
 
 
+@contextmanager
+def progress(words: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr while a person looks there and not at stdout; it is told (bytes done, bytes in all)."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(words), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=max(done, total))
+
+
 def print_json(value: object) -> None:
     """One JSON object on one line."""
     print(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
