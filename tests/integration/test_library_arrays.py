@@ -208,7 +208,7 @@ async def test_a_lost_element_runs_again_and_the_array_ends(driver: Driver) -> N
     lost = await driver.worker("lost")
     await lost.claim(want=1)
     await driver.advance(60_000)
-    await driver.advance(60_000)
+    await driver.advance(61_000)
     worker = await driver.worker()
     assert sorted(indices(await finish(worker))) == [0, 1]
     assert await driver.state(array) == "SUCCEEDED"
