@@ -135,6 +135,11 @@ class ScheduleRow:
     is_paused: bool = False
     command: str = ""
 
+    @property
+    def id(self) -> str:
+        """What the cursor stands on."""
+        return f"{self.origin} {self.name}"
+
 
 @dataclass(slots=True, kw_only=True)
 class BudgetView:

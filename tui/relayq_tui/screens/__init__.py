@@ -16,6 +16,9 @@ SCREENS: dict[str, str] = {
     "budget": "relayq_tui.screens.budget:BudgetScreen",
     "events": "relayq_tui.screens.events:EventsScreen",
     "job": "relayq_tui.screens.job:JobScreen",
+    "help": "relayq_tui.screens.help:HelpScreen",
+    "palette": "relayq_tui.screens.palette:Palette",
+    "sheet": "relayq_tui.screens.sheet:Sheet",
     "worker": "relayq_tui.screens.worker:WorkerScreen",
 }
 TABS = ("jobs", "workers", "timeline", "schedules", "budget", "events")

@@ -1,0 +1,43 @@
+"""The `a` sheet: everything that can be done here, one line each, for a thumb or the keyboard."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import OptionList
+
+from relayq_tui.actions import Action
+from relayq_tui.screens.over import CHANGES, Over, option, shown_key, subject
+from relayq_tui.widgets.line import Line
+
+USELESS_HERE = ("sheet", "help", "back")
+
+
+class Sheet(Over):
+    """The actions of the screen below, those of its own first."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.question = subject(self.below) or "What can be done here"
+        self._actions = {action.id: action for action in self._ordered()}
+
+    def answers(self) -> ComposeResult:
+        """The list."""
+        yield self.listed(
+            *(option(self._line(action), self.room, action.id) for action in self._actions.values())
+        )
+
+    def _ordered(self) -> list[Action]:
+        known = [action for action in self.offered() if action.id not in USELESS_HERE]
+        return sorted(known, key=lambda action: (action.context == "anywhere", not action.rank))
+
+    def _line(self, action: Action) -> Line:
+        p = self.rq.palette
+        line = Line().add(f"{shown_key(self.rq.key_of(action)):<7}", p.accent)
+        line.add(action.label, p.strong if action.changes else p.text)
+        return line.right(CHANGES.get(action.danger, ""), p.warn)
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.perform(self._actions[str(event.option_id)])
