@@ -23,7 +23,7 @@ async def running(
     """The app with its first data drawn; the clock stands still unless `ticks` is asked for."""
     app = RelayQApp(feed or DemoFeed(), Options(**{"ticks": False, **options}))
     async with app.run_test(size=size) as pilot:
-        await eventually(lambda: app.store.jobs, "the feed has told of jobs")
+        await eventually(lambda: app.store.jobs, "there are jobs to show")
         await settled(pilot)
         yield app, pilot
 
@@ -32,7 +32,8 @@ async def settled(pilot: Pilot[None]) -> None:
     """Everything that is under way has been drawn."""
     app = pilot.app
     assert isinstance(app, RelayQApp)
-    await pilot.pause()
+    for _ in range(3):
+        await pilot.pause()
     await eventually(lambda: not app.is_behind, "everything is drawn")
     await pilot.pause()
 

@@ -111,11 +111,13 @@ class RelayQApp(App[None]):
     async def on_unmount(self) -> None:
         """Carry out what waits for its grace, and remember what was seen."""
         await self.steering.flush()
+        await self.feed.close()
         cache.save(self.options.cache, self.store)
 
     # -- the feed -----------------------------------------------------------
 
-    def _take(self, update: Update) -> None:
+    def post_update(self, update: Update) -> None:
+        """What the feed has to say."""
         was = self.store.connection.state
         self.store.apply(update)
         if self._rings:
@@ -157,6 +159,8 @@ class RelayQApp(App[None]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What the theme does to every line."""
         filters = list(super().get_line_filters())
+        if self.options.ascii:
+            filters.append(theme.PlainLetters())
         return [*filters, theme.FILTERS[self.theme]] if self.theme in theme.FILTERS else filters
 
     @property
@@ -203,7 +207,7 @@ class RelayQApp(App[None]):
 
     def refresh_frame(self) -> None:
         """Draw header and status again."""
-        if isinstance(self.screen, HubScreen):
+        if self.screen_stack and isinstance(self.screen, HubScreen):
             self.screen.draw(Changes(parts={"clock"}))
 
     # -- orders -------------------------------------------------------------
@@ -266,7 +270,7 @@ class RelayQApp(App[None]):
 
     def action_refresh_data(self) -> None:
         """Read everything from the hub again."""
-        self.run_worker(self.feed.run(self._take), name="feed", group="feed", exclusive=True)
+        self.run_worker(self.feed.run(self.post_update), name="feed", group="feed", exclusive=True)
 
     def action_freeze(self) -> None:
         """Let nothing move, or let it move again."""

@@ -89,6 +89,9 @@ class DemoFeed:
             await asyncio.sleep(self._beat_s)
             self.beat()
 
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
     def beat(self) -> None:
         """Let a moment pass: one or two things happen."""
         running = [row for row in self.home.jobs.values() if row.state is State.RUNNING]

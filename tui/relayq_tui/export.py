@@ -35,13 +35,12 @@ def export(rows: Sequence[JobRow], kind: str, now_ms: int, folder: Path) -> Path
 def job_facts(row: JobRow, now_ms: int) -> dict[str, Any]:
     """One job as a program wants it: times in ISO 8601, UTC."""
     run_ms = row.run_ms(now_ms)
-    return {
-        "id": row.id, "name": row.name, "command": row.command, "state": row.state.value,
-        "reason": row.reason, "queue": row.queue, "worker": row.worker, "priority": row.priority, "attempt": row.attempt,
-        "exit_code": row.exit_code, "submitted": _iso(row.submitted_ms), "started": _iso(row.started_ms),
-        "ended": _iso(row.ended_ms), "run_s": None if run_ms is None else run_ms / 1000,
-        "labels": dict(row.labels),
-    }  # fmt: skip
+    facts = [
+        row.id, row.name, row.command, row.state.value, row.reason, row.queue, row.worker, row.priority,
+        row.attempt, row.exit_code, _iso(row.submitted_ms), _iso(row.started_ms), _iso(row.ended_ms),
+        None if run_ms is None else run_ms / 1000, dict(row.labels),
+    ]  # fmt: skip
+    return dict(zip(FIELDS, facts, strict=True))
 
 
 def _iso(ms: int) -> str | None:

@@ -147,6 +147,9 @@ class Feed(Protocol):
     async def run(self, post: Post) -> None:
         """Post updates for ever; a lost hub is an update, not an error."""
 
+    async def close(self) -> None:
+        """Let go of everything; the program ends."""
+
     async def detail(self, job: str) -> JobDetail | None:
         """Everything about one job, None when it is forgotten."""
 

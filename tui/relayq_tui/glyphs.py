@@ -91,6 +91,33 @@ ASCII = Glyphs(
     menu="=", here=">", enter="<", dot=".",
 )  # fmt: skip
 
+# Every glyph that is drawn somewhere -> its ASCII twin.
+IN_ASCII = str.maketrans(
+    {
+        wide: plain
+        for name in UNICODE.__slots__
+        for wide, plain in zip(
+            "".join(getattr(UNICODE, name).values()) if name == "states" else getattr(UNICODE, name),
+            "".join(getattr(ASCII, name).values()) if name == "states" else getattr(ASCII, name),
+            strict=False,
+        )
+    }
+    | {
+        "°": "'",
+        "└": "+",
+        "┌": "+",
+        "┐": "+",
+        "├": "+",
+        "┤": "+",
+        "┬": "+",
+        "┴": "+",
+        "—": "-",
+        "←": "<",
+        "↑": "^",
+    }
+    | {"↓": "v", "█": "#", "▕": "|", "╱": "/", "╲": "\\", "◉": "o", "┃": "|", "━": "-"}
+)
+
 WORDS = {
     State.PENDING: "wait",
     State.RUNNABLE: "wait",

@@ -8,17 +8,18 @@ elsewhere. Red is kept for what needs a person.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 from textual.widget import Widget
 
 from relayq.model.lifecycle import State
-from relayq_tui.glyphs import UNICODE, Glyphs
+from relayq_tui.glyphs import IN_ASCII, UNICODE, Glyphs
 
 
 class Palette(NamedTuple):
@@ -84,13 +85,10 @@ PALETTES: dict[str, Palette] = {
 }  # fmt: skip
 
 
-def _plain(name: str) -> Theme:
+def _plain(name: str, **variables: str) -> Theme:
     """A theme that leaves every colour of the frame to the terminal."""
-    plain = "ansi_default"
-    return Theme(
-        name=name, ansi=True, primary=plain, secondary=plain, warning=plain, error=plain, success=plain,
-        accent=plain, foreground=plain, background=plain, surface=plain, panel=plain, boost=plain,
-    )  # fmt: skip
+    base = BUILTIN_THEMES["ansi-dark"]
+    return replace(base, name=name, variables={**base.variables, **variables})
 
 
 THEMES: tuple[Theme, ...] = (
@@ -105,7 +103,7 @@ THEMES: tuple[Theme, ...] = (
         panel="#f6f8fa", dark=False,
     ),
     _plain("ansi"),
-    _plain("mono"),
+    _plain("mono", **{"block-cursor-text-style": "reverse", "input-cursor-text-style": "reverse"}),
 )  # fmt: skip
 NAMES = tuple(theme.name for theme in THEMES)
 
@@ -131,6 +129,17 @@ class Paper(LineFilter):
         return [
             Segment(text, self.STYLE + style if style else self.STYLE, control)
             for text, style, control in segments
+        ]
+
+
+class PlainLetters(LineFilter):
+    """Puts an ASCII character for every glyph that terminals without Unicode cannot draw."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The same in ASCII."""
+        return [
+            segment if segment.text.isascii() else Segment(segment.text.translate(IN_ASCII), *segment[1:])
+            for segment in segments
         ]
 
 

@@ -34,7 +34,10 @@ FAILED = (State.FAILED, State.EXPIRED)
 class Framed(Widget):
     """A part of the frame: it draws lines from the store of the app it is in."""
 
-    _shown: Sequence[Strip] = ()
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._fresh: Sequence[Strip] = ()
+        self._painted: dict[int, Strip] = {}
 
     @property
     def rq(self) -> RelayQApp:
@@ -63,17 +66,19 @@ class Framed(Widget):
     def update(self) -> None:
         """Draw those lines again that are other ones now."""
         for y, strip in enumerate(self._strips()):
-            if y >= len(self._shown) or strip != self._shown[y]:
+            if strip != self._painted.get(y):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """All of it is made anew for each painting."""
-        self._shown = self._strips()
+        """All of it is made anew for each painting; Textual asks for the lines it has no more."""
+        self._fresh = self._strips()
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """One line of it."""
-        return self._shown[y] if y < len(self._shown) else Strip.blank(self.size.width)
+        strip = self._fresh[y] if y < len(self._fresh) else Strip.blank(self.size.width)
+        self._painted[y] = strip
+        return strip
 
     def _strips(self) -> list[Strip]:
         """Every line, as wide and as many as there is room for."""
@@ -102,13 +107,14 @@ class Header(Framed):
         p = self.palette
         line = Line().add(" RelayQ", p.strong).add(f"  {self.rq.feed.name}  ", p.text)
         self._connection(line)
-        for number, name, is_here in self.rq.tabs():
+        tabs = self.rq.tabs()
+        room = self.size.width - line.width - 2
+        is_short = sum(len(name) + 4 for _, name, _ in tabs) > room
+        for number, name, is_here in tabs:
             mark = glyphs_of(self).here if is_here else " "
-            line.right(
-                f" {mark}{number} {name.capitalize()}",
-                p.strong if is_here else p.head,
-                action=f"app.screen('{name}')",
-            )
+            label = str(number) if is_short and not is_here else f"{number} {name.capitalize()}"
+            style = p.strong if is_here else p.head
+            line.right(f" {mark}{label}", style, action=f"app.screen('{name}')")
         return line.right(" ")
 
     def _connection(self, line: Line, *, short: bool = False) -> None:

@@ -1,0 +1,213 @@
+"""The app as a whole, over the demo's home with its clock stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from relayq_tui import theme
+from relayq_tui.demo import DemoFeed
+from relayq_tui.feed import Connection, JobsChanged
+from relayq_tui.screens import tabs
+
+from relayq.client.steering import Order
+from relayq.errors import HubUnreachable
+from tests.support import eventually
+from tests.tui.app_support import PHONE, WIDE, grid, running, settled, shows
+
+SIZES = ((40, 15), (60, 25), (80, 24), (120, 40), (250, 80))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_line_is_as_wide_as_the_screen_and_no_wider(size: tuple[int, int]) -> None:
+    async with running(size) as (app, _):
+        strips = app.screen._compositor.render_strips()
+        assert {strip.cell_length for strip in strips} == {size[0]}
+        assert len(strips) == size[1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_header_tells_whether_it_is_alive_and_what_has_failed(size: tuple[int, int]) -> None:
+    async with running(size) as (app, _):
+        head = "".join(grid(app)[:2])
+        assert "38ms" in head
+        assert "✗7" in head
+
+
+async def test_the_latest_failure_is_flagged_without_a_key() -> None:
+    async with running() as (app, _):
+        assert shows(app, "⚑ nightly-backup failed on pi3-shed (exit 1)")
+
+
+async def test_number_keys_go_to_the_screens_and_back() -> None:
+    async with running() as (app, pilot):
+        for number, name in [*tabs(), (1, "jobs")]:
+            await pilot.press(str(number))
+            await settled(pilot)
+            assert f"▸{number} {name.capitalize()}" in grid(app)[0]
+
+
+async def test_a_screen_that_was_left_goes_on_drawing_when_it_is_back() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("1")
+        feed = app.feed
+        assert isinstance(feed, DemoFeed)
+        job = await feed.submit({"name": "brand-new", "command": "true"})
+        await eventually(lambda: shows(app, "brand-new"), job)
+
+
+async def test_a_lost_hub_shows_a_banner_and_leaves_everything_in_place() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("down", "down", "space")
+        before = app.screen.selected()  # type: ignore[attr-defined]  # the jobs screen
+        app.post_update(Connection(state="lost", message="gone"))
+        await settled(pilot)
+        assert "reconnecting" in grid(app)[0]
+        assert "data as of 22:14:07" in grid(app)[0]
+        assert app.screen.selected() == before  # type: ignore[attr-defined]  # the jobs screen
+        app.post_update(Connection(state="live", latency_ms=5))
+        await settled(pilot)
+        assert "live 5ms" in grid(app)[0]
+
+
+async def test_nothing_is_changed_while_the_hub_is_away() -> None:
+    async with running() as (app, pilot):
+        app.post_update(Connection(state="lost", message="gone"))
+        await settled(pilot)
+        await pilot.press("C")
+        await settled(pilot)
+        assert app.steering.waiting == []
+        assert shows(app, "the hub is away")
+
+
+async def test_read_only_changes_nothing_whatever_key_is_pressed() -> None:
+    feed = Recorder()
+    async with running(feed=feed, read_only=True, grace_s=0.0) as (app, pilot):
+        for key in ("R", "C", "H", "D", "X", "space", "C", "u"):
+            await pilot.press(key)
+            await settled(pilot)
+        assert feed.orders == []
+        assert shows(app, "read-only") or shows(app, "nothing to undo")
+
+
+async def test_an_order_can_be_taken_back_before_it_is_carried_out() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=60.0) as (app, pilot):
+        await pilot.press("C")
+        await settled(pilot)
+        assert shows(app, "u undo")
+        assert feed.orders == []
+        await pilot.press("u")
+        await settled(pilot)
+        assert app.steering.waiting == []
+        assert shows(app, "undone")
+
+
+async def test_what_waits_for_its_grace_is_carried_out_when_the_app_ends() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=60.0) as (_, pilot):
+        await pilot.press("C")
+        await settled(pilot)
+    assert [order.verb for order in feed.orders] == ["cancel"]
+
+
+async def test_an_order_that_fails_is_a_sentence_and_not_a_crash() -> None:
+    feed = Recorder(fails=True)
+    async with running(feed=feed, grace_s=0.0) as (app, pilot):
+        await pilot.press("C")
+        await settled(pilot)
+        assert shows(app, "hub x cannot be reached")
+
+
+async def test_paused_updates_wait_until_they_are_wanted() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("p")
+        feed = app.feed
+        assert isinstance(feed, DemoFeed)
+        await feed.submit({"name": "brand-new", "command": "true"})
+        await settled(pilot)
+        assert not shows(app, "brand-new")
+        await pilot.press("p")
+        await settled(pilot)
+        assert shows(app, "brand-new")
+
+
+async def test_ascii_means_not_one_other_character_of_ours() -> None:
+    for size in (WIDE, PHONE):
+        async with running(size, ascii=True) as (app, pilot):
+            for number, _ in tabs():
+                await pilot.press(str(number))
+                await settled(pilot)
+                assert [line for line in grid(app) if not line.isascii()] == []
+
+
+@pytest.mark.parametrize("name", theme.NAMES)
+async def test_every_theme_can_be_drawn(name: str) -> None:
+    async with running(theme=name) as (app, _):
+        assert shows(app, "RelayQ")
+
+
+async def test_mono_has_no_colour_at_all() -> None:
+    async with running(theme="mono") as (app, _):
+        colours = {
+            segment.style.color
+            for strip in app.screen._compositor.render_strips()
+            for filtered in app.get_line_filters()[-1:]
+            for segment in filtered.apply(list(strip), app.screen.background_colors[0])
+            if segment.style is not None and segment.style.color is not None
+        }
+        assert colours == set()
+
+
+async def test_the_cache_shows_the_last_data_before_the_hub_answers(tmp_path: Path) -> None:
+    path = tmp_path / "tui.json"
+    async with running(cache=path) as (app, _):
+        shown = len(app.store.jobs)
+    silent = Silent()
+    async with running(feed=silent, cache=path) as (app, _):
+        assert 0 < len(app.store.jobs) <= shown
+        assert shows(app, "7RDKX2")
+        assert shows(app, "data as of")
+
+
+async def test_the_bell_rings_once_when_a_watched_job_ends() -> None:
+    feed = DemoFeed()
+    async with running(feed=feed, grace_s=0.0) as (app, pilot):
+        rings: list[int] = []
+        app.bell = lambda: rings.append(1)  # type: ignore[method-assign]  # a spy
+        await pilot.press("!", "C")
+        await settled(pilot)
+        assert rings == [1]
+        app.post_update(JobsChanged(list(app.store.newest[:3])))
+        await settled(pilot)
+        assert rings == [1]
+
+
+class Recorder(DemoFeed):
+    """The demo, remembering what it was ordered to do."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        super().__init__()
+        self.orders: list[Order] = []
+        self._fails = fails
+
+    async def act(self, order: Order) -> str:
+        self.orders.append(order)
+        if self._fails:
+            raise HubUnreachable("hub x cannot be reached: no route to host")
+        return await super().act(order)
+
+    async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
+        self.orders.append(Order(verb="submit", ids=(like,)))
+        return await super().submit(spec, like)
+
+
+class Silent(DemoFeed):
+    """A hub that never answers."""
+
+    async def run(self, post: object) -> None:
+        await asyncio.Event().wait()
