@@ -22,7 +22,7 @@ import redis
 from relayq.errors import HubFull
 from relayq.model.ids import new_id
 from relayq.model.lifecycle import LEASE_MS
-from relayq.store.records import Claim, Report, SyncReply, SyncRequest
+from relayq.store.records import Claim, LogChunk, Report, SyncReply, SyncRequest
 from tests.model import invariants
 from tests.model.driver import COST, Driver, FakeWorker
 from tests.model.history import History
@@ -58,6 +58,8 @@ class Worker:
     ended: dict[str, Report] = field(default_factory=dict)  # not acknowledged
     told: dict[tuple[str, int], Report] = field(default_factory=dict)  # acknowledged, kept in the ledger
     known: set[tuple[str, int]] = field(default_factory=set)  # attempts ever started here
+    wrote: dict[tuple[str, int], int] = field(default_factory=dict)  # bytes of output on its disk
+    shipped: dict[tuple[str, int], int] = field(default_factory=dict)  # of these the hub has
     has_failed: bool = True
     frozen_until: int = 0
     clock: int = 0  # the hub's time at the last sync
@@ -77,6 +79,7 @@ class World:
         self.driver, self.rng, self.faults = driver, random.Random(seed), faults
         self.client = redis.Redis(unix_socket_path=driver.hub.address.path)
         self.workers = [Worker(FakeWorker(driver, f"w{n}")) for n in range(workers)]
+        self.gone: list[Worker] = []
         self.history = History()
         self.sent: dict[str, dict[str, Any]] = {}
         self.now = 0
@@ -309,6 +312,7 @@ class World:
         full = worker.has_failed or self.chance(0.3)
         room = max(0, SLOTS - len(worker.running))
         return SyncRequest(
+            logs=self.output(worker),
             held=worker.held if full else {},
             full=full,
             done=list(worker.ended.values()),
@@ -318,6 +322,18 @@ class World:
             idle=self.chance(0.5) if idle is None else idle,
             mail_id=worker.fake.mail_id,
         )
+
+    def output(self, worker: Worker) -> list[LogChunk]:
+        """What running attempts have written meanwhile, and what the hub has not of those that ended."""
+        for key in worker.running.items():
+            worker.wrote[key] = worker.wrote.get(key, 0) + self.rng.choice((0, 0, 3, 40))
+        chunks = []
+        for job, attempt in worker.held.items():
+            start, end = worker.shipped.get((job, attempt), 0), worker.wrote.get((job, attempt), 0)
+            if end > start:
+                data = letters_of(attempt, start, end)
+                chunks.append(LogChunk(job=job, attempt=attempt, stream=1, offset=start, data=data))
+        return chunks
 
     def judged(self, worker: Worker, request: SyncRequest, reply: SyncReply) -> None:
         """The hub has decided, whether or not the worker hears of it."""
@@ -332,6 +348,9 @@ class World:
         if not reply.session_known:
             worker.registered = False
             return
+        for chunk in request.logs:
+            if chunk.job in reply.log_offsets:
+                worker.shipped[(chunk.job, chunk.attempt)] = reply.log_offsets[chunk.job][0]
         for report in request.done:
             if report.job in reply.reports and worker.ended.get(report.job) is report:
                 del worker.ended[report.job]
@@ -407,6 +426,7 @@ class World:
                 self.end(worker, job, "lost")
         if what == "for ever":
             name = f"w{new_id()[:4]}"
+            self.gone.append(worker)
             self.workers[self.workers.index(worker)] = Worker(FakeWorker(self.driver, name))
             return
         worker.fake = worker.fake.restarted()
@@ -460,10 +480,30 @@ class World:
             snap = self.check()
             if not self.history.unfinished(snap):
                 assert not snap.kind("dep") and not snap.kind("fan")
+                await self.check_logs()
                 return
         snap = self.check()
         rest = {job: snap.jobs[job] for job in self.history.unfinished(snap)}
         raise AssertionError("\n".join([*self.trace[-20:], f"13: these never end: {rest}"]))
+
+    async def check_logs(self) -> None:
+        """15: the log of each attempt is a gap-free prefix; of one that counted, all there was."""
+        said = {key: most for worker in self.gone + self.workers for key, most in worker.wrote.items()}
+        counted = {key for worker in self.gone + self.workers for key in worker.told}
+        for job in {job for job, _ in said}:
+            found: dict[int, bytes] = {}
+            for entry in await self.driver.logs.read(job):
+                assert entry.attempt == max([entry.attempt, *found]), (
+                    f"15: {job} goes back to {entry.attempt}"
+                )
+                before = found.get(entry.attempt, b"")
+                assert entry.position == len(before), f"15: {job} has a gap at {entry.position}"
+                found[entry.attempt] = before + entry.data
+            for attempt, data in found.items():
+                assert data == letters_of(attempt, 0, len(data)), f"15: {job} says what nobody wrote"
+            if job in self.history.succeeded:
+                last = max(attempt for name, attempt in counted if name == job)
+                assert len(found.get(last, b"")) == said.get((job, last), 0), f"15: {job} lost output"
 
     async def quiet_round(self) -> None:
         """Everybody does what they should; what runs succeeds."""
@@ -478,6 +518,11 @@ class World:
             if "h" in record:
                 await self.driver.jobs.release(job)
         await self.advance(20_000)
+
+
+def letters_of(attempt: int, start: int, end: int) -> bytes:
+    """The output of an attempt from one byte to another: no two places or attempts look alike for long."""
+    return bytes(97 + (attempt * 7 + i * i) % 26 for i in range(start, end))
 
 
 UNIQUES: tuple[Any, ...] = (

@@ -1,7 +1,7 @@
 """What must be true of a fleet's keys at every moment, recounted from nothing but the keys.
 
 `read` takes one snapshot, `breaches` says what is wrong with it, a sentence each. The
-numbers are those of the list of invariants in docs/concepts/promises.md: 1 places,
+numbers are those of the design's list of invariants: 1 places,
 2 counters, 3 holders, 7 attempts, 10 limits, 11 unique keys, 13 dependencies, 19 and 24
 arrays and leftovers. What needs a memory (4, 5, 6, 8, 9) is in history.py.
 """
