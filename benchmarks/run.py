@@ -15,14 +15,14 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from types import ModuleType
 
 from benchmarks import limits, report
 from benchmarks.bench import Bench
 from benchmarks.measures import MEASURES
-from benchmarks.roster import ROSTER, Entry, chosen, python_for
+from benchmarks.roster import RELAYQ, ROSTER, Entry, chosen, python_for
 from benchmarks.rows import ROWS, Row
 
 WHAT = "RelayQ beside its peers and the limits."
@@ -113,15 +113,25 @@ class Book:
 
 def _measure_all(bench: Bench, book: Book, module: ModuleType, entries: Sequence[Entry]) -> None:
     what = module.__name__.rpartition(".")[2]
-    hands = ThreadPoolExecutor(len(entries) if module.TOGETHER and entries else 1)
-    try:
-        tasks = [
-            hands.submit(book.enter, entry, what, partial(module.measure, bench, entry)) for entry in entries
-        ]
-        for task in tasks:
-            task.result()
-    finally:  # after an interruption nobody waits: what the threads wait for is ended by the bench
-        hands.shutdown(wait=False, cancel_futures=True)
+    for group in _groups(entries, together=module.TOGETHER):
+        hands = ThreadPoolExecutor(len(group))
+        try:
+            wait(
+                [
+                    hands.submit(book.enter, entry, what, partial(module.measure, bench, entry))
+                    for entry in group
+                ]
+            )
+        finally:  # after an interruption nobody waits: what the threads wait for is ended by the bench
+            hands.shutdown(wait=False, cancel_futures=True)
+
+
+def _groups(entries: Sequence[Entry], *, together: bool) -> list[list[Entry]]:
+    """Return who is measured at the same time: nobody, or all the peers after RelayQ."""
+    if not together:
+        return [[entry] for entry in entries]
+    own = [entry for entry in entries if entry.name == RELAYQ]
+    return [group for group in (own, [entry for entry in entries if entry.name != RELAYQ]) if group]
 
 
 def _alone(bench: Bench, entry: Entry) -> dict[str, float]:
