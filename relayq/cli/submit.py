@@ -96,6 +96,8 @@ def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> int:
 
     gc.enable()
     specs = _specs(sys.stdin, fields_of(args))
+    if files := input_files(args):
+        submitter.put_files(files)
     done, is_whole = 0, True
     with waiting("submitting", is_shown=not sys.stdout.isatty()) as tell:
         while chunk := list(islice(specs, CHUNK)):

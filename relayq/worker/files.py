@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +32,7 @@ from relayq.text import safe
 from relayq.worker.attempt import Attempt
 from relayq.worker.gathering import FILES_MAX, Found, find, read_plain
 from relayq.worker.session import Patience, Session
+from relayq.worker.statedir import remove_tree
 
 T = TypeVar("T")
 Output = tuple[str, str, int]
@@ -71,7 +71,7 @@ class Files:
             await asyncio.to_thread(fresh.rename, attempt.place)
             attempt.has_place = True
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            remove_tree(fresh)
 
     async def _content(self, blob: Blob) -> bytes:
         path = self._cache / blob.sha256

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from math import inf
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from relayq.config import WorkerConfig
-from relayq.worker.statedir import StateDir
+from relayq.worker.statedir import StateDir, remove_tree
 
 EVERY_S = 3600.0
 BLOCK_BYTES = 512
@@ -107,7 +106,7 @@ def _shed(place: Path, *, logs: bool = False, work: bool = False) -> None:
         for path in place.iterdir():
             if path.name == "work":
                 if work:
-                    shutil.rmtree(path, ignore_errors=True)
+                    remove_tree(path)
             elif logs:
                 path.unlink()
         if any(place.iterdir()):

@@ -19,6 +19,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,11 +67,19 @@ class StateDir:
     def clear(self, place: str) -> bool:
         """An attempt has succeeded: its log is kept if it has one, its work directory is not. Was it kept?"""
         if _said_something(place):
-            shutil.rmtree(f"{place}/work", ignore_errors=True)
+            remove_tree(Path(place, "work"))
             return True
         if not _removed_quickly(place):
-            shutil.rmtree(place, ignore_errors=True)
+            remove_tree(Path(place))
         return False
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory as far as that is allowed, however deep a job has made it."""
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+    except RecursionError:  # until Python 3.13 rmtree goes no deeper than the stack
+        subprocess.run(["rm", "-rf", "--", path], stderr=subprocess.DEVNULL, check=False)
 
 
 def _said_something(place: str) -> bool:

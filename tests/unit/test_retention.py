@@ -120,3 +120,13 @@ def test_a_look_is_due_at_the_start_and_when_much_was_added(home: Path, tmp_path
     place = disk.attempt("ok", 0, out=b"x" * 40_000)
     disk.retention.over(str(place), is_ok=True)
     assert disk.retention.is_due
+
+
+def test_a_work_directory_of_any_depth_is_removed(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = disk.attempt("ok", HOUR_S, work=True)
+    monkeypatch.chdir(place / "work")
+    for _ in range(1200):
+        os.mkdir("d")
+        os.chdir("d")
+    disk.retention.over(str(place), is_ok=True)
+    assert disk.left() == ["ok/out"]
