@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from relayq_tui.glyphs import UNICODE, Glyphs
 from relayq_tui.theme import PALETTES
 from textual.app import App, ComposeResult
+from textual.message import Message
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -23,6 +24,13 @@ class Stage(App[None]):
         self.widget = widget
         self.glyphs = glyphs
         self.palette = PALETTES[palette]
+        self.heard: list[Message] = []
+
+    def hear(self, message: Message) -> None:
+        """Remember what our own widgets say; it passes by once for each of their parents."""
+        is_ours = type(message).__module__.startswith("relayq_tui.widgets")
+        if is_ours and not any(message is one for one in self.heard):
+            self.heard.append(message)
 
     def compose(self) -> ComposeResult:
         """The widget and nothing else."""
@@ -34,9 +42,16 @@ async def staged(
     widget: Widget, size: tuple[int, int] = (60, 10), glyphs: Glyphs = UNICODE, palette: str = "dark"
 ) -> AsyncIterator[Pilot[None]]:
     """The widget on a terminal of this size."""
-    async with Stage(widget, glyphs, palette).run_test(size=size) as pilot:
+    stage = Stage(widget, glyphs, palette)
+    async with stage.run_test(size=size, message_hook=stage.hear) as pilot:
         await pilot.pause()
         yield pilot
+
+
+def heard(pilot: Pilot[None]) -> list[str]:
+    """The messages that our own widgets have sent, by name."""
+    stage = pilot.app
+    return [type(message).__name__ for message in stage.heard] if isinstance(stage, Stage) else []
 
 
 def drawn(widget: Widget) -> list[str]:

@@ -133,11 +133,10 @@ def _frame(series: Series, width: int, height: int) -> _Frame:
 
 def _scale(highest: float, height: int) -> tuple[float, int]:
     """The value of a line, and on which lines a mark is round: what wastes least of the height."""
-    choices = [
-        (_round_up(max(highest, 1e-9) * every / height) / every, every)
-        for every in range(math.ceil(height / _MARKS), max(1, height // 2) + 1)
-    ]
-    return min(choices, default=(_round_up(max(highest, 1e-9) / height), 1))
+    highest = highest or 1.0
+    fewest = math.ceil(height / _MARKS)
+    choices = range(fewest, max(fewest, height // 2) + 1)
+    return min((_round_up(highest * every / height) / every, every) for every in choices)
 
 
 def _round_up(value: float) -> float:
@@ -147,7 +146,10 @@ def _round_up(value: float) -> float:
 
 
 def _spelled(value: float, unit: str) -> str:
-    return f"{value:g}{unit}"
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 10 * factor:
+            return f"{value / factor:.4g}{letter}{unit}"
+    return f"{value:.4g}{unit}"
 
 
 def _draw_scale(canvas: Canvas, frame: _Frame, unit: str, glyphs: Glyphs, palette: Palette) -> None:

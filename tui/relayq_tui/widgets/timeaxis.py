@@ -13,7 +13,7 @@ SHORTEST_MS, LONGEST_MS = 5 * MINUTE_MS, 60 * DAY_MS
 _STEPS_MS = (
     *(n * MINUTE_MS for n in (1, 2, 5, 10, 15, 30)),
     *(n * HOUR_MS for n in (1, 2, 3, 6, 12)),
-    *(n * DAY_MS for n in (1, 2, 7, 14)),
+    *(n * DAY_MS for n in (1, 2, 7, 14, 28, 91)),
 )
 _TICK_COLUMNS = 12
 
