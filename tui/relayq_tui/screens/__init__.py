@@ -14,6 +14,7 @@ SCREENS: dict[str, str] = {
     "workers": "relayq_tui.screens.workers:WorkersScreen",
     "schedules": "relayq_tui.screens.schedules:SchedulesScreen",
     "budget": "relayq_tui.screens.budget:BudgetScreen",
+    "timeline": "relayq_tui.screens.timeline:TimelineScreen",
     "events": "relayq_tui.screens.events:EventsScreen",
     "job": "relayq_tui.screens.job:JobScreen",
     "help": "relayq_tui.screens.help:HelpScreen",

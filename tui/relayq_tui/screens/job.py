@@ -11,14 +11,17 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from relayq_tui.actions import Action
+from relayq_tui.family import family
 from relayq_tui.feed import JobDetail
 from relayq_tui.rows import JobRow
 from relayq_tui.screens.attemptcolumns import AttemptLine, attempt_columns, attempt_lines
+from relayq_tui.screens.flowpane import FlowPane
 from relayq_tui.screens.jobfacts import JobFacts, lines
 from relayq_tui.screens.joblog import JobLog
 from relayq_tui.screens.joblooks import JobLooks
 from relayq_tui.screens.portrait import line_of
 from relayq_tui.store import Changes
+from relayq_tui.widgets.flow import Flow
 from relayq_tui.widgets.frame import Framed
 from relayq_tui.widgets.jobtable import JobTable
 from relayq_tui.widgets.line import Line
@@ -69,16 +72,17 @@ class JobScreen(JobLooks):
         with Vertical(id="attempts"):
             yield Sheet(id="elements")
             yield JobTable[AttemptLine](id="runs")
-        yield Sheet(id="flow")
+        yield FlowPane(id="flow")
         yield Sheet(id="json")
 
     def selected(self) -> Sequence[JobRow]:
-        """The job itself."""
-        return [self.row] if self.row is not None else []
+        """The job itself; in its flow the one under the cursor."""
+        row = self.query_one(FlowPane).current if self._tab == "flow" else self.row
+        return [row] if row is not None else []
 
     def actions(self) -> list[Action]:
         """What makes sense on the tab that is seen."""
-        hidden = {self._tab, "open"} if self._tab != "attempts" else {self._tab}
+        hidden = {self._tab} if self._tab in ("attempts", "flow") else {self._tab, "open"}
         is_log = self._tab == "log"
         return [one for one in super().actions() if one.id not in hidden and (is_log or one.context != "log")]
 
@@ -126,6 +130,8 @@ class JobScreen(JobLooks):
                 self._draw_attempts(facts)
             case "details":
                 self.query_one("#details", Sheet).set_lines(lines(facts.details()))
+            case "flow":
+                self.query_one(FlowPane).show(self._job, self.detail.dependents if self.detail else ())
             case "json":
                 self.query_one("#json", Sheet).set_lines(lines(facts.spec()))
 
@@ -167,7 +173,7 @@ class JobScreen(JobLooks):
         self._tab = tab
         for name in TABS:
             self.query_one(f"#{name}").display = name == tab
-        inner = {"log": "#log LogView", "attempts": "#runs"}
+        inner = {"log": "#log LogView", "attempts": "#runs", "flow": "#flow Flow"}
         self.query_one(inner.get(tab, f"#{tab}")).focus()
         self._draw_all()
         self.rq.refresh_frame()
@@ -181,13 +187,31 @@ class JobScreen(JobLooks):
         self._turn_to(TABS[(TABS.index(self._tab) + step) % len(TABS)])
 
     def action_open(self) -> None:
-        """From an attempt to its output."""
+        """From an attempt to its output, from a job of the flow to that job."""
+        if self._tab == "flow":
+            self._open_other()
+            return
         if self._tab != "attempts":
             raise SkipAction
         line: AttemptLine | None = self.query_one("#runs", JobTable).current
         self._turn_to("log")
         if line is not None:
             self._log.go_to_attempt(line.attempt.number)
+
+    def _open_other(self) -> None:
+        row = next(iter(self.selected()), None)
+        if row is not None and row.id != self._job:
+            self.rq.action_push("job", row.id, "log")
+
+    def action_show_job(self, job: str) -> None:
+        """A click on a job that blocks this one."""
+        self.rq.action_push("job", job, "log")
+
+    async def action_cancel_flow(self) -> None:
+        """Cancel every job of the flow that has not ended."""
+        found = family(self.store, self._job, self.rq.glyphs, self.detail.dependents if self.detail else ())
+        rows = [row for row in found.rows.values() if not row.is_final]
+        await self._order("cancel", rows, "can be cancelled")
 
     def action_log(self) -> None:
         """Its output."""
@@ -202,6 +226,7 @@ class JobScreen(JobLooks):
         self._turn_to("flow")
 
     @on(JobTable.Chosen)
+    @on(Flow.Chosen)
     def _chosen(self) -> None:
         self.action_open()
 

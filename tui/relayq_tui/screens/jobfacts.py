@@ -67,7 +67,7 @@ class JobFacts:
         run_ms = row.run_ms(now_ms)
         end_ms = self._app.store.history.end_ms(row, now_ms)
         told = [
-            ending(row) if row.is_final else "",
+            ending(row) if row.is_final and row.state is not State.SUCCEEDED else "",
             attempts(row) if row.max_attempts > 1 else "",
             f"on {row.worker}" if row.worker else "",
             "" if run_ms is None else f"ran {format_duration(run_ms)}",

@@ -1,0 +1,142 @@
+"""What ran where and when, as lanes of a timeline, made from what the store knows.
+
+A lane is a worker or a queue. Beside the jobs that ran stand the times in which a worker
+was away, and ahead of now what is planned: delayed jobs and the firings of schedules.
+`at_ms` may lie in the past: then the timeline is as it was at that time, for the replay.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from relayq.model.duration import format_duration
+from relayq.model.lifecycle import State
+from relayq_tui.glyphs import clock
+from relayq_tui.rows import JobRow
+from relayq_tui.store import Store
+from relayq_tui.vitals import slots
+from relayq_tui.widgets.spans import Lane, Span, Track
+
+Group = Literal["worker", "queue"]
+GROUPS: tuple[Group, ...] = ("worker", "queue")
+PLANNED, ARRAYS = "planned", "arrays"  # lanes that are no workers
+MINUTE_MS = 60_000
+LOOKED_AT = 20_000
+RATE_MIN = 10
+
+
+class Chronicle:
+    """The timeline as the store tells it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def lanes(self, group: Group, from_ms: int, at_ms: int) -> list[Lane]:
+        """The lanes with what ran after `from_ms`, as it was at `at_ms`."""
+        spans: dict[str, list[Span]] = defaultdict(list)
+        for row in self.ran(from_ms):
+            if row.started_ms <= at_ms:
+                spans[row.worker if group == "worker" else row.queue].append(self._span(row, at_ms))
+        named = self._workers(spans, at_ms) if group == "worker" else _queues(spans)
+        planned = list(self._planned(at_ms))
+        return [*named, Lane(name=PLANNED, spans=planned)] if planned else list(named)
+
+    def ran(self, from_ms: int) -> Iterator[JobRow]:
+        """The jobs that ran after `from_ms`; of very many only the newest are looked at."""
+        for row in self._store.newest[:LOOKED_AT]:
+            if row.started_ms and (not row.is_final or row.ended_ms >= from_ms):
+                yield row
+
+    def busy(self, from_ms: int, to_ms: int) -> float:
+        """What share of the workers' slots was taken in this time, 0 to 1."""
+        to_ms = min(to_ms, self._store.now_ms())
+        room = sum(slots(worker)[1] for worker in self._store.workers.values() if worker.online)
+        spent = sum(
+            max(0, min(to_ms, row.ended_ms if row.is_final else to_ms) - max(from_ms, row.started_ms))
+            for row in self.ran(from_ms)
+        )
+        return min(1.0, spent / (room * (to_ms - from_ms))) if room and to_ms > from_ms else 0.0
+
+    def tracks(self) -> list[Track]:
+        """How many waited, how many ended a minute, how long the slowest twentieth waited."""
+        series, now_ms = self._store.series, self._store.now_ms()
+        if not series.ended:
+            return []
+        first_ms = now_ms // MINUTE_MS * MINUTE_MS - (len(series.ended) - 1) * MINUTE_MS
+        waited_s = series.p95_wait_s[-1] if series.p95_wait_s else 0.0
+        told: tuple[tuple[str, Sequence[float], str], ...] = (
+            ("waiting", self._waiting(), self._drains(now_ms)),
+            ("ended/min", series.ended, f"{series.ended[-1]:.0f}"),
+            ("p95 wait", series.p95_wait_s, format_duration(int(waited_s * 1000))),
+        )
+        return [Track(name=name, values=values, from_ms=first_ms, note=note) for name, values, note in told]
+
+    def _span(self, row: JobRow, at_ms: int) -> Span:
+        is_over = row.is_final and row.ended_ms <= at_ms
+        eta_ms = self._store.history.end_ms(row, at_ms) if not is_over and not row.is_final else row.ended_ms
+        return Span(
+            start_ms=row.started_ms,
+            end_ms=row.ended_ms if is_over else None,
+            label=row.title,
+            state=row.state if is_over or not row.is_final else State.RUNNING,
+            job=row.id,
+            eta_ms=0 if is_over else eta_ms or 0,
+        )
+
+    def _workers(self, spans: Mapping[str, list[Span]], at_ms: int) -> Iterator[Lane]:
+        """Those that are there first; then those that only the past knows."""
+        known = sorted(self._store.workers.values(), key=lambda worker: (not worker.online, worker.name))
+        for worker in known:
+            taken, room = slots(worker)
+            away: list[Span] = []
+            if not worker.online and worker.seen_ms <= at_ms:
+                away = [
+                    Span(start_ms=worker.seen_ms, end_ms=None, label=f"offline since {clock(worker.seen_ms)}")
+                ]
+            note = f"{taken}/{room}" if worker.online else "-"
+            yield Lane(name=worker.name, note=note, spans=[*spans.get(worker.name, ()), *away])
+        for name in sorted(set(spans) - set(self._store.workers)):
+            yield Lane(name=name or ARRAYS, spans=spans[name])
+
+    def _planned(self, at_ms: int) -> Iterator[Span]:
+        for schedule in self._store.schedules:
+            for fire_ms in schedule.next_ms[:2]:
+                if fire_ms > at_ms and not schedule.is_paused:
+                    yield Span(start_ms=fire_ms, end_ms=fire_ms, label=schedule.name, state=State.PENDING)
+        for row in self._delayed():
+            if row.ready_ms > at_ms:
+                yield Span(
+                    start_ms=row.ready_ms, end_ms=row.ready_ms, label=row.title, state=row.state, job=row.id
+                )
+
+    def _delayed(self) -> Iterable[JobRow]:
+        return (
+            row
+            for row in self._store.newest[:LOOKED_AT]
+            if row.state is State.PENDING and row.reason == "delay"
+        )
+
+    def _waiting(self) -> Sequence[float]:
+        """How many waited or ran each minute, counted back from now by what came and what ended."""
+        series = self._store.series
+        count = float(self._store.count(State.RUNNABLE, State.RUNNING))
+        found = []
+        for came, ended in zip(reversed(series.submitted), reversed(series.ended), strict=False):
+            found.append(max(0.0, count))
+            count += ended - came
+        return found[::-1]
+
+    def _drains(self, now_ms: int) -> str:
+        """When nothing will wait any more, if more ends than comes."""
+        series, waiting = self._store.series, self._store.count(State.RUNNABLE)
+        rate = (sum(series.ended[-RATE_MIN:]) - sum(series.submitted[-RATE_MIN:])) / RATE_MIN
+        if not waiting or rate <= 0:
+            return str(waiting)
+        return f"{waiting}, drains {clock(now_ms + int(waiting / rate * MINUTE_MS))}"
+
+
+def _queues(spans: Mapping[str, list[Span]]) -> Iterator[Lane]:
+    for name in sorted(spans):
+        yield Lane(name=name, spans=spans[name])
