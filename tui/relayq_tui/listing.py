@@ -17,7 +17,7 @@ AGAIN_MS = 2_000
 
 
 class Listing:
-    """The result of one query over the store; `rows` must not be kept across changes."""
+    """The result of one query over the store; `rows` change in `ask` and `take` only."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,8 +34,8 @@ class Listing:
         """Ask something else."""
         self._query = query
         self._asked_ms = self._store.now_ms()
-        if query.matches_all and not query.sort:
-            self.rows = self._store.newest
+        if self._is_everything:
+            self.rows = list(self._store.newest)
             return
         self.rows = query.select(self._store.newest, self._asked_ms)
         if query.sort:
@@ -46,8 +46,11 @@ class Listing:
 
         `is_held` keeps the order as it is, for somebody is pointing at it.
         """
-        if self.rows is self._store.newest:
-            return bool(changes.jobs)
+        if self._is_everything and not changes.jobs and not changes.all_jobs:
+            return False
+        if self._is_everything:
+            self.rows = list(self._store.newest)
+            return changes.moved or changes.all_jobs
         if changes.all_jobs or (self._is_due() and not is_held):
             self.ask(self._query)
             return True
@@ -55,6 +58,10 @@ class Listing:
             return self._replace(changes.jobs)
         moved = [self._place(job) for job in changes.jobs]
         return any(moved)
+
+    @property
+    def _is_everything(self) -> bool:
+        return self._query.matches_all and not self._query.sort
 
     def _is_due(self) -> bool:
         return self._store.now_ms() - self._asked_ms >= AGAIN_MS

@@ -39,11 +39,12 @@ class Changes:
     """What has changed since the last look: ids of jobs, and whatever else by name.
 
     `parts` names jobs, workers, counts, series, connection, events, schedules, budget.
-    With `all_jobs` the list as a whole is another one.
+    `moved`: jobs have come or gone; `all_jobs`: the list as a whole is another one.
     """
 
     jobs: set[str] = field(default_factory=set)
     parts: set[str] = field(default_factory=set)
+    moved: bool = False
     all_jobs: bool = False
 
     def __bool__(self) -> bool:
@@ -142,6 +143,7 @@ class Store:
             self.newest[place] = row
         else:
             self.newest.insert(place, row)
+            self._changes.moved = True
         self.jobs[row.id] = row
 
     def _note(self, row: JobRow) -> None:
@@ -161,6 +163,7 @@ class Store:
             if row is not None:
                 del self.newest[bisect_left(self.newest, by_age(row), key=by_age)]
                 self._changes.jobs.add(job)
+                self._changes.moved = True
         self.touch("jobs")
 
     def _take(self, update: Update) -> None:

@@ -1,0 +1,235 @@
+"""The Jobs screen: filter, views, marks, orders on many, the preview and the log below."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from relayq_tui.screens.jobactions import new_priority
+from relayq_tui.screens.jobs import JobsScreen
+from relayq_tui.screens.preview import Preview
+from relayq_tui.screens.querybox import QueryInput
+from textual.pilot import Pilot
+
+from relayq.model.lifecycle import State
+from tests.support import eventually
+from tests.tui.app_support import PHONE, grid, running, settled, shows
+from tests.tui.test_app import Recorder
+
+
+async def typed(pilot: Pilot[None], text: str) -> None:
+    """Type text key by key."""
+    names = {":": "colon", "-": "minus", " ": "space", ">": "greater_than_sign", ",": "comma"}
+    await pilot.press(*(names.get(character, character) for character in text))
+    await settled(pilot)
+
+
+def jobs(app: object) -> JobsScreen:
+    """The screen."""
+    screen = app.screen  # type: ignore[attr-defined]  # the app
+    assert isinstance(screen, JobsScreen)
+    return screen
+
+
+async def test_a_query_filters_with_every_key() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("slash")
+        await typed(pilot, "state:failed")
+        assert {row.state for row in jobs(app).table.rows} == {State.FAILED}
+        await pilot.press("enter")
+        await settled(pilot)
+        assert shows(app, "state:failed")
+        assert jobs(app).table.has_focus
+
+
+async def test_a_query_that_makes_no_sense_is_said_and_the_list_stays() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("slash")
+        await typed(pilot, "state:failed")
+        count = len(jobs(app).table.rows)
+        app.screen.query_one(QueryInput).value = "state:failed colour:blue"
+        await settled(pilot)
+        assert any("^" in line and "colour" in line for line in grid(app))
+        assert len(jobs(app).table.rows) == count
+
+
+async def test_escape_takes_the_query_away() -> None:
+    async with running() as (app, pilot):
+        before = len(jobs(app).table.rows)
+        await pilot.press("slash")
+        await typed(pilot, "worker:pi3-shed")
+        assert len(jobs(app).table.rows) < before
+        await pilot.press("escape")
+        await settled(pilot)
+        assert len(jobs(app).table.rows) == before
+
+
+async def test_tab_completes_the_word() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("slash")
+        await typed(pilot, "worker:mac")
+        await pilot.press("tab")
+        await settled(pilot)
+        assert {row.worker for row in jobs(app).table.rows} == {"mac-mini"}
+
+
+async def test_saved_views_are_tabs() -> None:
+    async with running(views=(("gpu", "queue:gpu"),)) as (app, pilot):
+        assert "gpu" in grid(app)[3]
+        await pilot.press("F", "F", "F", "F")
+        await settled(pilot)
+        assert "[gpu " in grid(app)[3]
+        assert {row.queue for row in jobs(app).table.rows} == {"gpu"}
+
+
+async def test_marked_jobs_are_what_an_order_is_for() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=0.0) as (app, pilot):
+        await pilot.press("space", "space")
+        await settled(pilot)
+        assert shows(app, "2 marked")
+        marked = set(jobs(app).table.marks)
+        await pilot.press("C")
+        await eventually(lambda: feed.orders, "the order")
+        assert set(feed.orders[0].ids) == marked
+        await settled(pilot)
+        assert jobs(app).table.marks == set()
+
+
+async def test_a_range_is_marked_from_here_to_there() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("down", "v", "down", "down", "v", "down")
+        await settled(pilot)
+        assert len(jobs(app).table.marks) == 3
+
+
+async def test_all_that_matches_can_be_marked() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("slash")
+        await typed(pilot, "state:failed")
+        await pilot.press("enter", "asterisk")
+        await settled(pilot)
+        assert len(jobs(app).table.marks) == len(jobs(app).table.rows) > 3
+        await pilot.press("U")
+        assert jobs(app).table.marks == set()
+
+
+async def test_deleting_many_asks_for_their_number() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=0.0) as (app, pilot):
+        await pilot.press("asterisk", "X")
+        await settled(pilot)
+        assert shows(app, "to do it.")
+        await pilot.press("1", "enter", "escape")
+        await settled(pilot)
+        assert feed.orders == []
+
+
+async def test_a_priority_is_typed() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=0.0) as (app, pilot):
+        await pilot.press("P")
+        await settled(pilot)
+        assert shows(app, "Priority of")
+        await pilot.press("2", "0", "enter")
+        await eventually(lambda: feed.orders, "the order")
+        assert (feed.orders[0].verb, feed.orders[0].value) == ("reprioritise", "20")
+
+
+@pytest.mark.parametrize(
+    ("old", "answer", "new"),
+    [
+        (0, "5", 5),
+        (5, "+5", 10),
+        (5, "-5", 0),
+        (0, "-5", -5),
+        (0, "x", None),
+        (0, "101", None),
+        (99, "+5", None),
+    ],
+)
+def test_priorities_are_numbers_or_steps(old: int, answer: str, new: int | None) -> None:
+    assert new_priority(old, answer) == new
+
+
+async def test_the_preview_says_why_and_what_to_do() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("down", "down", "down", "down", "down", "down")
+        await settled(pilot)
+        preview = "\n".join(line[76:] for line in grid(app))
+        assert "exit 137 (KILL)" in preview
+        assert "out of its 1G" in preview
+        assert "fix" in preview
+        await eventually(lambda: shows(app, "attempts"), "the round trip's part of the preview")
+
+
+async def test_the_end_of_the_output_stands_below_the_list() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("down", "down", "down", "down", "down", "down")
+        await eventually(lambda: shows(app, "process group killed"), "the job's last words")
+        assert shows(app, "log 7RDKM4")
+
+
+async def test_a_phone_shows_the_list_the_reason_and_buttons() -> None:
+    async with running(PHONE) as (app, pilot):
+        await pilot.press("down", "down", "down", "down", "down", "down")
+        await settled(pilot)
+        lines = grid(app)
+        assert any("train-lora epochs=9" in line and "e137" in line for line in lines)
+        assert any("out of its 1G" in line for line in lines[-5:])
+        assert "[ Retry ]" in lines[-2]
+
+
+async def test_buttons_can_be_tapped() -> None:
+    feed = Recorder()
+    async with running(PHONE, feed=feed, grace_s=0.0) as (app, pilot):
+        column = grid(app)[-2].index("Cancel")
+        await pilot.click(offset=(column, 23))
+        await eventually(lambda: feed.orders, "the order of the tap")
+
+
+async def test_hostile_names_are_only_text() -> None:
+    feed = Recorder()
+    async with running(feed=feed) as (app, _):
+        await feed.submit({"name": "[@click=app.quit]x[/x] [red]y[/]", "command": "true"})
+        await eventually(lambda: shows(app, "[@click=app.quit]"), "the name as it is")
+
+
+async def test_what_the_list_shows_can_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running() as (app, pilot):
+        await pilot.press("x", "enter")
+        await eventually(lambda: list(tmp_path.glob("*.csv")), "the file")
+        count = len(jobs(app).table.rows)
+        await pilot.press("x", "down", "enter")
+        await eventually(lambda: list(tmp_path.glob("*.json")), "the file")
+        await settled(pilot)
+    [path] = tmp_path.glob("*.csv")
+    with path.open() as file:
+        assert len(list(csv.DictReader(file))) == count
+    [path] = tmp_path.glob("*.json")
+    assert len(json.loads(path.read_text())) == count
+
+
+async def test_the_list_alone_can_have_the_whole_screen() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("z")
+        await settled(pilot)
+        assert not app.screen.query_one(Preview).display
+        await pilot.press("z")
+        await settled(pilot)
+        assert app.screen.query_one(Preview).display
+
+
+async def test_new_jobs_are_counted_while_somebody_looks_elsewhere() -> None:
+    feed = Recorder()
+    async with running(feed=feed) as (app, pilot):
+        await pilot.press("down", "down")
+        await feed.submit({"name": "brand-new", "command": "true"})
+        await eventually(lambda: shows(app, "+1 new"), "the chip")
+        await pilot.press("g")
+        await settled(pilot)
+        assert shows(app, "brand-new")
+        assert not shows(app, "+1 new")
