@@ -17,6 +17,7 @@ from textual.binding import Binding
 
 CONTEXTS = (
     "anywhere", "list", "jobs", "job", "log", "workers", "timeline", "schedules", "budget", "events",
+    "form",
 )  # fmt: skip
 
 
@@ -173,6 +174,10 @@ ACTIONS: tuple[Action, ...] = (
     _look("event.filter", "/", "filter", "events.filter", rank=10),
     _look("event.kind", "F", "kind", "events.next_kind", rank=20),
     _look("event.follow", "f", "follow", "events.top", rank=30),
+    _look("form.next", "tab,down", "next field", "form.focus_on(1)", rank=20),
+    _look("form.previous", "shift+tab,up", "field before", "form.focus_on(-1)"),
+    _change("form.submit", "enter", "submit", "form.submit:now:", "relayq submit -- COMMAND", rank=40),
+    _look("form.copy", "ctrl+y", "copy line", "form.copy_line", rank=50),
 )
 
 

@@ -158,7 +158,7 @@ class DemoFeed:
     async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
         """A new job."""
         before = _spec(self._row(like)) if like else {}
-        return self._submit({**before, **spec})
+        return self._submit({name: value for name, value in {**before, **spec}.items() if value is not None})
 
     # -- how it lives ------------------------------------------------------------
 

@@ -17,6 +17,7 @@ SCREENS: dict[str, str] = {
     "timeline": "relayq_tui.screens.timeline:TimelineScreen",
     "events": "relayq_tui.screens.events:EventsScreen",
     "job": "relayq_tui.screens.job:JobScreen",
+    "submit": "relayq_tui.screens.submit:SubmitScreen",
     "help": "relayq_tui.screens.help:HelpScreen",
     "palette": "relayq_tui.screens.palette:Palette",
     "sheet": "relayq_tui.screens.sheet:Sheet",
