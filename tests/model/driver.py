@@ -210,8 +210,8 @@ class FakeWorker:
         """End the session in good order."""
         await self.driver.workers.leave(self.session)
 
-    def restarted(self) -> FakeWorker:
+    def restarted(self, nonce: str = "") -> FakeWorker:
         """The same worker after a restart: the same instance, a new session, holding what it held."""
-        again = FakeWorker(self.driver, self.name, free=self.free)
+        again = FakeWorker(self.driver, self.name, free=self.free, nonce=nonce)
         again.held = dict(self.held)
         return again
