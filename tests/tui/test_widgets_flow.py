@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from itertools import pairwise
 
 import pytest
@@ -136,10 +138,32 @@ async def test_many_jobs_that_are_alike_become_one() -> None:
     found.set_graph([node("split"), *chunks, node("merge")], edges)
     async with staged(found, (70, 5)):
         text = "\n".join(drawn(found))
-        assert "34× chunk-0…" in text
+        assert "34× chunk-…" in text
         assert "chunk-34" in text
         assert "chunk-35" in text
         assert "chunk-7" not in text
+
+
+async def test_the_cursor_goes_to_what_stands_for_a_job() -> None:
+    chunks = [node(f"chunk-{n}") for n in range(9)]
+    found = Flow()
+    found.set_graph([node("split"), *chunks], [("split", chunk.id) for chunk in chunks])
+    async with staged(found, (70, 5)):
+        assert found.move_to_id("chunk-7")
+        assert found.current is not None
+        assert (found.current.label, found.current.count) == ("chunk-…", 9)
+
+
+def test_a_flow_of_thousands_is_laid_out_while_one_waits() -> None:
+    dice = random.Random(1)
+    jobs = [node(f"n{number}") for number in range(3_000)]
+    edges = [(f"n{a}", f"n{b}") for a in range(2_000) for b in dice.sample(range(a + 1, a + 500), 2)]
+    began = time.process_time()
+    layout = laid_out(jobs, edges)
+    strokes = [gutter(step, layout.rows).strokes() for step in layout.edges]
+    assert time.process_time() - began < 2.0
+    assert sum(one.count for column in layout.columns for one in column if not is_passage(one.id)) == 3_000
+    assert len(strokes) == len(layout.columns) - 1
 
 
 async def test_an_empty_flow_takes_every_key() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from relayq_tui.glyphs import ASCII
 from relayq_tui.widgets import logbuffer
@@ -322,6 +323,24 @@ async def test_the_headline_is_plain_where_plain_is_asked_for() -> None:
         assert headline(view, "log", 100).text.isascii()
         view.note("exit 1")
         assert "\n".join(drawn(view)).isascii()
+
+
+hostile = st.binary(max_size=40) | st.text("ab\t\r中é\x1b[1;31m ", max_size=30).map(str.encode)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(hostile, max_size=12), st.booleans(), st.integers(1, 30))
+async def test_any_output_is_drawn_in_its_columns(lines: list[bytes], wraps: bool, width: int) -> None:
+    view = log(wraps=wraps)
+    view.buffer.append([Piece(1 + number % 2, line + b"\n") for number, line in enumerate(lines)])
+    view.buffer.search("a|b")
+    async with staged(view, (width, 6)):
+        for rows in (0, -3, 5):
+            view.scroll_rows(rows)
+            for y in range(6):
+                strip = view.render_line(y)
+                assert strip.cell_length == width
+                assert not re.search(r"[\x00-\x1f\x7f-\x9f]", strip.text)
 
 
 # -- speed -----------------------------------------------------------------------------

@@ -55,9 +55,10 @@ class Flow(Widget, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._layout = Layout((), {}, ())
+        self._layout = Layout((), {}, (), {})
         self._gutters: Sequence[Gutter] = ()
         self._critical: Collection[str] = ()
+        self._given: tuple[tuple[Node, ...], tuple[Edge, ...], frozenset[str]] | None = None
         self._links: set[Edge] = set()
         self._sources: set[str] = set()
         self._stretches: list[_Stretch] = []
@@ -79,18 +80,23 @@ class Flow(Widget, can_focus=True):
 
     def set_graph(self, nodes: Sequence[Node], edges: Iterable[Edge], critical: Collection[str] = ()) -> None:
         """Show these jobs and who waits (the second of an edge) for whom (the first)."""
+        given = (tuple(nodes), tuple(edges), frozenset(critical))
+        if given == self._given:
+            return
+        self._given = given
         was = self.current
-        self._layout = laid_out(nodes, edges)
+        self._layout = laid_out(given[0], given[1])
         self._gutters = [gutter(step, self._layout.rows) for step in self._layout.edges]
         self._links = {edge for step in self._layout.edges for edge in step}
         self._sources = {source for source, _ in self._links}
-        self._critical = critical
+        self._critical = {self._layout.hidden.get(name, name) for name in critical}
         if was is None or not self.move_to_id(was.id):
             self._here = (0, 0)
         self.redraw()
 
     def move_to_id(self, wanted: str) -> bool:
-        """Put the cursor on this job; False when it is not here."""
+        """Put the cursor on this job, or on what stands for it; False when it is not here."""
+        wanted = self._layout.hidden.get(wanted, wanted)
         for index, column in enumerate(self._layout.columns):
             for place, node in enumerate(column):
                 if node.id == wanted:

@@ -88,18 +88,19 @@ def gutter(edges: Sequence[Edge], rows: Mapping[str, int]) -> Gutter:
 
 
 def _ordered(bundles: list[Bundle]) -> list[Bundle]:
-    """Whose sources end in a row stands before whose targets begin there."""
-    left, found = sorted(bundles, key=lambda bundle: (bundle.is_level, bundle.rows.start)), []
+    """Whose sources end in a row stands before whose targets begin there, as far as that can be."""
+    bundles = sorted(bundles, key=lambda bundle: (bundle.is_level, bundle.rows.start))
+    ending: dict[int, set[int]] = defaultdict(set)
+    for index, bundle in enumerate(bundles):
+        for row in bundle.sources:
+            ending[row].add(index)
+    waits = [set().union(*(ending[row] for row in one.targets - one.sources)) for one in bundles]
+    left, found = dict.fromkeys(range(len(bundles))), []
     while left:
-        free = (one for one in left if not any(_is_before(other, one) for other in left if other is not one))
-        chosen = next(free, left[0])
-        left.remove(chosen)
-        found.append(chosen)
+        chosen = next((index for index in left if not waits[index] & left.keys() - {index}), next(iter(left)))
+        del left[chosen]
+        found.append(bundles[chosen])
     return found
-
-
-def _is_before(one: Bundle, other: Bundle) -> bool:
-    return bool(one.sources & other.targets - other.sources)
 
 
 def _joins(over: Bundle, bundle: Bundle, row: int) -> bool:

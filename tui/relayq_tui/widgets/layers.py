@@ -3,19 +3,21 @@
 A node stands one column behind the last of those it waits for (the longest path). An
 edge over several columns passes through place-holders in those between, so that every
 line runs from one column to the next. Within a column the nodes stand near what they
-are connected with. Many nodes with the same connections and the same state become one.
+are connected with. Many nodes with the same connections and the same state become one,
+and in a flow of hundreds also those that only have column and state in common.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from relayq.model.lifecycle import State
 
 ALIKE_MOST = 4
+NODES_MOST = 150
 _SWEEPS = 4
 _PASSAGE = "\0"
 
@@ -35,11 +37,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The nodes in columns from top to bottom, their rows, and the edges from one column to the next."""
+    """The nodes in columns from top to bottom, their rows, and the edges from one column to the next.
+
+    `hidden` are the nodes that another stands for.
+    """
 
     columns: Sequence[Sequence[Node]]
     rows: Mapping[str, int]
     edges: Sequence[Sequence[Edge]]
+    hidden: Mapping[str, str]
 
     @property
     def height(self) -> int:
@@ -51,12 +57,21 @@ def laid_out(nodes: Sequence[Node], edges: Iterable[Edge]) -> Layout:
     """Where everything goes."""
     known = {node.id for node in nodes}
     edges = [edge for edge in dict.fromkeys(edges) if known.issuperset(edge) and edge[0] != edge[1]]
-    nodes, edges = merged(nodes, edges)
+    before, after = _neighbours(edges)
+    stands_for = _merged(
+        nodes, lambda node: (frozenset(before[node.id]), frozenset(after[node.id]), node.state)
+    )
+    nodes, edges = _joined(nodes, edges, stands_for)
     layers = _layers(nodes, edges)
+    if len(nodes) > NODES_MOST:
+        closer = _merged(nodes, lambda node: (layers[node.id], node.state))
+        nodes, edges = _joined(nodes, edges, closer)
+        stands_for = {name: closer[one.id] for name, one in stands_for.items()}
     edges = [edge for edge in edges if layers[edge[0]] < layers[edge[1]]]
     columns, steps = _with_passages(nodes, edges, layers)
-    columns = _untangled(columns, steps)
-    return Layout(columns, _rows(columns, steps), steps)
+    _untangle(columns, steps)
+    hidden = {name: one.id for name, one in stands_for.items() if name != one.id}
+    return Layout(columns, _rows(columns, steps), steps, hidden)
 
 
 def is_passage(name: str) -> bool:
@@ -64,24 +79,39 @@ def is_passage(name: str) -> bool:
     return _PASSAGE in name
 
 
-def merged(nodes: Sequence[Node], edges: list[Edge]) -> tuple[list[Node], list[Edge]]:
-    """One node for many that are alike in everything but their name."""
-    before, after = _neighbours(edges)
+def _merged(nodes: Sequence[Node], likeness: Callable[[Node], object]) -> dict[str, Node]:
+    """What stands for each node: itself, or one for many that are alike."""
     alike: dict[object, list[Node]] = defaultdict(list)
     for node in nodes:
-        alike[frozenset(before[node.id]), frozenset(after[node.id]), node.state].append(node)
-    stands_for: dict[str, Node] = {}
+        alike[likeness(node)].append(node)
+    found: dict[str, Node] = {}
     for group in alike.values():
-        one = group[0] if len(group) <= ALIKE_MOST else _one_for(group)
-        stands_for |= {node.id: one if len(group) > ALIKE_MOST else node for node in group}
-    joined = dict.fromkeys((stands_for[a].id, stands_for[b].id) for a, b in edges)
-    return list(dict.fromkeys(stands_for[node.id] for node in nodes)), list(joined)
+        if len(group) > ALIKE_MOST:
+            found |= dict.fromkeys((node.id for node in group), _one_for(group))
+        else:
+            found |= {node.id: node for node in group}
+    return found
 
 
 def _one_for(group: Sequence[Node]) -> Node:
-    first, names = group[0], {node.label for node in group}
-    label = first.label if len(names) == 1 else f"{first.label}…"
+    first, names = group[0], {node.label.removesuffix("…") for node in group}
+    begun = _beginning(min(names), max(names)) or first.label
+    label = first.label if len(names) == 1 else f"{begun}…"
     return Node(id=first.id, label=label, state=first.state, count=sum(node.count for node in group))
+
+
+def _beginning(one: str, other: str) -> str:
+    """What both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return one[: next((place for place, (a, b) in pairs if a != b), len(one))]
+
+
+def _joined(
+    nodes: Sequence[Node], edges: Sequence[Edge], stands_for: Mapping[str, Node]
+) -> tuple[list[Node], list[Edge]]:
+    """What is left of nodes and edges."""
+    joined = dict.fromkeys((stands_for[a].id, stands_for[b].id) for a, b in edges)
+    return list(dict.fromkeys(stands_for[node.id] for node in nodes)), list(joined)
 
 
 def _neighbours(edges: Iterable[Edge]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -138,15 +168,14 @@ def _with_passages(
     return columns, [list(dict.fromkeys(step)) for step in steps]
 
 
-def _untangled(columns: list[list[Node]], steps: Sequence[Sequence[Edge]]) -> list[list[Node]]:
-    """Each column in the order of what its nodes are connected with: to the left, to the right, again."""
+def _untangle(columns: Sequence[list[Node]], steps: Sequence[Sequence[Edge]]) -> None:
+    """Put each column in the order of what its nodes are connected with: to the left, to the right, again."""
     before, after = _neighbours(edge for step in steps for edge in step)
     for _ in range(_SWEEPS):
-        for left, column in itertools.pairwise(columns):
+        for left, column in pairwise(columns):
             _sort_by(column, left, before)
-        for right, column in zip(columns[::-1], columns[-2::-1], strict=False):
+        for right, column in pairwise(reversed(columns)):
             _sort_by(column, right, after)
-    return columns
 
 
 def _sort_by(column: list[Node], other: Sequence[Node], neighbours: Mapping[str, Sequence[str]]) -> None:

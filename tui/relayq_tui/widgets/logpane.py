@@ -223,7 +223,7 @@ class LogPane(Widget, can_focus=True):
         if stream in (NOTE, BAD_NOTE):
             rule = glyphs_of(self).line * 2
             style = palette.bad if stream == BAD_NOTE else palette.head
-            return [Segment(f"{rule} {segments[0].text} {rule}", style)]
+            return [Segment(f"{rule} {_text(self.buffer.lines[line])} {rule}", style)]
         if not self._is_match(line):
             return segments
         pattern = self.buffer.pattern
