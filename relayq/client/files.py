@@ -19,7 +19,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from relayq.errors import Refused, RelayQError, SpecError
+from relayq.errors import HubFull, Refused, RelayQError, SpecError
 from relayq.model.parts import check_file_size
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ def _put(file: InputFile, hub: Dispatcher) -> dict[str, Any]:
     data = file.read()
     item = file.item(data)
     call = ("FCALL", "rq1_put_blob", 1, hub.anchor, json.dumps({"digest": item["sha256"]}))
-    if len(data) <= ASK_ABOVE_BYTES or hub.ask(call) != [b"have"]:
-        hub.ask((*call, data))
+    is_there = len(data) > ASK_ABOVE_BYTES and hub.ask(call) == [b"have"]
+    if not is_there and hub.ask((*call, data)) == [b"full"]:
+        raise HubFull(f"the hub is full: there is no room for {file.path}, and nothing was queued")
     return item
 
 

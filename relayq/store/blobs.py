@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
-from relayq.errors import NotFound, Refused
+from relayq.errors import HubFull, NotFound, Refused
 from relayq.model.parts import check_file_size
 from relayq.store import decode
 from relayq.store.hub import Hub
@@ -35,7 +35,9 @@ class Blobs:
         check_file_size(len(data), name)
         digest = await asyncio.to_thread(digest_of, data)
         if len(data) <= ASK_ABOVE_BYTES or not await self.has(digest):
-            await self._hub.run("put_blob", {"digest": digest}, data, timeout_s=TRANSFER_TIMEOUT_S)
+            reply = await self._hub.run("put_blob", {"digest": digest}, data, timeout_s=TRANSFER_TIMEOUT_S)
+            if decode.text(reply) == "full":
+                raise HubFull(f"hub {self._hub.address.shown} is full: there is no room for {name}")
         return digest
 
     async def has(self, digest: str) -> bool:

@@ -201,6 +201,16 @@ async def test_a_spec_that_names_a_file_nobody_sent_is_refused(rig: Rig) -> None
             await client.run("true", inputs=[item])
 
 
+async def test_the_bytes_of_files_count_in_what_the_hub_keeps(rig: Rig) -> None:
+    item = await put(rig, "a.txt", bytes(1_000_000))
+    jobs = [await rig.submit("true", inputs=[item]) for _ in range(2)]
+    async with rig.worker():
+        for job in jobs:
+            await rig.ended(job)
+    kept = int(await rig.hub.link.call("HGET", rig.hub.keys.prefix + "n", "kept"))
+    assert 1_000_000 < kept < 1_010_000
+
+
 # -- inputs at the worker
 
 
@@ -379,15 +389,22 @@ async def test_outputs_survive_a_lost_hub_and_a_killed_worker(
     own_server.kill()
 
 
-async def test_a_hub_without_room_keeps_the_job_and_not_the_file(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_hub_takes_no_file_of_a_submitter(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("hello")
+    await rig.hub.link.call("HSET", rig.hub.keys.anchor, "used", 90, "maxmemory", 100)
+    ended = await relayq("submit", "--in", tmp_path / "in.txt", "--", "true")
+    assert ended.returncode == 125
+    assert "there is no room for" in ended.stderr
+    assert await rig.jobs.list_jobs() == []
+
+
+async def test_a_full_hub_keeps_the_job_and_not_the_file(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     async def full(*_: object) -> str:
-        raise HubFull("the hub has no memory left")
+        raise HubFull("the hub is full")
 
     monkeypatch.setattr(Blobs, "put", full)
     async with rig.worker():
         job = await rig.submit("echo one > one.txt", outputs=["*"])
         record = await rig.ended(job)
         assert (record.state, record.outputs) == ("SUCCEEDED", {})
-        assert "one.txt (the hub has no memory left)" in await stderr_of(rig, job)
+        assert "one.txt (the hub is full)" in await stderr_of(rig, job)

@@ -7,7 +7,7 @@
 
 local LOOSE_S = 3600
 
--- without data it only asks  -> 'stored' | 'have' | 'none'
+-- without data it only asks  -> 'stored' | 'have' | 'none' | 'full'
 function R.put_blob(x, digest, data)
   local key = x.P .. 'b:' .. digest
   if call('EXISTS', key) == 1 then
@@ -15,6 +15,7 @@ function R.put_blob(x, digest, data)
     return 'have'
   end
   if not data then return 'none' end
+  if R.full(x) then return 'full' end
   call('SET', key, data, 'EX', LOOSE_S)
   return 'stored'
 end
@@ -33,6 +34,15 @@ function R.refer(x, id, digests)
       call('PERSIST', x.P .. 'b:' .. digest)
     end
   end
+end
+
+-- a job's share of the files it refers to
+function R.file_bytes(x, id)
+  local bytes = 0
+  for _, digest in ipairs(call('SMEMBERS', x.P .. 'io:' .. id)) do
+    bytes = bytes + call('STRLEN', x.P .. 'b:' .. digest) / (tonumber(call('HGET', x.P .. 'bn', digest)) or 1)
+  end
+  return math.floor(bytes)
 end
 
 function R.unrefer(x, id)

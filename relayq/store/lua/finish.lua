@@ -17,10 +17,11 @@ local function free_resources(x, id, from)
   end
 end
 
--- bytes a finished job keeps in the hub: envelope, result, log, and about 600 for the record
+-- bytes a finished job keeps in the hub: envelope, result, log, files, and about 600 for the record
 local function book(x, id)
   local j = R.job(x, id, 'lb')
   local bytes = 600 + call('STRLEN', x.P .. 's:' .. id) + call('STRLEN', x.P .. 'r:' .. id) + (tonumber(j[1]) or 0)
+    + R.file_bytes(x, id)
   call('HSET', x.P .. 'j:' .. id, 'z', int(bytes))
   x.counts.kept = (x.counts.kept or 0) + bytes
 end

@@ -8,7 +8,8 @@
 local FULL = 0.85
 local MAX_INDEX_LATE = 10000
 
-local function full(x)
+-- is there no room for anything new? Then {'full', used, most}
+function R.full(x)
   local cfg = call('HMGET', x.P .. 'cfg', 'used', 'maxmemory')
   local used, most = tonumber(cfg[1]) or 0, tonumber(cfg[2]) or 0
   if most > 0 and used > most * FULL then return {'full', int(used), int(most)} end
@@ -153,7 +154,7 @@ end
 
 function R.submit(x, request, record, envelopes)
   R.tick(x)
-  local refusal = full(x)
+  local refusal = R.full(x)
   if refusal then return refusal end
   local words, batch, keys, replaced, taken = {}, {}, {}, {}, 0
   for i, job in ipairs(request.jobs) do
