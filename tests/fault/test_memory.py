@@ -9,7 +9,8 @@ import redis
 
 from relayq.errors import HubFull
 from relayq.store.hub import connect
-from tests.fault.simulator import Faults, World
+from tests.fault.crew import Faults
+from tests.fault.simulator import World
 from tests.model import invariants
 from tests.model.driver import Driver
 from tests.support import PrivateServer

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from relayq.store.hub import connect
-from tests.fault.simulator import Faults, World
+from tests.fault.crew import Faults
+from tests.fault.simulator import World
 from tests.model.driver import Driver
 
 LONG = int(os.environ.get("RELAYQ_LONG", "0"))

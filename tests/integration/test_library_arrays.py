@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
 from relayq.model.lifecycle import State
-from tests.model.driver import Driver, FakeWorker
-
-
-def indices(jobs: list[str]) -> list[int]:
-    """The indices of elements."""
-    return [int(job.partition(":")[2]) for job in jobs]
-
-
-async def finish(worker: FakeWorker, *failing: str) -> list[str]:
-    """Run what the worker can get until there is nothing more; what ran, in order."""
-    ran: list[str] = []
-    while jobs := await worker.claim():
-        ran += jobs
-        outcomes = [worker.outcome(job, "failed" if job in failing else "ok") for job in jobs]
-        await worker.sync(done=outcomes, want=0)
-    return ran
+from tests.model.driver import Driver, indices, run_all
 
 
 async def test_an_array_runs_each_index_once_and_succeeds(driver: Driver) -> None:
     array = await driver.submit(array="5-14")
     worker = await driver.worker()
-    assert sorted(indices(await finish(worker))) == list(range(5, 15))
+    assert sorted(indices(await run_all(worker))) == list(range(5, 15))
     record = await driver.record(array)
     assert record.state is State.SUCCEEDED and record.array is not None and record.array.succeeded == 10
 
@@ -34,7 +17,7 @@ async def test_an_array_runs_each_index_once_and_succeeds(driver: Driver) -> Non
 async def test_a_failed_element_fails_the_array_and_the_rest_runs_on(driver: Driver) -> None:
     array = await driver.submit(array=4)
     worker = await driver.worker()
-    assert len(await finish(worker, f"{array}:1")) == 4
+    assert len(await run_all(worker, f"{array}:1")) == 4
     assert await driver.state(array) == "FAILED exit"
     assert await driver.state(f"{array}:1") == "FAILED exit"
     assert (await driver.record(f"{array}:1")).exit_code == 1
@@ -69,7 +52,7 @@ async def test_a_sequential_array_runs_one_after_the_other(driver: Driver) -> No
 
 async def test_a_sequential_array_stops_at_its_first_failure(driver: Driver) -> None:
     array = await driver.submit(array={"size": 4, "sequential": True})
-    await finish(await driver.worker(), f"{array}:1")
+    await run_all(await driver.worker(), f"{array}:1")
     record = await driver.record(array)
     assert (record.state, record.array.succeeded, record.array.skipped) == (State.FAILED, 1, 2)
     assert await driver.state(f"{array}:3") == "SKIPPED"
@@ -78,18 +61,18 @@ async def test_a_sequential_array_stops_at_its_first_failure(driver: Driver) -> 
 async def test_a_sequential_array_that_runs_again_goes_on_where_it_stopped(driver: Driver) -> None:
     array = await driver.submit(array={"size": 4, "sequential": True})
     worker = await driver.worker()
-    await finish(worker, f"{array}:1")
+    await run_all(worker, f"{array}:1")
     assert await driver.jobs.retry(array, b"op") == "retried"
     assert await worker.claim() == [f"{array}:1"]
     await worker.report(f"{array}:1")
-    assert indices(await finish(worker)) == [2, 3]
+    assert indices(await run_all(worker)) == [2, 3]
     assert await driver.state(array) == "SUCCEEDED"
 
 
 async def test_what_did_not_succeed_runs_again_as_a_further_attempt(driver: Driver) -> None:
     array = await driver.submit(array=4, attempts=1)
     worker = await driver.worker()
-    await finish(worker, f"{array}:1", f"{array}:3")
+    await run_all(worker, f"{array}:1", f"{array}:3")
     assert await driver.jobs.retry(array, b"the op") == "retried"
     assert sorted(await worker.claim()) == [f"{array}:1", f"{array}:3"]
     assert worker.held == {f"{array}:1": 2, f"{array}:3": 2}
@@ -102,7 +85,7 @@ async def test_what_did_not_succeed_runs_again_as_a_further_attempt(driver: Driv
 async def test_an_array_that_succeeded_runs_again_as_a_whole(driver: Driver) -> None:
     array = await driver.submit(array=3)
     worker = await driver.worker()
-    await finish(worker)
+    await run_all(worker)
     assert await driver.jobs.retry(array, b"op") == "retried"
     assert sorted(indices(await worker.claim())) == [0, 1, 2]
     assert set(worker.held.values()) == {2}
@@ -112,7 +95,7 @@ async def test_a_cancelled_array_that_never_began_runs_again_as_a_whole(driver: 
     array = await driver.submit(array=3)
     await driver.jobs.cancel(array)
     await driver.jobs.retry(array, b"op")
-    assert len(await finish(await driver.worker())) == 3
+    assert len(await run_all(await driver.worker())) == 3
     assert await driver.state(array) == "SUCCEEDED"
 
 
@@ -125,7 +108,7 @@ async def test_an_array_that_was_cut_short_goes_on_and_repeats_what_failed(drive
     await driver.jobs.cancel(array)
     assert await driver.state(array) == "FAILED exit"
     await driver.jobs.retry(array, b"op")
-    assert indices(await finish(worker)) == [1, 3, 4, 5]
+    assert indices(await run_all(worker)) == [1, 3, 4, 5]
     record = await driver.record(array)
     assert (record.state, record.array.succeeded) == (State.SUCCEEDED, 6)
 
@@ -175,7 +158,7 @@ async def test_an_array_that_has_begun_does_not_expire(driver: Driver) -> None:
     (first,) = await worker.claim(want=1)
     await worker.report(first)
     await driver.advance(30_000)
-    assert len(await finish(worker)) == 1
+    assert len(await run_all(worker)) == 1
     assert await driver.state(array) == "SUCCEEDED"
 
 
@@ -187,7 +170,7 @@ async def test_a_held_array_starts_no_more_elements(driver: Driver) -> None:
     assert await worker.claim() == []
     await worker.report(first)
     assert await driver.jobs.release(array) == "released"
-    assert len(await finish(worker)) == 2
+    assert len(await run_all(worker)) == 2
     assert await driver.state(array) == "SUCCEEDED"
 
 
@@ -210,7 +193,7 @@ async def test_a_lost_element_runs_again_and_the_array_ends(driver: Driver) -> N
     await driver.advance(60_000)
     await driver.advance(61_000)
     worker = await driver.worker()
-    assert sorted(indices(await finish(worker))) == [0, 1]
+    assert sorted(indices(await run_all(worker))) == [0, 1]
     assert await driver.state(array) == "SUCCEEDED"
     assert (await driver.raw("HGET", "@ax:" + array, "0")).count(b'"a":2') == 1
 
@@ -247,141 +230,6 @@ async def test_an_array_whose_dependency_failed_is_skipped_whole(driver: Driver)
     await driver.jobs.cancel(first)
     record = await driver.record(array)
     assert (record.state, record.array.skipped) == (State.SKIPPED, 3)
-
-
-# -- index to index
-
-
-async def chained(driver: Driver, on: str = "ok", size: int = 3, **spec: object) -> tuple[str, str]:
-    """An array, and one that waits for it index by index."""
-    first = await driver.submit(array=size, **spec)
-    return first, await driver.submit(array=size, after=[{"job": first, "on": on, "mode": "index"}])
-
-
-async def test_each_index_waits_for_its_own(driver: Driver) -> None:
-    first, second = await chained(driver)
-    worker = await driver.worker()
-    await worker.claim()
-    assert await driver.state(second) == "PENDING dependency"
-    await worker.report(f"{first}:1")
-    assert await worker.claim() == [f"{second}:1"]
-    await worker.report(f"{first}:0")
-    await worker.report(f"{second}:1")
-    await worker.report(f"{first}:2", "failed")
-    assert await finish(worker) == [f"{second}:0"]
-    record = await driver.record(second)
-    assert (record.state, record.array.succeeded, record.array.skipped) == (State.SKIPPED, 2, 1)
-
-
-async def test_skipped_indices_are_skipped_all_the_way_down(driver: Driver) -> None:
-    first, second = await chained(driver)
-    third = await driver.submit(array=3, after=[{"job": second, "mode": "index"}])
-    worker = await driver.worker()
-    await finish(worker, f"{first}:0")
-    record = await driver.record(third)
-    assert (record.state, record.array.succeeded, record.array.skipped) == (State.SKIPPED, 2, 1)
-
-
-@pytest.mark.parametrize("on", ["ok", "any", "failed"])
-async def test_indices_that_never_started_free_those_that_wait_for_them(driver: Driver, on: str) -> None:
-    first, second = await chained(driver, on)
-    worker = await driver.worker()
-    (running,) = await worker.claim(want=1)
-    await driver.jobs.cancel(first)
-    assert (await driver.record(second)).state is State.PENDING
-    await worker.report(running, "cancelled")
-    ran = await finish(worker)
-    assert len(ran) == (3 if on == "any" else 0)
-    assert (await driver.record(second)).state is (State.SUCCEEDED if on == "any" else State.SKIPPED)
-
-
-@pytest.mark.parametrize("on", ["ok", "any"])
-async def test_an_expired_array_frees_those_that_wait_for_it(driver: Driver, on: str) -> None:
-    _, second = await chained(driver, on, deadline="1m")
-    await driver.advance(60_000)
-    await finish(await driver.worker())
-    assert (await driver.record(second)).state is (State.SUCCEEDED if on == "any" else State.SKIPPED)
-
-
-async def test_what_was_free_to_start_survives_the_cancel_of_the_array_it_waited_for(driver: Driver) -> None:
-    first, second = await chained(driver)
-    worker = await driver.worker()
-    (running,) = await worker.claim(want=1)
-    await worker.report(running)
-    await driver.jobs.cancel(first)
-    assert await finish(worker) == [f"{second}:0"]
-    record = await driver.record(second)
-    assert (record.array.succeeded, record.array.skipped) == (1, 2)
-
-
-@pytest.mark.parametrize("held", [False, True])
-async def test_waiting_for_an_array_that_has_begun_catches_up(driver: Driver, held: bool) -> None:
-    first = await driver.submit(array=3)
-    worker = await driver.worker()
-    (running,) = await worker.claim(want=1)
-    await worker.report(running)
-    if held:
-        await driver.jobs.hold(first)
-    second = await driver.submit(array=3, after=[{"job": first, "mode": "index"}])
-    if held:
-        await driver.jobs.release(first)
-    await finish(worker)
-    assert await driver.state(second) == "SUCCEEDED"
-
-
-async def test_an_array_that_runs_again_does_not_start_its_followers_twice(driver: Driver) -> None:
-    first, second = await chained(driver, "any")
-    worker = await driver.worker()
-    (running,) = await worker.claim(want=1)
-    await worker.report(running, "failed")
-    await finish(worker)
-    assert await driver.state(first) == "FAILED exit"
-    assert await driver.state(second) == "SUCCEEDED"
-    third = await driver.submit(array=3, after=[{"job": first, "on": "any", "mode": "index"}])
-    await driver.jobs.hold(third)
-    await driver.jobs.retry(first, b"op")
-    assert await finish(worker) == [f"{first}:0"]
-    await driver.jobs.release(third)
-    assert sorted(indices(await finish(worker))) == [0, 1, 2]
-    assert await driver.state(third) == "SUCCEEDED"
-
-
-async def test_arrays_of_different_extent_cannot_wait_index_by_index(driver: Driver) -> None:
-    first = await driver.submit(array=3)
-    after = [{"job": first, "mode": "index"}]
-    assert "same indices" in await driver.word(array=4, after=after)
-    assert "same indices" in await driver.word(array="1-3", after=after)
-    assert await driver.word(array=3, after=after) == "new"
-
-
-async def test_index_by_index_needs_one_array_and_no_sequence(driver: Driver) -> None:
-    first, second = await driver.batch({"array": 3}, {"array": 3})
-    plain = await driver.submit()
-    by_index = [{"job": job, "mode": "index"} for job in (first, second)]
-    assert "only one array" in await driver.word(array=3, after=by_index)
-    sequential = {"size": 3, "sequential": True}
-    assert "only one array" in await driver.word(array=sequential, after=by_index[:1])
-    assert "is no array" in await driver.word(array=3, after=[{"job": plain, "mode": "index"}])
-
-
-async def test_waiting_index_by_index_for_a_large_array_must_begin_before_it_does(driver: Driver) -> None:
-    first = await driver.submit(array=10_001)
-    after = [{"job": first, "mode": "index"}]
-    assert await driver.word(array=10_001, after=after) == "new"
-    await (await driver.worker()).claim(want=1)
-    assert "too late" in await driver.word(array=10_001, after=after)
-
-
-async def test_a_whole_and_an_index_dependency_hold_together(driver: Driver) -> None:
-    gate = await driver.submit()
-    first = await driver.submit(array=2)
-    second = await driver.submit(array=2, after=[{"job": gate}, {"job": first, "mode": "index"}])
-    worker = await driver.worker()
-    await worker.claim()
-    await worker.sync(done=[worker.outcome(f"{first}:{n}") for n in (0, 1)], want=0)
-    assert await driver.state(second) == "PENDING dependency"
-    await worker.report(gate)
-    assert len(await finish(worker)) == 2
 
 
 # -- size

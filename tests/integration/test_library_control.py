@@ -7,19 +7,11 @@ import pytest
 from relayq.errors import SpecError
 from relayq.model.lifecycle import State
 from relayq.store.records import End, LogEntry
-from tests.model.driver import Driver, FakeWorker
+from tests.model.driver import Driver, running
 
 DAY = 86_400_000
 MINUTE = 60_000
 UNKNOWN = "0000000000000000"
-
-
-async def running(driver: Driver, *, watch: bool = False, **spec: object) -> tuple[str, FakeWorker]:
-    """A job and the worker that runs it."""
-    job = await driver.submit(watch=watch, **spec)
-    worker = await driver.worker()
-    assert job in await worker.claim()
-    return job, worker
 
 
 async def text_of(driver: Driver, job: str) -> bytes:

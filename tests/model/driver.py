@@ -215,3 +215,26 @@ class FakeWorker:
         again = FakeWorker(self.driver, self.name, free=self.free, nonce=nonce)
         again.held = dict(self.held)
         return again
+
+
+async def running(driver: Driver, *, watch: bool = False, **spec: Any) -> tuple[str, FakeWorker]:
+    """A job, and the worker `w` that runs it."""
+    job = await driver.submit(watch=watch, **spec)
+    worker = await driver.worker()
+    assert job in await worker.claim()
+    return job, worker
+
+
+async def run_all(worker: FakeWorker, *failing: str) -> list[str]:
+    """Run what the worker can get until there is nothing more; what ran, in order."""
+    ran: list[str] = []
+    while jobs := await worker.claim():
+        ran += jobs
+        outcomes = [worker.outcome(job, "failed" if job in failing else "ok") for job in jobs]
+        await worker.sync(done=outcomes, want=0)
+    return ran
+
+
+def indices(jobs: list[str]) -> list[int]:
+    """The indices of elements."""
+    return [int(job.partition(":")[2]) for job in jobs]

@@ -1,0 +1,142 @@
+"""Arrays that wait for each other index by index."""
+
+from __future__ import annotations
+
+import pytest
+
+from relayq.model.lifecycle import State
+from tests.model.driver import Driver, indices, run_all
+
+# -- index to index
+
+
+async def chained(driver: Driver, on: str = "ok", size: int = 3, **spec: object) -> tuple[str, str]:
+    """An array, and one that waits for it index by index."""
+    first = await driver.submit(array=size, **spec)
+    return first, await driver.submit(array=size, after=[{"job": first, "on": on, "mode": "index"}])
+
+
+async def test_each_index_waits_for_its_own(driver: Driver) -> None:
+    first, second = await chained(driver)
+    worker = await driver.worker()
+    await worker.claim()
+    assert await driver.state(second) == "PENDING dependency"
+    await worker.report(f"{first}:1")
+    assert await worker.claim() == [f"{second}:1"]
+    await worker.report(f"{first}:0")
+    await worker.report(f"{second}:1")
+    await worker.report(f"{first}:2", "failed")
+    assert await run_all(worker) == [f"{second}:0"]
+    record = await driver.record(second)
+    assert (record.state, record.array.succeeded, record.array.skipped) == (State.SKIPPED, 2, 1)
+
+
+async def test_skipped_indices_are_skipped_all_the_way_down(driver: Driver) -> None:
+    first, second = await chained(driver)
+    third = await driver.submit(array=3, after=[{"job": second, "mode": "index"}])
+    worker = await driver.worker()
+    await run_all(worker, f"{first}:0")
+    record = await driver.record(third)
+    assert (record.state, record.array.succeeded, record.array.skipped) == (State.SKIPPED, 2, 1)
+
+
+@pytest.mark.parametrize("on", ["ok", "any", "failed"])
+async def test_indices_that_never_started_free_those_that_wait_for_them(driver: Driver, on: str) -> None:
+    first, second = await chained(driver, on)
+    worker = await driver.worker()
+    (running,) = await worker.claim(want=1)
+    await driver.jobs.cancel(first)
+    assert (await driver.record(second)).state is State.PENDING
+    await worker.report(running, "cancelled")
+    ran = await run_all(worker)
+    assert len(ran) == (3 if on == "any" else 0)
+    assert (await driver.record(second)).state is (State.SUCCEEDED if on == "any" else State.SKIPPED)
+
+
+@pytest.mark.parametrize("on", ["ok", "any"])
+async def test_an_expired_array_frees_those_that_wait_for_it(driver: Driver, on: str) -> None:
+    _, second = await chained(driver, on, deadline="1m")
+    await driver.advance(60_000)
+    await run_all(await driver.worker())
+    assert (await driver.record(second)).state is (State.SUCCEEDED if on == "any" else State.SKIPPED)
+
+
+async def test_what_was_free_to_start_survives_the_cancel_of_the_array_it_waited_for(driver: Driver) -> None:
+    first, second = await chained(driver)
+    worker = await driver.worker()
+    (running,) = await worker.claim(want=1)
+    await worker.report(running)
+    await driver.jobs.cancel(first)
+    assert await run_all(worker) == [f"{second}:0"]
+    record = await driver.record(second)
+    assert (record.array.succeeded, record.array.skipped) == (1, 2)
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_waiting_for_an_array_that_has_begun_catches_up(driver: Driver, held: bool) -> None:
+    first = await driver.submit(array=3)
+    worker = await driver.worker()
+    (running,) = await worker.claim(want=1)
+    await worker.report(running)
+    if held:
+        await driver.jobs.hold(first)
+    second = await driver.submit(array=3, after=[{"job": first, "mode": "index"}])
+    if held:
+        await driver.jobs.release(first)
+    await run_all(worker)
+    assert await driver.state(second) == "SUCCEEDED"
+
+
+async def test_an_array_that_runs_again_does_not_start_its_followers_twice(driver: Driver) -> None:
+    first, second = await chained(driver, "any")
+    worker = await driver.worker()
+    (running,) = await worker.claim(want=1)
+    await worker.report(running, "failed")
+    await run_all(worker)
+    assert await driver.state(first) == "FAILED exit"
+    assert await driver.state(second) == "SUCCEEDED"
+    third = await driver.submit(array=3, after=[{"job": first, "on": "any", "mode": "index"}])
+    await driver.jobs.hold(third)
+    await driver.jobs.retry(first, b"op")
+    assert await run_all(worker) == [f"{first}:0"]
+    await driver.jobs.release(third)
+    assert sorted(indices(await run_all(worker))) == [0, 1, 2]
+    assert await driver.state(third) == "SUCCEEDED"
+
+
+async def test_arrays_of_different_extent_cannot_wait_index_by_index(driver: Driver) -> None:
+    first = await driver.submit(array=3)
+    after = [{"job": first, "mode": "index"}]
+    assert "same indices" in await driver.word(array=4, after=after)
+    assert "same indices" in await driver.word(array="1-3", after=after)
+    assert await driver.word(array=3, after=after) == "new"
+
+
+async def test_index_by_index_needs_one_array_and_no_sequence(driver: Driver) -> None:
+    first, second = await driver.batch({"array": 3}, {"array": 3})
+    plain = await driver.submit()
+    by_index = [{"job": job, "mode": "index"} for job in (first, second)]
+    assert "only one array" in await driver.word(array=3, after=by_index)
+    sequential = {"size": 3, "sequential": True}
+    assert "only one array" in await driver.word(array=sequential, after=by_index[:1])
+    assert "is no array" in await driver.word(array=3, after=[{"job": plain, "mode": "index"}])
+
+
+async def test_waiting_index_by_index_for_a_large_array_must_begin_before_it_does(driver: Driver) -> None:
+    first = await driver.submit(array=10_001)
+    after = [{"job": first, "mode": "index"}]
+    assert await driver.word(array=10_001, after=after) == "new"
+    await (await driver.worker()).claim(want=1)
+    assert "too late" in await driver.word(array=10_001, after=after)
+
+
+async def test_a_whole_and_an_index_dependency_hold_together(driver: Driver) -> None:
+    gate = await driver.submit()
+    first = await driver.submit(array=2)
+    second = await driver.submit(array=2, after=[{"job": gate}, {"job": first, "mode": "index"}])
+    worker = await driver.worker()
+    await worker.claim()
+    await worker.sync(done=[worker.outcome(f"{first}:{n}") for n in (0, 1)], want=0)
+    assert await driver.state(second) == "PENDING dependency"
+    await worker.report(gate)
+    assert len(await run_all(worker)) == 2
