@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from relayq.query import FIELDS, complete, insert
+from relayq.query import FIELDS, complete, insert, parse
+from relayq.query.grammar import GROUPS
 
 VALUES = {"queue": ["gpu", "media", "odd name"], "worker": ["pi3-shed", "pi4-attic", "mac-mini"]}
 
@@ -64,3 +68,15 @@ def test_a_completion_takes_the_place_of_the_word(
     text: str, cursor: int, word: str, expected: tuple[str, int]
 ) -> None:
     assert insert(text, cursor, word) == expected
+
+
+def test_the_page_about_queries_tells_every_field_and_group() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "query.md").read_text()
+    assert [name for name in FIELDS if f"`{name}:`" not in page] == []
+    assert [name for name in GROUPS if f"`{name}`" not in page] == []
+
+
+def test_the_examples_on_the_page_are_queries() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "query.md").read_text()
+    examples = re.findall(r"relayq jobs '([^']+)'", page)
+    assert len([parse(text) for text in examples if text != "QUERY"]) == 4

@@ -102,6 +102,7 @@ class LogPane(Widget, can_focus=True):
         if line is not None:
             self.here = line
             self.go_to(line, above=self.page // 3)
+            self.follows = False
 
     def scroll_rows(self, rows: int, *, start: Place | None = None) -> None:
         """Move down (or up) by so many rows; at the end, follow."""
@@ -129,8 +130,13 @@ class LogPane(Widget, can_focus=True):
         return self._row(self._places[y])
 
     def on_resize(self) -> None:
-        """Keep the line at the top where it is."""
-        self.top = Place(self.top.line)
+        """Keep the line at the top, or the one that was pointed to, where it is."""
+        follows, seen = self.follows, {place.line for place in self._places or ()}
+        if self.here in seen:
+            self.lead_to(self.here)
+        else:
+            self.go_to(self.top.line)
+        self.follows = follows
         self.redraw()
 
     # -- where -------------------------------------------------------------------
