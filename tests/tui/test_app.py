@@ -209,5 +209,5 @@ class Recorder(DemoFeed):
 class Silent(DemoFeed):
     """A hub that never answers."""
 
-    async def run(self, post: object) -> None:
+    async def run(self, post: object, jobs: object) -> None:
         await asyncio.Event().wait()

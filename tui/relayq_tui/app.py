@@ -10,6 +10,7 @@ put back as it was.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Sequence
@@ -20,11 +21,12 @@ from typing import Any, ClassVar
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import LineFilter
+from textual.timer import Timer
 
 from relayq.client.steering import Order, Steering
 from relayq_tui import cache, theme
 from relayq_tui.actions import Action, bindings, of_context
-from relayq_tui.feed import Feed, JobsChanged, Update
+from relayq_tui.feed import Feed, JobsChanged, Snapshot, Update
 from relayq_tui.glyphs import ASCII, UNICODE
 from relayq_tui.rows import JobRow
 from relayq_tui.screens import SCREENS, screen_class, tabs
@@ -33,6 +35,7 @@ from relayq_tui.store import Changes, Store
 
 REPAINT_S = 0.1
 SAID_S = 8.0
+SETTLED_S = 2.0
 # Classes that a screen of at least this many columns or lines has, for the style sheets.
 WIDTHS = [(0, "-tiny"), (40, "-narrow"), (80, "-normal"), (110, "-wide")]
 HEIGHTS = [(0, "-flat"), (15, "-low"), (30, "-tall")]
@@ -78,6 +81,7 @@ class RelayQApp(App[None]):
         self._pending = Changes()
         self._repaint_asked = False
         self._lost_s = 0.0
+        self._settling = Timer(self, 0, callback=settle_memory)
         self._rings: set[str] = set()
         self._screens: dict[str, HubScreen] = {}
 
@@ -122,6 +126,9 @@ class RelayQApp(App[None]):
         self.store.apply(update)
         if self._rings:
             self._ring(update)
+        if isinstance(update, Snapshot):
+            self._settling.stop()
+            self._settling = self.set_timer(SETTLED_S, settle_memory)
         if was != self.store.connection.state:
             self._lost_s = asyncio.get_running_loop().time()
         self._ask_repaint()
@@ -270,7 +277,9 @@ class RelayQApp(App[None]):
 
     def action_refresh_data(self) -> None:
         """Read everything from the hub again."""
-        self.run_worker(self.feed.run(self.post_update), name="feed", group="feed", exclusive=True)
+        self.run_worker(
+            self.feed.run(self.post_update, self.store.jobs), name="feed", group="feed", exclusive=True
+        )
 
     def action_freeze(self) -> None:
         """Let nothing move, or let it move again."""
@@ -283,3 +292,9 @@ class RelayQApp(App[None]):
         self.absolute_times = not self.absolute_times
         if isinstance(self.screen, HubScreen):
             self.screen.draw_all()
+
+
+def settle_memory() -> None:
+    """A hundred thousand rows that stay are none of the collector's business: it would pause us for them."""
+    gc.collect()
+    gc.freeze()

@@ -71,7 +71,7 @@ class DemoFeed:
             return self._from_ms
         return self._from_ms + int((time.monotonic() - self._began_s) * 1000)
 
-    async def run(self, post: Post) -> None:
+    async def run(self, post: Post, jobs: Mapping[str, JobRow]) -> None:
         """Post the home, then live if it is to live."""
         self._post = post
         post(Connection(state="live", latency_ms=38, hub="oracle-vm"))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from relayq.model.lifecycle import State
 from relayq.store.records import ArrayCounts
-from relayq_tui.rows import BudgetView, EventRow, JobRow, Sample, ScheduleRow, WorkerRow
+from relayq_tui.rows import NO_LABELS, BudgetView, EventRow, JobRow, Sample, ScheduleRow, WorkerRow
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -186,7 +186,8 @@ def past_job(submitted_ms: int, dice: random.Random, kind: Kind | None = None) -
         id=new_id(dice), name=kind.name, command=kind.command, queue=kind.queue, priority=kind.priority,
         state=F if failed else S, reason="exit" if failed else "", exit_code=1 if failed else 0,
         worker=dice.choice(kind.workers), attempt=1, submitted_ms=submitted_ms, ready_ms=submitted_ms,
-        started_ms=started, ended_ms=started + run_ms, needs=kind.needs, labels=dict(kind.labels),
+        started_ms=started, ended_ms=started + run_ms, needs=kind.needs,
+        labels=dict(kind.labels) if kind.labels else NO_LABELS,
         by="schedule" if kind.name.startswith("nightly") else "you@laptop",
     )  # fmt: skip
 

@@ -144,8 +144,8 @@ class Feed(Protocol):
     def now_ms(self) -> int:
         """The hub's clock."""
 
-    async def run(self, post: Post) -> None:
-        """Post updates for ever; a lost hub is an update, not an error."""
+    async def run(self, post: Post, jobs: Mapping[str, JobRow]) -> None:
+        """Post updates for ever; a lost hub is an update, not an error. `jobs` is what has come of them."""
 
     async def close(self) -> None:
         """Let go of everything; the program ends."""

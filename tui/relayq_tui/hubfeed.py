@@ -25,6 +25,7 @@ from relayq.model.job import JobSpec
 from relayq.store.records import End, LogEntry
 from relayq_tui.feed import Connection, JobDetail, Post, SchedulesChanged
 from relayq_tui.hubreader import Reader
+from relayq_tui.rows import JobRow
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
@@ -55,13 +56,13 @@ class HubFeed:
         """The hub's clock, or this machine's before the hub was heard."""
         return self._reader.now_ms() if self._reader else int(time.time() * 1000)
 
-    async def run(self, post: Post) -> None:
+    async def run(self, post: Post, jobs: Mapping[str, JobRow]) -> None:
         """Keep at it for ever."""
         pause_s = BACKOFF_S
         while True:
             began_s = time.monotonic()
             try:
-                await self._live(post)
+                await self._live(post, jobs)
             except* RelayQError as errors:
                 post(Connection(state="lost", message=_first(errors), hub=self._name))
             if time.monotonic() - began_s > LIVED_S:
@@ -112,7 +113,7 @@ class HubFeed:
         if self._reader:
             await self._reader.close()
 
-    async def _live(self, post: Post) -> None:
+    async def _live(self, post: Post, jobs: Mapping[str, JobRow]) -> None:
         """One connection's life."""
         from relayq.client.submitter import choose_url
         from relayq.store.hub import connect
@@ -121,7 +122,7 @@ class HubFeed:
         hub = await connect(url, self._config.fleet)
         known = self._reader
         self._name = f"{self._config.fleet}@{'this machine' if is_embedded else hub.address.host}"
-        self._reader = Reader(hub, post, self._name, known)
+        self._reader = Reader(hub, post, jobs, name=self._name, known=known)
         if known is None:
             post(SchedulesChanged([]))
         else:

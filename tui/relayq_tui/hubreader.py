@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from relayq.model.lifecycle import State
 from relayq.store.bulk import PORTION, Bulk
@@ -40,9 +40,14 @@ NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume",
 
 
 class Reader:
-    """Reads a fleet and posts what it finds; `known` is the reader of the connection before."""
+    """Reads a fleet and posts what it finds.
 
-    def __init__(self, hub: Hub, post: Post, name: str, known: Reader | None = None) -> None:
+    `rows` is what has come of it so far, `known` the reader of the connection before.
+    """
+
+    def __init__(
+        self, hub: Hub, post: Post, rows: Mapping[str, JobRow], *, name: str, known: Reader | None = None
+    ) -> None:
         self._hub = hub
         self._waiting = hub.twin()
         self._post = post
@@ -50,7 +55,7 @@ class Reader:
         self._jobs, self._queues = Jobs(hub), Queues(hub)
         self._workers, self._bulk = Workers(hub), Bulk(hub, self._jobs)
         self._events = Events(self._waiting)
-        self._rows: dict[str, JobRow] = known._rows if known else {}
+        self._rows = rows
         self._machines: dict[str, WorkerRow] = known._machines if known else {}
         self._has_posted: bool = bool(known and known._has_posted)
         self._dirty: set[str] = set()
@@ -123,11 +128,12 @@ class Reader:
                     break
                 start += PORTION - OVERLAP
         if len(met) < MAX_JOBS:
-            self._gone([job for job in before - met if ":" not in job and not await self._is_there(job)])
+            await self._look_again(before - met)
 
-    async def _is_there(self, job: str) -> bool:
-        """It may have moved from an index not yet read to one that had been."""
-        return bool(await self._bulk.rows([job]))
+    async def _look_again(self, missed: set[str]) -> None:
+        """Jobs that were met nowhere: gone, or moved from an index not yet read to one that had been."""
+        for portion in _portions(missed & self._rows.keys()):
+            await self._fetch_jobs(portion)
 
     def _take_page(self, records: list[JobRecord]) -> None:
         fresh = [record for record in records if record.id not in self._rows]
@@ -241,8 +247,6 @@ class Reader:
         row = job_row(record, self._rows.get(record.id))
         if row.started_ms and row.started_ms > self.now_ms() - SERIES_MIN * 60_000 and row.array is None:
             self._waits[row.started_ms // 60_000].append(row.wait_ms(0) / 1000)
-        if ":" not in row.id:
-            self._rows[row.id] = row
         return row
 
     def _changed(self, record: JobRecord) -> JobRow | None:
@@ -251,13 +255,10 @@ class Reader:
         if before is None or ":" in record.id:
             return None
         row = job_row(record, before)
-        if row == before:
-            return None
-        self._rows[record.id] = row
-        return row
+        return None if row == before else row
 
     def _gone(self, ids: Iterable[str]) -> None:
-        gone = [job for job in ids if self._rows.pop(job, None) is not None]
+        gone = [job for job in ids if job in self._rows]
         if gone:
             self._post(JobsGone(gone))
 

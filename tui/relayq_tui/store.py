@@ -59,7 +59,7 @@ def by_age(row: JobRow) -> tuple[int, str]:
 class Store:
     """Jobs, workers, counts, connection and the rest, as last heard.
 
-    `newest` are the jobs, the latest first; whoever draws it must not keep it for long.
+    `jobs` is one dict for ever, `newest` the same jobs, the latest first; both change with every update.
     """
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
@@ -111,19 +111,28 @@ class Store:
         return sum(self.counts.by_state.get(state, 0) for state in states)
 
     def _snapshot(self, update: Snapshot) -> None:
-        if update.is_whole:
-            self.jobs = {row.id: row for row in update.jobs[:MAX_JOBS]}
-            self.is_stale = False
-            self._failure = None
-            self.history.clear()
-            self._heard(update.at_ms)
-        else:
-            for row in update.jobs[: MAX_JOBS - len(self.jobs)]:
-                self.jobs.setdefault(row.id, row)
+        if not update.is_whole:
+            self._learn_older(update.jobs)
+            return
+        self.jobs.clear()
+        self.jobs.update((row.id, row) for row in update.jobs[:MAX_JOBS])
         self.newest = sorted(self.jobs.values(), key=by_age)
+        self.is_stale = False
+        self._failure = None
+        self.history.clear()
         for row in update.jobs:
             self._note(row)
+        self._heard(update.at_ms)
         self._changes.all_jobs = True
+        self.touch("jobs")
+
+    def _learn_older(self, jobs: Sequence[JobRow]) -> None:
+        """What events have told already is newer than this."""
+        for row in jobs:
+            if row.id not in self.jobs and len(self.jobs) < MAX_JOBS:
+                self._put(row)
+                self._note(row)
+                self._changes.jobs.add(row.id)
         self.touch("jobs")
 
     def _jobs_changed(self, jobs: Sequence[JobRow]) -> None:

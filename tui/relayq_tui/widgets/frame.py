@@ -65,7 +65,7 @@ class Framed(Widget):
 
     def update(self) -> None:
         """Draw those lines again that are other ones now."""
-        for y, strip in enumerate(self._strips()):
+        for y, strip in enumerate(self._strips() if self.size else ()):
             if strip != self._painted.get(y):
                 self.refresh(Region(0, y, self.size.width, 1))
 
