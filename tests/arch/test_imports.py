@@ -69,6 +69,7 @@ def test_a_plain_submit_loads_nothing_heavy(home: Path) -> None:
     # The first submit gives the hub its functions and starts a worker; the second is the plain one.
     loaded_by("relayq", "submit", "--", "true")
     assert not loaded_by("relayq", "submit", "--", "true") & HEAVY
+    assert not loaded_by("relayq", "submit", "--in", __file__, "--out", "*", "--", "true") & HEAVY
 
 
 def test_a_worker_draws_no_screens_and_calls_no_web() -> None:
