@@ -1,17 +1,22 @@
-"""`relayq fetch`: write the files that a job left into a directory."""
+"""`relayq fetch`: write the files that a job left into a directory, and overwrite nothing there unasked."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
-from relayq.cli.output import print_json, print_lines, say
+from relayq.cli.logs import elements_of
+from relayq.cli.output import print_json, print_lines, say, waiting
 from relayq.cli.session import with_client
+from relayq.model.ids import short
+from relayq.model.lifecycle import FINAL
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
+    from relayq.store.records import JobRecord
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,17 +32,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fetch and print what was written."""
-    written = with_client(args, lambda client: _fetch(client, args))
+    with waiting("fetching files", is_shown=not sys.stdout.isatty()):
+        record, written = with_client(args, lambda client: _fetch(client, args))
     for path in written:
         if args.json:
             print_json({"path": str(path), "size": path.stat().st_size})
         else:
             print_lines([str(path)])
     if not written:
-        say("the job left no files; `--out GLOB` says which ones are kept")
+        say(_why_none(record))
     return OK
 
 
-async def _fetch(client: AsyncClient, args: argparse.Namespace) -> list[Path]:
+async def _fetch(client: AsyncClient, args: argparse.Namespace) -> tuple[JobRecord, list[Path]]:
+    """The files of a job, or those of each element of an array in a directory of its index."""
     job = await client.job(args.id)
-    return await job.fetch(args.to, args.names or None, force=args.force)
+    record = await job.info()
+    if record.array is None:
+        return record, await job.fetch(args.to, args.names or None, force=args.force)
+    written = []
+    for name in elements_of(record):
+        element = await client.jobs.record(name)
+        wanted = [one for one in args.names or () if element and one in element.outputs]
+        if element and element.outputs and (wanted or not args.names):
+            below = Path(args.to, name.partition(":")[2])
+            written += await client.handle(name).fetch(below, wanted or None, force=args.force)
+    return record, written
+
+
+def _why_none(record: JobRecord) -> str:
+    if record.state not in FINAL:
+        return f"job {record.id} has not ended yet; `relayq wait {short(record.id)}` waits for it"
+    return f"job {record.id} left no files; `--out GLOB` says which ones are kept"

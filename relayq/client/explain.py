@@ -44,6 +44,8 @@ def sentences(explanation: Explanation, now_ms: int) -> list[str]:
 
 def _ending(record: JobRecord) -> str:
     why = REASONS.get(record.reason, record.reason)
+    if record.reason == "refused" and record.message:
+        why += f": {record.message}"
     code = f" with exit code {record.exit_code}" if record.exit_code else ""
     where = f" on worker {record.worker}" if record.worker else ""
     return f"it has ended: {record.state.value}{code}{where}" + (f"; {why}" if why else "")

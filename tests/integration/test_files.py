@@ -143,6 +143,19 @@ async def test_an_element_s_files_are_fetched_by_its_index(rig: Rig, tmp_path: P
         assert (await rig.ended(job)).state == "SUCCEEDED"
     assert await printed("fetch", f"{job}:2", "--to", tmp_path) == str(tmp_path / "number")
     assert (tmp_path / "number").read_text() == "2\n"
+    written = await printed("fetch", job, "--to", tmp_path)
+    assert written.splitlines() == [str(tmp_path / index / "number") for index in "012"]
+    assert (tmp_path / "1" / "number").read_text() == "1\n"
+
+
+async def test_fetch_says_why_there_is_nothing(rig: Rig) -> None:
+    job = await rig.submit("true")
+    ended = await relayq("fetch", job)
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert f"job {job} has not ended yet" in ended.stderr
+    async with rig.worker():
+        await rig.ended(job)
+    assert "left no files; `--out GLOB`" in (await relayq("fetch", job)).stderr
 
 
 # -- for a program
@@ -235,6 +248,7 @@ async def test_an_input_that_is_not_what_was_signed_refuses_the_job_with_an_alar
         record = await rig.ended(job)
         assert (record.state, record.reason, record.exit_code) == ("FAILED", "refused", 125)
         assert record.message.startswith(why)
+        assert f"a worker refused its signed spec: {why}" in await printed("explain", job)
         assert why in await stderr_of(rig, job)
     events = await rig.hub.link.call("XRANGE", rig.hub.keys.events, "-", "+")
     alarms = [flat[5].decode() for _, flat in events if flat[1] == b"alarm"]
