@@ -59,12 +59,22 @@ def family(store: Store, job: str, glyphs: Glyphs, dependents: Iterable[str] = (
         length_ms=sum(ways.length_ms(one) for one in critical),
         done_ms=sum(ways.done_ms(one) for one in critical),
         end_ms=ways.end_ms(),
-        blockers=[rows[one] for one in asked.after if one in rows and _blocks(rows[one])] if asked else (),
+        blockers=_blockers(rows, asked) if asked else (),
     )
 
 
-def _blocks(row: JobRow) -> bool:
-    return row.state is not State.SUCCEEDED
+def _blockers(rows: Mapping[str, JobRow], asked: JobRow) -> list[JobRow]:
+    """What the job waits for in the end: what has no success and waits for nothing; the lost first."""
+    found: dict[str, JobRow] = {}
+    ahead = list(asked.after)
+    while ahead:
+        row = rows.get(ahead.pop())
+        if row is None or row.id in found or row.state is State.SUCCEEDED:
+            continue
+        found[row.id] = row
+        ahead += row.after
+    roots = [row for row in found.values() if not any(one in found for one in row.after)]
+    return sorted(roots, key=lambda row: (row.state not in LOST, row.submitted_ms))
 
 
 def _reversed(store: Store) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from relayq_tui.audit import Deed, Diary, title_of
@@ -21,6 +22,15 @@ from relayq_tui.widgets.jobtable import JobTable
 from relayq_tui.widgets.viewbar import Tab, ViewBar
 
 KINDS = ("all", "people", "trouble", "workers", "jobs")
+
+
+class WordsBox(Input):
+    """Where the words are typed that a line must have."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "screen.leave_filter", show=False, priority=True),
+        Binding("down", "screen.keep_filter", show=False, priority=True),
+    ]
 
 
 class EventsScreen(HubScreen):
@@ -40,7 +50,7 @@ class EventsScreen(HubScreen):
     def body(self) -> ComposeResult:
         """Kinds, filter and list."""
         yield ViewBar()
-        box = Input(placeholder="words that a line must have", id="words")
+        box = WordsBox(placeholder="words that a line must have", id="words")
         box.cursor_blink = False
         yield box
         yield JobTable[Deed](id="deeds")
@@ -118,10 +128,18 @@ class EventsScreen(HubScreen):
         self._show_rows()
 
     @on(Input.Submitted, "#words")
-    def _done(self) -> None:
+    def action_keep_filter(self) -> None:
+        """Back to the list; what was typed goes on filtering."""
         if not self._words:
             self.query_one("#words", Input).remove_class("-open")
         self.table.focus()
+
+    def action_leave_filter(self) -> None:
+        """Back to the whole list."""
+        self.query_one("#words", Input).value = ""
+        self._words = []
+        self.action_keep_filter()
+        self._show_rows()
 
     @on(ViewBar.Chosen)
     def _kind_chosen(self, event: ViewBar.Chosen) -> None:

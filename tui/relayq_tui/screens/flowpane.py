@@ -69,7 +69,7 @@ class Blockers(Framed):
             line.add(f"{g.states[row.state]} ", p.of(row.state))
             line.add(f"{row.short_id} {row.title}  ", p.text, action=f"screen.show_job('{row.id}')")
         known = {one.id: one for one in cast("HubScreen", self.screen).actions()}
-        for name in ("retry", "cancel", "flow.cancel"):
+        for name in ("retry", "cancel", "job.cancel_flow"):
             if name in known and self.size.width >= WIDE:
                 action = known[name]
                 line.right(f"  {self.rq.key_of(action)} ", p.strong, action=action.handler_on_screen)

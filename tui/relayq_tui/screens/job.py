@@ -152,7 +152,7 @@ class JobScreen(JobLooks):
         """The whole of the job, when it is another than what was asked; its output, when it runs again."""
         row = self.row
         key = (row.state, row.attempt, row.reason, row.priority) if row else ()
-        if key != self._asked:
+        if row is not None and key != self._asked:
             self._asked = key
             self.run_worker(self._load(), group="detail", exclusive=True)
         if row is not None and (
