@@ -33,6 +33,8 @@ def spec_of(command: str | Sequence[str], options: Mapping[str, Any]) -> JobSpec
     for name in LISTS:
         if name in fields:
             fields[name] = words(fields[name])
+    if isinstance(fields.get("outputs"), str):
+        fields["outputs"] = [fields["outputs"]]
     return JobSpec.from_dict({"command": plain(command), **fields})
 
 
@@ -88,9 +90,11 @@ def plain(value: Any) -> Any:
 def with_files(
     options: Mapping[str, Any], put: Callable[[Iterable[Any]], list[dict[str, Any]]]
 ) -> Mapping[str, Any]:
-    """`options` with the paths among `inputs` put into the hub."""
-    paths = [item for item in options.get("inputs") or () if not isinstance(item, Mapping)]
+    """`options` with the paths among `inputs` (one, or a list) put into the hub."""
+    given = options.get("inputs") or ()
+    given = [given] if isinstance(given, str | PathLike) else given
+    paths = [item for item in given if not isinstance(item, Mapping)]
     if not paths:
         return options
-    there = [item for item in options["inputs"] if isinstance(item, Mapping)]
+    there = [item for item in given if isinstance(item, Mapping)]
     return {**options, "inputs": [*there, *put(paths)]}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from relayq.trust.keys import SigningKey
 
 LOOK_AGAIN_S = 30.0
-TRANSFER_TIMEOUT_S = 120.0
+TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
 
 
 def choose_url(config: Config) -> tuple[str, bool]:

@@ -16,7 +16,7 @@ from relayq.store import decode
 from relayq.store.hub import Hub
 
 ASK_ABOVE_BYTES = 64 << 10
-TRANSFER_TIMEOUT_S = 120.0
+TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
 
 
 def digest_of(data: bytes) -> str:

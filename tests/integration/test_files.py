@@ -179,6 +179,14 @@ async def test_files_go_in_and_come_back_in_python(rig: Rig, tmp_path: Path) -> 
     assert path.read_text() == "one\ntwo\none\n"
 
 
+async def test_one_file_and_one_pattern_need_no_list(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\n")
+    async with rig.worker(), AsyncClient() as client:
+        job = await client.run("cp a.txt b.txt", inputs=tmp_path / "a.txt", outputs="b.txt")
+        assert await job.wait(30) == "SUCCEEDED"
+        assert await job.outputs() == {"b.txt": 4}
+
+
 async def test_a_hostile_name_from_the_hub_writes_nothing(rig: Rig, tmp_path: Path) -> None:
     digest = await Blobs(rig.hub).put(b"evil")
     async with rig.worker():
@@ -401,6 +409,35 @@ async def test_outputs_survive_a_lost_hub_and_a_killed_worker(
         assert await Blobs(rig.hub).get(record.outputs["one.txt"][0]) == b"one\n"
         assert rig.marked("ran") == ["x"]
     own_server.kill()
+
+
+async def test_a_report_that_never_arrived_has_its_files_put_again_by_the_next_start(
+    own_server: PrivateServer, fleet: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub takes the file and dies; by the time it hears of the end, the file has gone for its age."""
+    rig = Rig(own_server.url, fleet, home)
+    put_now, digests = Files._put_now, []
+
+    async def then_die(files: Files, root: Path, name: str) -> tuple[str, str, int]:
+        output = await put_now(files, root, name)
+        digests.append(output[1])
+        own_server.kill()
+        return output
+
+    async with rig.hub:
+        with monkeypatch.context() as patch:
+            patch.setattr(Files, "_put_now", then_die)
+            async with rig.worker() as worker:
+                job = await rig.submit(f"{rig.mark('ran')}; echo one > one.txt", outputs=["*"])
+                await eventually(worker._board.has_reports, "the end waits to be told")
+        own_server.start()
+        await rig.hub.close()
+        await rig.hub.link.call("DEL", rig.hub.keys.of("b", digests[0]))
+        async with rig.worker():
+            record = await rig.ended(job, timeout_s=60)
+        assert (record.state, record.attempt, list(record.outputs)) == ("SUCCEEDED", 1, ["one.txt"])
+        assert await Blobs(rig.hub).get(digests[0]) == b"one\n"
+        assert rig.marked("ran") == ["x"]
 
 
 async def test_a_full_hub_takes_no_file_of_a_submitter(rig: Rig, tmp_path: Path) -> None:
