@@ -168,8 +168,6 @@ ACTIONS: tuple[Action, ...] = (
     _look("time.export", "x", "export", "timeline.export", "relayq jobs --json", rank=65),
     _look("time.open", "enter", "open", "timeline.open", "relayq show {id}", rank=45),
     _look("schedule.open", "enter", "open last job", "schedules.open", rank=40),
-    _change("schedule.pause", "P", "pause or resume", "schedules.pause:now:schedule", "", 50),
-    _change("schedule.run", "R", "run now", "schedules.run_now:now:schedule", "", 55),
     _look("event.open", "enter", "open job", "events.open", "relayq show {id}", rank=40),
     _look("event.filter", "/", "filter", "events.filter", rank=10),
     _look("event.kind", "F", "kind", "events.next_kind", rank=20),
@@ -177,7 +175,7 @@ ACTIONS: tuple[Action, ...] = (
     _look("form.next", "tab,down", "next field", "form.focus_on(1)", rank=20),
     _look("form.previous", "shift+tab,up", "field before", "form.focus_on(-1)"),
     _change("form.submit", "enter", "submit", "form.submit:now:", "relayq submit -- COMMAND", rank=40),
-    _look("form.copy", "ctrl+y", "copy line", "form.copy_line", rank=50),
+    _look("form.copy", "y", "copy line", "form.copy_line", rank=50),
 )
 
 

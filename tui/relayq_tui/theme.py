@@ -92,15 +92,19 @@ def _plain(name: str, **variables: str) -> Theme:
 
 
 THEMES: tuple[Theme, ...] = (
-    Theme(
-        name="dark", primary="#6cb6ff", secondary="#9aa4b1", warning="#e3b341", error="#ff7b72",
-        success="#6bc46d", accent="#6cb6ff", foreground="#d6d9de", background="#0d1117", surface="#0d1117",
-        panel="#161b22", dark=True,
+    replace(
+        _plain("dark", **{
+            "panel": "#161b22", "block-cursor-background": "#24405e", "block-cursor-foreground": "#f0f3f6",
+            "input-cursor-background": "#d6d9de", "input-cursor-foreground": "#0d1117",
+        }),
+        primary="#6cb6ff", secondary="#9aa4b1", warning="#e3b341", error="#ff7b72", success="#6bc46d",
+        accent="#6cb6ff",
     ),
     Theme(
         name="light", primary="#0550ae", secondary="#57606a", warning="#9a6700", error="#cf222e",
         success="#1a7f37", accent="#0550ae", foreground="#1f2328", background="#ffffff", surface="#ffffff",
         panel="#f6f8fa", dark=False,
+        variables={"block-cursor-background": "#cfe4fb", "block-cursor-foreground": "#0a2540"},
     ),
     _plain("ansi"),
     _plain("mono", **{"block-cursor-text-style": "reverse", "input-cursor-text-style": "reverse"}),
@@ -109,14 +113,19 @@ NAMES = tuple(theme.name for theme in THEMES)
 
 
 class NoColour(LineFilter):
-    """Takes every colour off, so that not one colour code is sent."""
+    """Takes every colour off, so that not one colour code is sent; a coloured ground becomes reverse."""
+
+    REVERSE = Style(reverse=True)
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The same text, bold where it was bold."""
-        return [
-            Segment(text, style.without_color if style else None, control)
-            for text, style, control in segments
-        ]
+        return [Segment(text, self._plain(style), control) for text, style, control in segments]
+
+    def _plain(self, style: Style | None) -> Style | None:
+        if style is None:
+            return None
+        has_ground = style.bgcolor is not None and not style.bgcolor.is_default
+        return style.without_color + self.REVERSE if has_ground else style.without_color
 
 
 class Paper(LineFilter):

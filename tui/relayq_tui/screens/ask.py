@@ -19,10 +19,10 @@ class Question(ModalScreen[str | None]):
     """A box in the middle; escape is no answer."""
 
     DEFAULT_CSS = """
-    Question { align: center middle; background: $background 40%; }
+    Question { align: center middle; }
     Question > Vertical {
-        width: 60; max-width: 96%; height: auto; max-height: 80%; padding: 1 2;
-        background: $panel; color: $foreground;
+        width: 60; max-width: 96%; height: auto; max-height: 80%; padding: 0 1;
+        background: $panel; color: $foreground; border: solid $primary;
     }
     Question OptionList { height: auto; max-height: 16; margin-top: 1; }
     Question Input { margin-top: 1; background: $background; }

@@ -52,7 +52,7 @@ class Over(Question):
     def listed(self, *entries: Option) -> OptionList:
         """A list that never grows out of the terminal."""
         found = OptionList(*entries, markup=False)
-        found.styles.max_height = max(3, self.app.size.height - 9)
+        found.styles.max_height = max(3, self.app.size.height - 7)
         return found
 
     @property
@@ -77,6 +77,11 @@ class Over(Question):
 def shown_key(key: str) -> str:
     """A key as people write it."""
     return KEYS.get(key, key.replace("ctrl+", "^"))
+
+
+def twin(action: Action) -> str:
+    """The command line that does the same, for people."""
+    return action.cli.format(ids="ID...", id="ID", name="NAME", value="VALUE", query="QUERY")
 
 
 def subject(screen: HubScreen | None) -> str:

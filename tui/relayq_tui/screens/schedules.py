@@ -8,7 +8,7 @@ schedules is told so, and what can be done meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import ClassVar, cast
 
 from textual import on
@@ -70,12 +70,13 @@ class Ahead(Framed):
             Line().add(g.line * self.size.width, p.dim),
             Line().add(f" {fit('next 24 hours', NAMES)} ", p.strong).add(_hours(now_ms, width), p.head),
         ]
-        for row in rows:
+        for row in sorted(rows, key=_soonest):
             style = p.strong if here and row.id == here.id else p.text
             line = Line().add(f" {fit(row.name, NAMES)} ", style)
-            lines.append(
-                line.add(_marks(row, now_ms, width, g.later, g.dot), p.dim if row.is_paused else p.run)
-            )
+            marks = _marks(row, now_ms, width, g.later, g.dot)
+            for character, run in groupby(marks):
+                line.add("".join(run), p.dim if character == g.dot or row.is_paused else p.run)
+            lines.append(line)
         return lines
 
     def _told(self, row: ScheduleRow) -> list[Line]:

@@ -10,6 +10,7 @@ from relayq_tui.actions import Action
 from relayq_tui.screens.over import CHANGES, Over, option, shown_key, subject
 from relayq_tui.widgets.line import Line
 
+KEYS = 7
 USELESS_HERE = ("sheet", "help", "back")
 
 
@@ -33,7 +34,8 @@ class Sheet(Over):
 
     def _line(self, action: Action) -> Line:
         p = self.rq.palette
-        line = Line().add(f"{shown_key(self.rq.key_of(action)):<7}", p.accent)
+        key = shown_key(self.rq.key_of(action))
+        line = Line().add(key, p.accent).add(" " * (KEYS - len(key)))
         line.add(action.label, p.strong if action.changes else p.text)
         return line.right(CHANGES.get(action.danger, ""), p.warn)
 

@@ -48,6 +48,7 @@ ACTIONS_HERE = {"palette": 0, "help": 0, "sheet": 0, "undo": 0, "submit": 0, "ba
 class FieldRow(Vertical):
     """One field: its name, the line to type in, and what there is to say about it."""
 
+    SCOPED_CSS = False  # the rules look at the screen's classes
     DEFAULT_CSS = """
     FieldRow { height: 2; }
     FieldRow Horizontal { height: 1; }
@@ -55,11 +56,11 @@ class FieldRow(Vertical):
     FieldRow Input { width: 1fr; }
     FieldRow .note { height: 1; padding-left: 12; }
     .-normal FieldRow .note { visibility: hidden; }
-    .-normal FieldRow.-bad .note, .-normal FieldRow:focus-within .note { visibility: visible; }
+    .-normal FieldRow .note.-bad, .-normal FieldRow .note.-here { visibility: visible; }
     .-narrow FieldRow, .-tiny FieldRow { height: auto; }
     .-narrow FieldRow .note, .-tiny FieldRow .note { display: none; }
-    .-narrow FieldRow.-bad .note, .-narrow FieldRow:focus-within .note { display: block; }
-    .-tiny FieldRow.-bad .note { display: block; }
+    .-narrow FieldRow .note.-bad, .-narrow FieldRow .note.-here { display: block; }
+    .-tiny FieldRow .note.-bad { display: block; }
     """
 
     def __init__(self, field: FormField, text: str) -> None:
@@ -76,28 +77,37 @@ class FieldRow(Vertical):
             yield box
         yield Static(classes="note", markup=False)
 
+    def on_descendant_focus(self) -> None:
+        """The line is typed into."""
+        self.query_one(".note").add_class("-here")
+
+    def on_descendant_blur(self) -> None:
+        """It no longer is."""
+        self.query_one(".note").remove_class("-here")
+
     def note(self, text: str, *, is_bad: bool = False, is_good: bool = False) -> None:
         """Say this under the line."""
-        self.set_class(is_bad, "-bad")
-        p = palette_of(self)
+        p, said = palette_of(self), self.query_one(".note", Static)
+        said.set_class(is_bad, "-bad")
         style = p.bad if is_bad else p.good if is_good else p.dim
-        self.query_one(".note", Static).update(Text(text, style, no_wrap=True, overflow="ellipsis"))
+        said.update(Text(text, style, no_wrap=True, overflow="ellipsis"))
 
 
-class Twin(Framed):
-    """The command line that does the same."""
+class Twin(Framed, can_focus=True):
+    """The command line that does the same; while it has the focus, `y` copies it."""
 
+    SCOPED_CSS = False
     DEFAULT_CSS = "Twin { height: 3; } .-flat Twin { display: none; }"
     line = ""
 
     def lines(self) -> list[Line]:
         """A rule and two lines."""
         p, g, width = self.palette, self.rq.glyphs, self.size.width
-        head = " the same in a shell "
+        head = " the same in a shell, y copies it " if self.has_focus else " the same in a shell "
         rule = g.line * 2 + head + g.line * max(0, width - len(head) - 2)
         wrapped = textwrap.wrap(self.line, max(20, width - 5), break_on_hyphens=False)[:2]
         told = [Line().add("   ").add(text, p.text) for text in wrapped]
-        return [Line().add(rule, p.dim), *told]
+        return [Line().add(rule, p.strong if self.has_focus else p.dim), *told]
 
 
 class SubmitScreen(HubScreen):
@@ -149,8 +159,9 @@ class SubmitScreen(HubScreen):
 
     def action_focus_on(self, step: int) -> None:
         """The next field, or the one before."""
-        here = next((n for n, one in enumerate(FIELDS) if self.query_one(f"#{one.name}").has_focus), 0)
-        self.query_one(f"#{FIELDS[(here + step) % len(FIELDS)].name}").focus()
+        stops = [*(f"#{field.name}" for field in FIELDS), "Twin"]
+        here = next((number for number, one in enumerate(stops) if self.query_one(one).has_focus), 0)
+        self.query_one(stops[(here + step) % len(stops)]).focus()
 
     def action_copy_line(self) -> None:
         """Copy the command line."""
