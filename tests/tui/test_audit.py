@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from relayq.model.lifecycle import State
 from relayq_tui.audit import Diary, deed, title_of
 from relayq_tui.feed import EventsSeen, JobsChanged
 from relayq_tui.rows import EventRow, JobRow
 from relayq_tui.store import Store
-
-from relayq.model.lifecycle import State
 
 JOB = "0123456789ABCDEF"
 

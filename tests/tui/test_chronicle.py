@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from relayq_tui.chronicle import ARRAYS, PLANNED, Chronicle
+from relayq.model.lifecycle import State
+from relayq_tui.chronicle import ARRAYS, PLANNED, Chronicle, last_day
 from relayq_tui.feed import Counts, SchedulesChanged, Series, Snapshot, WorkersChanged
 from relayq_tui.rows import JobRow, ScheduleRow, WorkerRow
 from relayq_tui.store import Store
 from relayq_tui.trace import perfetto
-
-from relayq.model.lifecycle import State
 
 NOW = 100_000_000
 MINUTE = 60_000
@@ -92,27 +91,40 @@ def test_how_busy_the_slots_were() -> None:
     assert Chronicle(store()).busy(0, NOW) == 0.0
 
 
-def test_how_many_waited_is_counted_back_from_now() -> None:
+def test_how_many_waited_at_each_time_is_known_from_the_jobs() -> None:
+    early = ran("A", began=4, ended=1, ready_ms=NOW - 6 * MINUTE)
+    late = JobRow(id="B", name="b", command="x", state=State.RUNNABLE, ready_ms=NOW - 2 * MINUTE)
+    waiting, ended, waits = Chronicle(store(early, late)).tracks(NOW - 8 * MINUTE, NOW)
+    assert list(waiting.values) == [0, 0, 1, 1, 0, 0, 1, 1, 1]
+    assert list(ended.values) == [0, 0, 0, 0, 0, 0, 0, 1, 0]
+    assert list(waits.values) == [0, 0, 0, 0, 120, 0, 0, 0, 0]
+    assert (ended.from_ms, ended.step_ms) == (NOW - 8 * MINUTE, MINUTE)
+
+
+def test_behind_the_tracks_stands_what_the_hub_counts() -> None:
     known = store()
     known.apply(Counts(by_state={State.RUNNABLE: 4, State.RUNNING: 1}))
     known.apply(Series(submitted=[1, 2, 3], ended=[0, 1, 6], p95_wait_s=[0, 0, 12]))
-    waiting, ended, wait = Chronicle(known).tracks()
-    assert list(waiting.values) == [7.0, 8.0, 5.0]
-    assert (ended.note, wait.note) == ("6", "12s")
-    assert ended.from_ms == NOW // MINUTE * MINUTE - 2 * MINUTE
+    assert [track.note for track in Chronicle(known).tracks(NOW - MINUTE, NOW)] == [
+        "4, drains 04:26",
+        "6",
+        "12s",
+    ]
 
 
 def test_it_is_told_when_nothing_will_wait_any_more() -> None:
     known = store()
     known.apply(Counts(by_state={State.RUNNABLE: 20}))
     known.apply(Series(submitted=[0] * 10, ended=[2] * 10))
-    assert Chronicle(known).tracks()[0].note == "20, drains 03:56"
+    assert Chronicle(known).tracks(0, NOW)[0].note == "20, drains 03:56"
     known.apply(Series(submitted=[3] * 10, ended=[2] * 10))
-    assert Chronicle(known).tracks()[0].note == "20"
+    assert Chronicle(known).tracks(0, NOW)[0].note == "20"
 
 
-def test_without_series_there_are_no_tracks() -> None:
-    assert Chronicle(store()).tracks() == []
+def test_the_last_day_counts_what_ended_in_it() -> None:
+    old = ran("O", began=30 * 60, ended=25 * 60)
+    known = store(ran("A"), ran("B", state=State.FAILED), ran("C", state=State.CANCELLED), old)
+    assert last_day(known) == {"pi": (1, 1)}
 
 
 def test_a_trace_has_a_process_for_each_worker_and_a_thread_for_what_overlaps() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from relayq.model.lifecycle import State
 from relayq_tui.family import Family, family
 from relayq_tui.feed import Snapshot
 from relayq_tui.glyphs import UNICODE
 from relayq_tui.rows import JobRow
 from relayq_tui.store import Store
-
-from relayq.model.lifecycle import State
 
 NOW = 10_000_000
 MINUTE = 60_000

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from textual.pilot import Pilot
+
 from relayq_tui.feed import EventsSeen
 from relayq_tui.rows import EventRow
 from relayq_tui.screens.events import EventsScreen
 from relayq_tui.screens.job import JobScreen
-from textual.pilot import Pilot
-
 from tests.tui.app_support import grid, running, settled, shows
 
 SIZES = ((40, 15), (60, 25), (80, 24), (120, 40), (250, 80))

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from relayq_tui.screens.job import JobScreen
-from relayq_tui.screens.timeline import TimelineScreen
 from textual.pilot import Pilot
 
+from relayq_tui.screens.job import JobScreen
+from relayq_tui.screens.timeline import TimelineScreen
 from tests.support import eventually
 from tests.tui.app_support import grid, running, settled, shows
 

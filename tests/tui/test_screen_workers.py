@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from textual.pilot import Pilot
+
 from relayq_tui.demo import DemoFeed
 from relayq_tui.feed import WorkersChanged
 from relayq_tui.glyphs import UNICODE
@@ -13,8 +15,6 @@ from relayq_tui.screens.portrait import bars, slot_marks, stance
 from relayq_tui.screens.worker import WorkerScreen
 from relayq_tui.screens.workers import WorkersScreen
 from relayq_tui.theme import PALETTES
-from textual.pilot import Pilot
-
 from tests.support import eventually
 from tests.tui.app_support import PHONE, WIDE, grid, running, settled, shows
 

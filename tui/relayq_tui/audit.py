@@ -179,5 +179,5 @@ def title_of(one: Deed, store: Store) -> str:
     """What it was done to: a job's short id and name, or nothing."""
     if not one.job:
         return ""
-    row = store.jobs.get(one.job)
+    row = store.jobs.get(one.job) or store.jobs.get(one.job.partition(":")[0])
     return f"{short(one.job)} {row.title}" if row else short(one.job)

@@ -7,15 +7,16 @@ was away, and ahead of now what is planned: delayed jobs and the firings of sche
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Literal
 
 from relayq.model.duration import format_duration
 from relayq.model.lifecycle import State
 from relayq_tui.glyphs import clock
 from relayq_tui.rows import JobRow
-from relayq_tui.store import Store
+from relayq_tui.store import DAY_MS, Store
 from relayq_tui.vitals import slots
 from relayq_tui.widgets.spans import Lane, Span, Track
 
@@ -25,6 +26,8 @@ PLANNED, ARRAYS = "planned", "arrays"  # lanes that are no workers
 MINUTE_MS = 60_000
 LOOKED_AT = 20_000
 RATE_MIN = 10
+STEPS = 90  # of the tracks below the lanes
+ENDED = (State.SUCCEEDED, State.FAILED)
 
 
 class Chronicle:
@@ -59,19 +62,26 @@ class Chronicle:
         )
         return min(1.0, spent / (room * (to_ms - from_ms))) if room and to_ms > from_ms else 0.0
 
-    def tracks(self) -> list[Track]:
-        """How many waited, how many ended a minute, how long the slowest twentieth waited."""
-        series, now_ms = self._store.series, self._store.now_ms()
-        if not series.ended:
-            return []
-        first_ms = now_ms // MINUTE_MS * MINUTE_MS - (len(series.ended) - 1) * MINUTE_MS
-        waited_s = series.p95_wait_s[-1] if series.p95_wait_s else 0.0
+    def tracks(self, from_ms: int, at_ms: int) -> list[Track]:
+        """How many waited, how many ended a minute, how long the slowest twentieth waited.
+
+        What stands behind each is the hub's own figure of now, which knows more jobs than the store.
+        """
+        series, step_ms = self._store.series, max(MINUTE_MS, (at_ms - from_ms) // STEPS)
+        found = _Counted(from_ms, step_ms, max(1, (at_ms - from_ms) // step_ms + 1))
+        for row in self._store.newest[:LOOKED_AT]:
+            found.take(row, at_ms)
+        ended = series.ended[-1] if series.ended else 0.0
+        waited_ms = int(series.p95_wait_s[-1] * 1000) if series.p95_wait_s else 0
         told: tuple[tuple[str, Sequence[float], str], ...] = (
-            ("waiting", self._waiting(), self._drains(now_ms)),
-            ("ended/min", series.ended, f"{series.ended[-1]:.0f}"),
-            ("p95 wait", series.p95_wait_s, format_duration(int(waited_s * 1000))),
+            ("waiting", found.waiting(), self._drains(self._store.now_ms())),
+            ("ended/min", found.ended(), f"{ended:.0f}"),
+            ("p95 wait", found.waits(), format_duration(waited_ms)),
         )
-        return [Track(name=name, values=values, from_ms=first_ms, note=note) for name, values, note in told]
+        return [
+            Track(name=name, values=values, from_ms=from_ms, step_ms=step_ms, note=note)
+            for name, values, note in told
+        ]
 
     def _span(self, row: JobRow, at_ms: int) -> Span:
         is_over = row.is_final and row.ended_ms <= at_ms
@@ -118,16 +128,6 @@ class Chronicle:
             if row.state is State.PENDING and row.reason == "delay"
         )
 
-    def _waiting(self) -> Sequence[float]:
-        """How many waited or ran each minute, counted back from now by what came and what ended."""
-        series = self._store.series
-        count = float(self._store.count(State.RUNNABLE, State.RUNNING))
-        found = []
-        for came, ended in zip(reversed(series.submitted), reversed(series.ended), strict=False):
-            found.append(max(0.0, count))
-            count += ended - came
-        return found[::-1]
-
     def _drains(self, now_ms: int) -> str:
         """When nothing will wait any more, if more ends than comes."""
         series, waiting = self._store.series, self._store.count(State.RUNNABLE)
@@ -140,3 +140,56 @@ class Chronicle:
 def _queues(spans: Mapping[str, list[Span]]) -> Iterator[Lane]:
     for name in sorted(spans):
         yield Lane(name=name, spans=spans[name])
+
+
+class _Counted:
+    """What jobs did in each step of a stretch of time."""
+
+    def __init__(self, from_ms: int, step_ms: int, steps: int) -> None:
+        self._from_ms, self._step_ms, self._steps = from_ms, step_ms, steps
+        self._came = [0] * (steps + 1)
+        self._ended = [0] * steps
+        self._waits: dict[int, list[int]] = defaultdict(list)
+
+    def take(self, row: JobRow, at_ms: int) -> None:
+        """Count a job: from when to when it waited, when it began, when it ended."""
+        ready_ms = row.ready_ms or row.submitted_ms
+        if row.state is State.PENDING:
+            return
+        left_ms = row.started_ms or (row.ended_ms if row.is_final else at_ms + self._step_ms)
+        if left_ms < self._from_ms or ready_ms > at_ms:
+            return
+        self._came[self._instant(ready_ms)] += 1
+        self._came[self._instant(left_ms)] -= 1
+        if self._from_ms <= row.started_ms <= at_ms:
+            self._waits[(row.started_ms - self._from_ms) // self._step_ms].append(row.started_ms - ready_ms)
+        if row.is_final and self._from_ms <= row.ended_ms <= at_ms:
+            self._ended[min(self._steps - 1, (row.ended_ms - self._from_ms) // self._step_ms)] += 1
+
+    def waiting(self) -> list[float]:
+        """How many waited as each step began."""
+        return list(map(float, accumulate(self._came[:-1])))
+
+    def ended(self) -> list[float]:
+        """How many ended, a minute."""
+        return [count * MINUTE_MS / self._step_ms for count in self._ended]
+
+    def waits(self) -> list[float]:
+        """How long the slowest twentieth of those that began had waited, in seconds."""
+        found = (sorted(self._waits.get(step, ())) for step in range(self._steps))
+        return [waits[len(waits) * 19 // 20] / 1000 if waits else 0.0 for waits in found]
+
+    def _instant(self, at_ms: int) -> int:
+        """The first beginning of a step that is not before this time."""
+        return max(0, min(self._steps, -((self._from_ms - at_ms) // self._step_ms)))
+
+
+def last_day(store: Store) -> dict[str, tuple[int, int]]:
+    """Of each worker, how many jobs succeeded and how many failed within a day, as far as the store knows."""
+    since_ms = store.now_ms() - DAY_MS
+    ends = Counter(
+        (row.worker, row.state is State.SUCCEEDED)
+        for row in store.newest[:LOOKED_AT]
+        if row.ended_ms >= since_ms and row.state in ENDED
+    )
+    return {worker: (ends[worker, True], ends[worker, False]) for worker, _ in ends}

@@ -227,14 +227,12 @@ def _workers(now_ms: int, dice: random.Random, jobs: dict[str, JobRow]) -> Itera
     for machine in MACHINES:
         online = machine.name != "iphone-ssh"
         seen = now_ms - 2_000 if online else now_ms - 213 * MINUTE
-        mine = [row for row in jobs.values() if row.worker == machine.name and row.ended_ms > now_ms - DAY]
         yield WorkerRow(
             name=machine.name, session=f"{machine.name}#{dice.getrandbits(32):08x}", online=online,
             seen_ms=seen, since_ms=now_ms - machine.up_min * MINUTE, offer=_offer(machine),
             facts=_facts(machine),
             running={row.id: row.attempt for row in jobs.values()
                      if row.worker == machine.name and row.state is R},
-            last24=(sum(row.state is S for row in mine), sum(row.state is F for row in mine)),
             history=tuple(samples(machine, now_ms, dice)) if online else (),
         )  # fmt: skip
 

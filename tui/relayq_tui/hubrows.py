@@ -106,7 +106,6 @@ def worker_row(record: WorkerRecord, before: WorkerRow | None, now_ms: int) -> W
         facts=facts,
         running=record.running,
         command=record.command,
-        last24=before.last24 if before else (0, 0),
         history=history,
     )
 

@@ -84,7 +84,7 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class WorkerRow:
-    """One worker. `running` maps job -> attempt, `last24` is (succeeded, failed), `offer` as it told it."""
+    """One worker. `running` maps job -> attempt, `offer` is what it told."""
 
     name: str
     session: str = ""
@@ -95,7 +95,6 @@ class WorkerRow:
     facts: Mapping[str, str] = field(default_factory=dict)
     running: Mapping[str, int] = field(default_factory=dict)
     command: str = ""
-    last24: tuple[int, int] = (0, 0)
     history: tuple[Sample, ...] = ()
 
     @property

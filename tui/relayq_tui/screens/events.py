@@ -111,8 +111,9 @@ class EventsScreen(HubScreen):
     def action_open(self) -> None:
         """The job that it was done to, or the worker."""
         one = self.table.current
-        if one is not None and one.job in self.store.jobs:
-            self.rq.action_push("job", one.job, "log")
+        job = one.job.partition(":")[0] if one is not None else ""
+        if job in self.store.jobs:
+            self.rq.action_push("job", job, "log")
         elif one is not None and one.worker in self.store.workers:
             self.rq.action_push("worker", one.worker)
         elif one is not None:

@@ -76,11 +76,13 @@ class JobLog(Vertical):
         view.clear()
         self._attempt = self._position = 0
         view.empty = "no output" if row.is_final else "no output yet"
-        view.show_times("rel" if self.size.width >= NARROW else "off", row.started_ms)
+        view.show_times("rel" if self.screen.size.width >= NARROW else "off", row.started_ms)
         try:
             entries = await feed.log(row.id)
             self._show(entries, row)
-            if not row.is_final:
+            if row.is_final and not any(isinstance(entry, End) for entry in entries):
+                view.note(_said(row), row.ended_ms, is_bad=row.state is not State.SUCCEEDED)
+            elif not row.is_final:
                 async with aclosing(feed.follow(row.id, entries[-1].id if entries else "0")) as coming:
                     async for entry in coming:
                         self._show([entry], row)
@@ -126,8 +128,7 @@ class JobLog(Vertical):
     def _note(self, entry: LogEntry | End, row: JobRow) -> None:
         if isinstance(entry, End):
             ended = replace(row, state=entry.state, exit_code=entry.exit_code, reason=entry.reason)
-            said = ending(ended) or entry.state.value.lower()
-            self.view.note(said, row.ended_ms, is_bad=entry.state is not State.SUCCEEDED)
+            self.view.note(_said(ended), row.ended_ms, is_bad=entry.state is not State.SUCCEEDED)
             return
         if entry.attempt != self._attempt:
             if row.max_attempts > 1 or row.attempt > 1 or entry.attempt > 1:
@@ -162,3 +163,8 @@ class JobLog(Vertical):
         box.remove_class("-open")
         self.view.focus()
         return was_open
+
+
+def _said(row: JobRow) -> str:
+    """How it ended."""
+    return (ending(row) if row.state is not State.SUCCEEDED else "") or row.state.value.lower()

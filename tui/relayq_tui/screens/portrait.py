@@ -15,9 +15,11 @@ from rich.style import Style
 from relayq.model.duration import format_duration, format_size
 from relayq.model.lifecycle import State
 from relayq_tui.audit import Deed
+from relayq_tui.chronicle import last_day
 from relayq_tui.glyphs import Glyphs, clock, meter
 from relayq_tui.rows import JobRow, Sample, WorkerRow
 from relayq_tui.screens.jobcolumns import age
+from relayq_tui.store import DAY_MS
 from relayq_tui.theme import Palette
 from relayq_tui.vitals import FULL_MEMORY, Vitals, slots, vitals
 from relayq_tui.widgets.line import Line, fit
@@ -30,7 +32,6 @@ VALUE = 23
 CURVE_MAX = 60
 COLD, HOT = 30.0, 90.0
 SLOTS_DRAWN = 8
-DAY_MS = 86_400_000
 Pieces = list[tuple[str, Style]]
 
 
@@ -230,8 +231,8 @@ class Portrait:
 
     def day(self, jobs: Sequence[JobRow]) -> Pieces:
         """The last day in numbers."""
-        p, g, (good, bad) = self._palette, self._glyphs, self._worker.last24
-        now_ms = self._app.store.now_ms()
+        p, g, now_ms = self._palette, self._glyphs, self._app.store.now_ms()
+        good, bad = last_day(self._app.store).get(self._worker.name, (0, 0))
         runs = sorted(run for row in jobs if (run := row.run_ms(now_ms)) is not None and row.is_final)
         usual = f"   median {format_duration(runs[len(runs) // 2])}" if runs else ""
         spent = sum(row.run_ms(now_ms) or 0 for row in jobs if (row.ended_ms or now_ms) > now_ms - DAY_MS)

@@ -160,7 +160,7 @@ class TimelineScreen(JobLooks):
     def _draw_lanes(self) -> None:
         lanes, at_ms = self.lanes, self.replay_ms or self.store.now_ms()
         found = self._chronicle.lanes(self.group, lanes.from_ms, at_ms)
-        tracks = self._chronicle.tracks() if self.size.height >= TINY else ()
+        tracks = self._chronicle.tracks(lanes.from_ms, at_ms) if self.size.height >= TINY else ()
         if not lanes.lanes:
             lanes.lane = next(
                 (index for index, lane in enumerate(found) if any(map(_is_running, lane.spans))), 0

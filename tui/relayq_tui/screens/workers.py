@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 
 from relayq.model.duration import format_size
 from relayq.model.lifecycle import State
+from relayq_tui.chronicle import last_day
 from relayq_tui.glyphs import clock
 from relayq_tui.rows import WorkerRow
 from relayq_tui.screens.jobcolumns import age
@@ -68,6 +69,10 @@ class WorkersScreen(WorkerActions):
     label = "Workers"
     AUTO_FOCUS = "JobTable"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._day_of: dict[str, tuple[int, int]] = {}
+
     def body(self) -> ComposeResult:
         """List and picture."""
         yield JobTable[WorkerRow](id="workers")
@@ -99,6 +104,7 @@ class WorkersScreen(WorkerActions):
     def _show_rows(self) -> None:
         """Those that are there first; the list takes the lines it needs, the picture the rest."""
         rows = sorted(self.store.workers.values(), key=lambda row: (not row.online, row.name))
+        self._day_of = last_day(self.store)
         room = self.query_one("#body").size.height
         wanted = min(len(rows) + 1, max(3, room // 2))
         picture = self.query_one(Picture)
@@ -208,7 +214,7 @@ class WorkersScreen(WorkerActions):
         return f"{first.title}{done}{more}", None
 
     def _day(self, row: WorkerRow) -> Cell:
-        g, p, (good, bad) = self.rq.glyphs, self.rq.palette, row.last24
+        g, p, (good, bad) = self.rq.glyphs, self.rq.palette, self._day_of.get(row.name, (0, 0))
         if not good and not bad:
             return "", None
         failed = f" {g.states[State.FAILED]}{bad}" if bad else ""
