@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Layer = dict[str, tuple[object, str]]  # key -> value as written, source
 
 SYSTEM_FILE = "/etc/relayq/config.toml"
-_RESERVED = ("RELAYQ_HUB_", "RELAYQ_WORKER_", "RELAYQ_TRUST_", "RELAYQ_PATHS_")
+_RESERVED = ("RELAYQ_HUB_", "RELAYQ_WORKER_", "RELAYQ_TRUST_", "RELAYQ_PATHS_", "RELAYQ_TUI_")
 _UNITS = {
     "max_memory": "max_memory_bytes",
     "stop_deadline": "stop_deadline_ms",

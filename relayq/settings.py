@@ -155,6 +155,24 @@ def _parsed(parse: Callable[[object], T], value: object, what: str) -> T:
         raise ValueError(what) from None
 
 
+def _choice(*words: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value in words:
+            return str(value)
+        raise ValueError(f"one of {', '.join(words)}")
+
+    return read
+
+
+def _table(value: object) -> dict[str, str]:
+    """Read a table of texts; in a variable, `name=text; name=text`."""
+    if isinstance(value, str):
+        value = dict(part.strip().partition("=")[::2] for part in value.split(";") if part.strip())
+    if isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
+        return {_text(name): text for name, text in value.items()}
+    raise ValueError("a table of texts")
+
+
 def _hours(value: object) -> tuple[tuple[int, int], ...]:
     spans = (word.partition("-") for word in _words(value))
     return tuple((_minute(start), _minute(end)) for start, _, end in spans)
@@ -215,6 +233,14 @@ SETTINGS = {
         _positive, None, "take no jobs above this many degrees Celsius"
     ),
     "worker.take_when.hours": Setting(_hours, (), "take jobs in these local hours: 22:00-06:00", _show_hours),
+    "tui.theme": Setting(
+        _choice("dark", "light", "ansi", "mono"),
+        "dark",
+        "the colours of the terminal UI: dark, light, ansi or mono",
+    ),
+    "tui.ascii": Setting(_truth, False, "draw the terminal UI with plain ASCII characters"),
+    "tui.views": Setting(_table, {}, "saved views of the terminal UI: names and queries"),
+    "tui.keys": Setting(_table, {}, "other keys in the terminal UI, by action"),
     "trust.keys": Setting(_words, (), "public keys whose jobs this worker runs, beside this machine's own"),
     "paths.config_dir": Setting(_path, None, "where config.toml is; not to be set in it"),
     "paths.state_dir": Setting(_path, None, "what a worker must find again after a restart"),

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from relayq.client.steering import Order
+from relayq.errors import HubUnreachable
 from relayq_tui import theme
 from relayq_tui.demo import DemoFeed
 from relayq_tui.feed import Connection, JobsChanged
 from relayq_tui.screens import tabs
-
-from relayq.client.steering import Order
-from relayq.errors import HubUnreachable
 from tests.support import eventually
 from tests.tui.app_support import PHONE, WIDE, grid, running, settled, shows
 

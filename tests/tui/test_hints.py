@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from relayq.model.lifecycle import State
 from relayq_tui.actions import ACTIONS
 from relayq_tui.feed import JobDetail
 from relayq_tui.hints import RULES, attempts, ending, hint
-
-from relayq.model.lifecycle import State
 from tests.tui.test_store import row
 
 

@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relayq_tui import hubreader
-from relayq_tui.feed import JobsChanged, Snapshot, Update
-from relayq_tui.hubfeed import HubFeed
-from relayq_tui.store import Store
 
 from relayq.client.aio import AsyncClient
 from relayq.client.steering import Order
@@ -20,6 +16,10 @@ from relayq.config import load
 from relayq.model.lifecycle import State
 from relayq.store.records import Registration, Report, SyncRequest
 from relayq.store.workers import Workers
+from relayq_tui import hubreader
+from relayq_tui.feed import JobsChanged, Snapshot, Update
+from relayq_tui.hubfeed import HubFeed
+from relayq_tui.store import Store
 from tests.support import PrivateServer, eventually
 
 

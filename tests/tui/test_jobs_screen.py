@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
+
+from relayq.model.lifecycle import State
 from relayq_tui.screens.jobactions import new_priority
 from relayq_tui.screens.jobs import JobsScreen
 from relayq_tui.screens.preview import Preview
 from relayq_tui.screens.querybox import QueryInput
-from textual.pilot import Pilot
-
-from relayq.model.lifecycle import State
 from tests.support import eventually
 from tests.tui.app_support import PHONE, grid, running, settled, shows
 from tests.tui.test_app import Recorder

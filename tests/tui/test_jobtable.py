@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 
 from relayq_tui.widgets.jobtable import Column, JobTable
-
 from tests.tui.widget_support import staged
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from relayq.model.lifecycle import State
+from relayq.query import parse
 from relayq_tui.feed import JobsChanged, JobsGone, Snapshot
 from relayq_tui.listing import AGAIN_MS, Listing
 from relayq_tui.store import Store
-
-from relayq.model.lifecycle import State
-from relayq.query import parse
 from tests.tui.test_store import NOW, row, store
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from relayq.model.lifecycle import State
 from relayq_tui.demo_home import many
 from relayq_tui.feed import Connection, Counts, EventsSeen, JobsChanged, JobsGone, Snapshot
 from relayq_tui.rows import EventRow, JobRow
 from relayq_tui.store import MAX_JOBS, Store, by_age
-
-from relayq.model.lifecycle import State
 
 NOW = 1_787_436_847_000
 

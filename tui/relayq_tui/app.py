@@ -16,9 +16,8 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from textual.app import App
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.timer import Timer
@@ -26,10 +25,12 @@ from textual.timer import Timer
 from relayq.client.steering import Order, Steering
 from relayq_tui import cache, theme
 from relayq_tui.actions import Action, bindings, of_context
+from relayq_tui.bells import Bells, notice
 from relayq_tui.feed import Feed, JobsChanged, Snapshot, Update
 from relayq_tui.glyphs import ASCII, UNICODE
+from relayq_tui.navigation import Navigation
+from relayq_tui.recording import Recorder
 from relayq_tui.rows import JobRow
-from relayq_tui.screens import SCREENS, screen_class, tabs
 from relayq_tui.screens.base import HubScreen
 from relayq_tui.store import Changes, Store
 
@@ -49,6 +50,7 @@ class Options:
     ascii: bool = False
     read_only: bool = False
     cache: Path | None = None
+    record: Path | None = None
     grace_s: float = 5.0
     keymap: tuple[tuple[str, str], ...] = ()
     views: tuple[tuple[str, str], ...] = ()
@@ -56,7 +58,7 @@ class Options:
     ticks: bool = True
 
 
-class RelayQApp(App[None]):
+class RelayQApp(Navigation):
     """The app: one feed, one store, one screen on top."""
 
     TITLE = "RelayQ"
@@ -68,22 +70,21 @@ class RelayQApp(App[None]):
 
     def __init__(self, feed: Feed, options: Options = Options()) -> None:
         os.environ.pop("NO_COLOR", None)  # Textual would draw in greys; the theme `mono` draws without any
-        super().__init__(watch_css=False)
+        super().__init__()
         self.feed = feed
         self.options = options
         self.store = Store(feed.now_ms)
         self.glyphs = ASCII if options.ascii else UNICODE
         self.palette = theme.PALETTES[options.theme]
         self.steering = Steering(self._act, self.say, grace_s=options.grace_s)
+        self.bells = Bells(self._ring)
         self.said = ""
         self.is_frozen = False
         self.absolute_times = False
-        self._pending = Changes()
         self._repaint_asked = False
         self._lost_s = 0.0
         self._settling = Timer(self, 0, callback=settle_memory)
-        self._rings: set[str] = set()
-        self._screens: dict[str, HubScreen] = {}
+        self._recorder = Recorder(options.record, feed.name, feed.now_ms) if options.record else None
 
     # -- life ---------------------------------------------------------------
 
@@ -96,7 +97,6 @@ class RelayQApp(App[None]):
         self._leave_cleanly()
         for update in cache.load(self.options.cache):
             self.store.apply(update)
-        self.store.is_stale = bool(self.store.jobs)
         self.action_screen(self.options.screen)
         self.call_after_refresh(self._start)
 
@@ -116,6 +116,8 @@ class RelayQApp(App[None]):
         """Carry out what waits for its grace, and remember what was seen."""
         await self.steering.flush()
         await self.feed.close()
+        if self._recorder:
+            self._recorder.close()
         cache.save(self.options.cache, self.store)
 
     # -- the feed -----------------------------------------------------------
@@ -124,8 +126,8 @@ class RelayQApp(App[None]):
         """What the feed has to say."""
         was = self.store.connection.state
         self.store.apply(update)
-        if self._rings:
-            self._ring(update)
+        if isinstance(update, JobsChanged):
+            self.bells.hear(update.jobs)
         if isinstance(update, Snapshot):
             self._settling.stop()
             self._settling = self.set_timer(SETTLED_S, settle_memory)
@@ -143,20 +145,11 @@ class RelayQApp(App[None]):
         if not self.is_frozen and isinstance(self.screen, HubScreen):
             self.screen.draw(self.store.drain())
 
-    def ring_for(self, row: JobRow) -> str:
-        """Ring when this job ends, or no longer; the sentence that says which."""
-        self._rings ^= {row.id}
-        return f"the bell rings when {row.short_id} ends" if row.id in self._rings else "the bell is off"
-
-    def _ring(self, update: Update) -> None:
-        """The bell, and a notice for the terminals that show one (OSC 9)."""
-        for row in update.jobs if isinstance(update, JobsChanged) else ():
-            if row.id in self._rings and row.is_final:
-                self._rings.discard(row.id)
-                self.bell()
-                if self._driver is not None:
-                    self._driver.write(f"\x1b]9;{row.title}: {row.state.value.lower()}\x07")
-                self.say(f"{row.short_id} {row.title} has ended: {row.state.value.lower()}")
+    def _ring(self, row: JobRow) -> None:
+        self.bell()
+        if self._driver is not None:
+            self._driver.write(notice(row))
+        self.say(f"{row.short_id} {row.title} has ended: {row.state.value.lower()}")
 
     def _tick(self) -> None:
         """Running times and ages grow, the undo chip counts down, the banner says for how long."""
@@ -176,11 +169,6 @@ class RelayQApp(App[None]):
         return self._repaint_asked
 
     # -- what the frame shows ------------------------------------------------
-
-    def tabs(self) -> list[tuple[int, str, bool]]:
-        """(number key, name, is it here) of each tab."""
-        here = self.screen_stack[0 if len(self.screen_stack) < 2 else 1] if self.screen_stack else None
-        return [(number, name, self._screens.get(name) is here) for number, name in tabs()]
 
     def flag(self) -> str:
         """The one thing that needs a person most: the latest failure, or nothing."""
@@ -244,42 +232,12 @@ class RelayQApp(App[None]):
         order = self.steering.undo()
         self.say(f"undone: nothing was {order.sentence}" if order else "there is nothing to undo")
 
-    # -- getting about --------------------------------------------------------
-
-    def action_screen(self, name: str) -> None:
-        """Show one of the screens."""
-        if name not in SCREENS:
-            return
-        screen = self._screens.get(name)
-        if screen is None:
-            screen = self._screens[name] = screen_class(name)()
-            self.install_screen(screen, name)
-        while len(self.screen_stack) > 2:
-            self.pop_screen()
-        if screen is not self.screen:
-            self.switch_screen(screen) if len(self.screen_stack) > 1 else self.push_screen(screen)
-
-    def action_push(self, name: str, *arguments: Any) -> None:
-        """Open a screen over this one."""
-        if name in SCREENS:
-            self.push_screen(screen_class(name)(*arguments))
-
-    async def action_back(self) -> None:
-        """Close what is open over a screen; on the first one, leave."""
-        if len(self.screen_stack) > 2:
-            self.pop_screen()
-        else:
-            self.action_leave()
-
-    def action_leave(self) -> None:
-        """Leave; what waits for its grace is carried out first."""
-        self.exit()
+    # -- the rest of the keys that work everywhere ---------------------------------
 
     def action_refresh_data(self) -> None:
         """Read everything from the hub again."""
-        self.run_worker(
-            self.feed.run(self.post_update, self.store.jobs), name="feed", group="feed", exclusive=True
-        )
+        post = self._recorder.tee(self.post_update) if self._recorder else self.post_update
+        self.run_worker(self.feed.run(post, self.store.jobs), name="feed", group="feed", exclusive=True)
 
     def action_freeze(self) -> None:
         """Let nothing move, or let it move again."""

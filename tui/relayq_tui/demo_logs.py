@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 
 from relayq.store.records import LogEntry
+from relayq_tui.hubfeed import place
 from relayq_tui.rows import JobRow
 
 STEP = 1 << 44
@@ -14,10 +15,7 @@ GREEN, YELLOW, RED, BLUE, OFF = (f"\x1b[{code}m" for code in (32, 33, 31, 34, 0)
 
 def order(name: str) -> tuple[int, int]:
     """An entry's id as something to compare; `end` is last."""
-    if name == "end":
-        return (1 << 62, 0)
-    first, _, second = name.partition("-")
-    return int(first), int(second or 0)
+    return (1 << 62, 0) if name == "end" else place(name)
 
 
 def entries(row: JobRow, now_ms: int, attempt: int | None = None) -> Iterator[LogEntry]:
@@ -32,9 +30,9 @@ def _attempt(row: JobRow, number: int, now_ms: int) -> Iterator[LogEntry]:
     lines = list(_lines(row, number, now_ms))
     run_ms = row.run_ms(now_ms) or 0
     begun_ms = row.started_ms - (row.attempt - number) * (run_ms + 9_000)
-    for place, (stream, line) in enumerate(lines, 1):
+    for count, (stream, line) in enumerate(lines, 1):
         data = (line + "\n").encode()
-        at_ms = begun_ms + run_ms * place // len(lines)
+        at_ms = begun_ms + run_ms * count // len(lines)
         yield LogEntry(
             id=f"{number * STEP + position}-{at_ms}",
             attempt=number,

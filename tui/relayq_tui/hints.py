@@ -85,11 +85,16 @@ def hint(row: JobRow, detail: JobDetail | None = None) -> Hint:
 
 def ending(row: JobRow) -> str:
     """How it ended: `exit 137 (KILL)`, `timeout`, or nothing."""
-    if row.exit_code is None:
-        return row.reason
-    signal = SIGNALS.get(row.exit_code - 128, "")
-    said = f"exit {row.exit_code}" + (f" ({signal})" if signal else "")
-    return f"{said} {row.reason}" if row.reason not in ("", "exit") else said
+    return exit_words(row.exit_code, row.reason)
+
+
+def exit_words(exit_code: int | None, reason: str) -> str:
+    """An exit code with its signal's name, and a reason that says more than that."""
+    if exit_code is None:
+        return reason
+    signal = SIGNALS.get(exit_code - 128, "")
+    said = f"exit {exit_code}" + (f" ({signal})" if signal else "")
+    return f"{said} {reason}" if reason not in ("", "exit") else said
 
 
 def attempts(row: JobRow) -> str:

@@ -87,9 +87,11 @@ class HubFeed:
     async def follow(self, job: str, from_id: str = "0") -> AsyncGenerator[LogEntry | End, None]:
         """Its output as it comes."""
         client = await self._opened()
+        last = place(from_id)
         async with aclosing(client.follow(job)) as entries:
             async for entry in entries:
-                yield entry
+                if isinstance(entry, End) or place(entry.id) > last:
+                    yield entry
 
     async def act(self, order: Order) -> str:
         """Carry out an order."""
@@ -138,6 +140,12 @@ class HubFeed:
                 client = AsyncClient(self._config.url, fleet=self._config.fleet, tell=lambda _: None)
                 self._client = await self._closing.enter_async_context(client)
             return self._client
+
+
+def place(name: str) -> tuple[int, int]:
+    """The id of a log's entry as something to compare."""
+    first, _, second = name.partition("-")
+    return int(first), int(second or 0)
 
 
 def _first(errors: BaseExceptionGroup[Any]) -> str:

@@ -64,6 +64,7 @@ class Reader:
         self._waits: dict[int, deque[float]] = (
             known._waits if known else defaultdict(lambda: deque(maxlen=500))
         )
+        self._latency_ms: int = known._latency_ms if known else 0
         self._ahead_ms: float = known._ahead_ms if known else 0.0
 
     def now_ms(self) -> int:
@@ -199,7 +200,8 @@ class Reader:
         latency_s = time.monotonic() - began_s
         hub_ms = int(seconds) * 1000 + int(micros) / 1000 + latency_s * 500
         self._ahead_ms = hub_ms - time.time() * 1000
-        self._post(Connection(state="live", latency_ms=round(latency_s * 1000), hub=self._name))
+        self._latency_ms = steady(self._latency_ms, round(latency_s * 1000))
+        self._post(Connection(state="live", latency_ms=self._latency_ms, hub=self._name))
 
     async def _look_at_fleet(self) -> None:
         await self._look_at_workers()
@@ -261,6 +263,11 @@ class Reader:
         gone = [job for job in ids if job in self._rows]
         if gone:
             self._post(JobsGone(gone))
+
+
+def steady(before_ms: int, now_ms: int) -> int:
+    """The latency to show: the one before, unless it is clearly another one."""
+    return before_ms if before_ms and abs(now_ms - before_ms) <= max(2, before_ms // 3) else now_ms
 
 
 def _portions(ids: set[str]) -> Iterable[list[str]]:

@@ -76,7 +76,6 @@ class Store:
         self.schedules: Sequence[ScheduleRow] = ()
         self.budget: BudgetView | None = None
         self.data_ms = 0
-        self.is_stale = False
         self._failure: JobRow | None = None
         self._changes = Changes()
 
@@ -117,7 +116,6 @@ class Store:
         self.jobs.clear()
         self.jobs.update((row.id, row) for row in update.jobs[:MAX_JOBS])
         self.newest = sorted(self.jobs.values(), key=by_age)
-        self.is_stale = False
         self._failure = None
         self.history.clear()
         for row in update.jobs:

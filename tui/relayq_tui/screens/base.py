@@ -17,7 +17,7 @@ from textual.screen import Screen
 from relayq_tui.actions import Action, bindings, of_context, offered
 from relayq_tui.screens import SCREENS
 from relayq_tui.store import Changes, Store
-from relayq_tui.widgets.frame import Header, Keys, Status
+from relayq_tui.widgets.frame import Header, Keys, Status, TooSmall
 
 if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
@@ -50,6 +50,7 @@ class HubScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The frame around `body`."""
+        yield TooSmall()
         yield Header()
         with Vertical(id="body"):
             yield from self.body()

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
 
 WIDE = 80
+NARROW = 56
 
 
 def columns(app: RelayQApp, width: int) -> list[Column[JobRow]]:
     """The columns for a list this wide."""
-    return _Cells(app).wide() if width >= WIDE else _Cells(app).narrow()
+    cells = _Cells(app)
+    if width >= WIDE:
+        return cells.wide()
+    return cells.narrow() if width >= NARROW else cells.tiny()
 
 
 def age(ms: int) -> str:
@@ -61,6 +65,14 @@ class _Cells:
             Column("WORKER", 9, self._worker),
             Column("DUR", 6, self._duration, right=True),
             Column("", 5, self._last, right=True),
+        ]
+
+    def tiny(self) -> list[Column[JobRow]]:
+        return [
+            Column("", 1, self._glyph),
+            Column("ID", 6, self._id),
+            Column("NAME", 0, self._name),
+            Column("DUR", 6, self._duration, right=True),
         ]
 
     def _state(self, row: JobRow) -> Cell:

@@ -83,7 +83,7 @@ class JobLooks(JobActions):
         """Ring when the job under the cursor ends, or no longer."""
         rows = [row for row in self.selected() if not row.is_final]
         for row in rows:
-            self.rq.say(self.rq.ring_for(row))
+            self.rq.say(self.rq.bells.toggle(row))
         if not rows:
             self.rq.say("it has ended already")
 

@@ -145,18 +145,18 @@ class JobsScreen(JobLooks):
         self._rest = self.set_timer(REST_S, lambda: self._fetch(row.id))
 
     def _fetch(self, job: str) -> None:
+        row, tail = self.table.current, self.query_one(LogTail)
+        if row is None or row.id != job:
+            return
         self.run_worker(self._load(job), group="preview", exclusive=True)
+        if tail.size.height and tail.needs(row):
+            self.run_worker(tail.read(row), group="log", exclusive=True)
 
     async def _load(self, job: str) -> None:
         detail = await self.rq.feed.detail(job)
         row = self.table.current
-        if row is None or row.id != job:
-            return
-        if detail is not None:
+        if detail is not None and row is not None and row.id == job:
             self.query_one(Preview).set_job(row, detail)
-        tail = self.query_one(LogTail)
-        if tail.display and tail.size.height:
-            await tail.read(row)
 
     @on(JobTable.Chosen)
     def _chosen(self) -> None:

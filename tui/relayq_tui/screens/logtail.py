@@ -17,7 +17,7 @@ from textual.strip import Strip
 from relayq.errors import RelayQError
 from relayq.model.lifecycle import State
 from relayq.store.records import End, LogEntry
-from relayq_tui.hints import ending
+from relayq_tui.hints import exit_words
 from relayq_tui.rows import JobRow
 from relayq_tui.widgets.frame import Framed
 from relayq_tui.widgets.logbuffer import Piece
@@ -45,6 +45,8 @@ class Headline(Framed):
 class LogTail(Vertical):
     """A headline and the last lines of a job's output."""
 
+    _shown: tuple[str, int, bool] = ("", 0, False)
+
     DEFAULT_CSS = "LogTail { height: 11; } LogTail LogView { height: 1fr; }"
 
     @property
@@ -57,8 +59,13 @@ class LogTail(Vertical):
         yield Headline()
         yield LogView()
 
+    def needs(self, row: JobRow) -> bool:
+        """Is this another job than the one whose output is shown, or has it begun anew?"""
+        return self._shown != (row.id, row.attempt, row.state is State.RUNNING or row.is_final)
+
     async def read(self, row: JobRow) -> None:
         """Show the job's output for as long as it comes, or as this is not cancelled."""
+        self._shown = (row.id, row.attempt, row.state is State.RUNNING or row.is_final)
         feed, view = cast("RelayQApp", self.app).feed, self.view
         try:
             entries = await feed.log(row.id)
@@ -85,8 +92,7 @@ class LogTail(Vertical):
         view.append(piece_of(entry) for entry in entries if isinstance(entry, LogEntry))
         for end in entries:
             if isinstance(end, End):
-                said = ending(row) if row.is_final else end.state.value.lower()
-                view.note(said, row.ended_ms, is_bad=end.state is not State.SUCCEEDED)
+                view.note(said_of(end), row.ended_ms, is_bad=end.state is not State.SUCCEEDED)
 
     @on(LogPane.Changed)
     def _changed(self, event: LogPane.Changed) -> None:
@@ -97,6 +103,13 @@ class LogTail(Vertical):
 def piece_of(entry: LogEntry) -> Piece:
     """An entry as the log view takes it; its id tells when the hub got it."""
     return Piece(entry.stream, entry.data, int(entry.id.partition("-")[2] or 0))
+
+
+def said_of(end: End) -> str:
+    """`exit 137 (KILL)`, `cancelled`: how it ended, in a word or two."""
+    if end.state not in (State.SUCCEEDED, State.FAILED):
+        return end.state.value.lower()
+    return exit_words(end.exit_code, end.reason)
 
 
 def _enough(entries: list[LogEntry | End]) -> int:

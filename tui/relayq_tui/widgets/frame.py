@@ -200,6 +200,14 @@ class Header(Framed):
         return line.right(f"  {g.menu} ", p.head, action="app.push('sheet')")
 
 
+class TooSmall(Framed):
+    """Instead of everything else, where there is no room for it."""
+
+    def lines(self) -> list[Line]:
+        """One line that fits nearly everywhere."""
+        return [Line().add("RelayQ needs 40x15", self.palette.warn)]
+
+
 class Status(Framed):
     """What needs a person, at the left; marks, the last word and the undo chip, at the right."""
 

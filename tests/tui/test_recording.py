@@ -1,0 +1,112 @@
+"""Updates as JSON: the cache of the first frame, recordings, and other keys."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from relayq.errors import ConfigError, Refused
+from relayq_tui import cache, recording
+from relayq_tui.demo import DemoFeed
+from relayq_tui.feed import Counts, JobsGone, Snapshot, Update
+from relayq_tui.keymap import keymap
+from relayq_tui.replay import ReplayFeed
+from relayq_tui.store import Store
+from tests.support import eventually
+from tests.tui.app_support import running, settled, shows
+
+
+async def told() -> list[Update]:
+    """Everything the demo tells at the start."""
+    updates: list[Update] = []
+    task = asyncio.create_task(DemoFeed().run(updates.append, {}))
+    await eventually(lambda: len(updates) >= 8, "the demo's home")
+    task.cancel()
+    return updates
+
+
+async def test_every_update_comes_back_as_it_was() -> None:
+    for update in [*await told(), JobsGone(["a", "b"]), Counts(by_state={})]:
+        document = json.loads(json.dumps(recording.dump(update)))
+        again = recording.load(document)
+        assert recording.dump(again) == recording.dump(update)
+        assert type(again) is type(update)
+
+
+async def test_rows_are_the_same_after_a_round_trip() -> None:
+    [snapshot] = [update for update in await told() if isinstance(update, Snapshot)]
+    again = recording.load(json.loads(json.dumps(recording.dump(snapshot))))
+    assert isinstance(again, Snapshot)
+    assert list(again.jobs) == list(snapshot.jobs)
+
+
+async def test_what_was_recorded_can_be_played_back(tmp_path: Path) -> None:
+    path = tmp_path / "session"
+    async with running(record=path) as (app, _):
+        count = len(app.store.jobs)
+    feed = ReplayFeed(path)
+    async with running(feed=feed, read_only=True) as (app, pilot):
+        await eventually(lambda: len(app.store.jobs) == count, "every job")
+        await settled(pilot)
+        assert shows(app, "(recorded)")
+        with pytest.raises(Refused):
+            await feed.submit({})
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"relayq": 99}', "\x00"])
+def test_what_is_no_recording_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "session"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="record"):
+        recording.opened(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "[1, [{}]]", '[1, [{"kind": "Snapshot", "jobs": 7}]]', "\x00"]
+)
+def test_a_damaged_cache_is_no_cache(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "cache"
+    path.write_text(text)
+    assert list(cache.load(path)) == []
+
+
+async def test_the_cache_is_small_and_holds_the_newest(tmp_path: Path) -> None:
+    store = Store(lambda: 0)
+    for update in await told():
+        store.apply(update)
+    path = tmp_path / "new" / "cache"
+    cache.save(path, store)
+    assert path.stat().st_size < cache.MAX_BYTES
+    [snapshot] = [update for update in cache.load(path) if isinstance(update, Snapshot)]
+    assert [row.id for row in snapshot.jobs] == [row.id for row in store.newest[: cache.KEPT]]
+
+
+def test_a_hub_that_never_answered_leaves_no_cache(tmp_path: Path) -> None:
+    cache.save(tmp_path / "cache", Store(lambda: 0))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_other_keys_are_taken() -> None:
+    assert keymap({"retry": "Z"}) == {"retry": "Z"}
+
+
+def test_keys_for_actions_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ConfigError, match="no action 'fly'"):
+        keymap({"fly": "Z"})
+
+
+def test_a_key_for_two_things_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'C' is for"):
+        keymap({"retry": "C"})
+
+
+async def test_another_key_works_and_is_shown() -> None:
+    async with running(keymap=(("filter", "w"),)) as (app, pilot):
+        assert shows(app, "w filter")
+        await pilot.press("w")
+        await settled(pilot)
+        assert app.focused is not None
+        assert app.focused.id != "jobs"
