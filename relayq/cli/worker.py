@@ -1,13 +1,25 @@
-"""`relayq worker`: be a worker, and log lines about it until told to leave."""
+"""`relayq worker`: be a worker until told to leave, with a small live view of it in a terminal.
+
+Log lines take the view's place where there is no terminal to draw on, where they are
+asked for, and where the screens are not installed.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from relayq.config import load
 from relayq.hub import choose_url
 from relayq.model.duration import parse_duration_ms
+
+if TYPE_CHECKING:
+    from relayq.config import Config
+    from relayq.worker.options import WorkerOptions
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,4 +76,23 @@ def run(args: argparse.Namespace) -> int:
         kill_on_stop=args.kill,
         once=args.once,
     )
-    return asyncio.run(run_worker(config, options))
+    show = None if args.log_json else _view(args)
+    if show is None:
+        return asyncio.run(run_worker(config, options))
+    code, last_word = show(config, options)
+    print(last_word)
+    return code
+
+
+def _view(args: argparse.Namespace) -> Callable[[Config, WorkerOptions], tuple[int, str]] | None:
+    """What runs the worker under a live view; None where lines must do."""
+    is_drawable = (
+        sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    )
+    if args.headless or not is_drawable:
+        return None
+    try:
+        from relayq_tui.workerview import run_with_view
+    except ImportError:
+        return None
+    return run_with_view

@@ -74,7 +74,7 @@ class Runner:
     def start(self, attempt: Attempt) -> None:
         """Set an attempt running."""
         assert self._group
-        if self.view and not attempt.is_adopted:
+        if self.view:
             self.view.started(attempt)
         self._tasks[attempt.key] = self._group.create_task(self._run(attempt))
 

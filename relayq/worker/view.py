@@ -31,9 +31,11 @@ class View:
         self._unsaid = 0
 
     def started(self, attempt: Attempt) -> None:
-        """A job starts."""
+        """A job starts; one that was found running has been told before."""
+        if attempt.is_adopted:
+            return
         again = f"  (attempt {attempt.attempt})" if attempt.attempt > 1 else ""
-        self._say(f"▶ {short(attempt.job)}  {_title(attempt)}{again}")
+        self._say(f"▶ {short(attempt.job)}  {title_of(attempt)}{again}")
 
     def ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """A job has ended, for whatever reason."""
@@ -55,7 +57,8 @@ class View:
         self._stream.flush()
 
 
-def _title(attempt: Attempt) -> str:
+def title_of(attempt: Attempt) -> str:
+    """What to call a job in a line."""
     spec = attempt.spec
     command = spec.command if isinstance(spec.command, str) else " ".join(spec.command)
     title = safe(spec.name or command)

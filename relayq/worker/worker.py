@@ -69,7 +69,10 @@ async def run_worker(config: Config, options: WorkerOptions) -> int:
 
 
 class Worker:
-    """One worker. `run` returns when it has left; `stop` may be called from its loop at any time."""
+    """One worker. `run` returns when it has left; `stop` may be called from its loop at any time.
+
+    `view` shows what it does to the person in front of it; another one can be put there before `run`.
+    """
 
     def __init__(self, config: Config, options: WorkerOptions) -> None:
         self._config, self._options = config, options
@@ -81,6 +84,7 @@ class Worker:
         self._busy_at = time.monotonic()
         self._stop_by: asyncio.TimerHandle | None = None
         self._is_assembled = False
+        self.view = View() if not options.headless and sys.stderr.isatty() else None
 
     async def run(self) -> int:
         """Live, from the lock to the last word."""
@@ -131,8 +135,7 @@ class Worker:
             nice=config.worker.nice,
             places=str(self._dir.attempts),
         )
-        if not options.headless and sys.stderr.isatty():
-            self._runner.view = View()
+        self._runner.view = self.view
         lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell)
         self._board = Board(
             admission=self._admission(),
