@@ -171,7 +171,9 @@ class RelayQApp(Navigation):
     # -- what the frame shows ------------------------------------------------
 
     def flag(self) -> str:
-        """The one thing that needs a person most: the latest failure, or nothing."""
+        """The one thing that needs a person most: why the hub is away, the latest failure, or nothing."""
+        if self.store.connection.state == "lost" and self.store.connection.message:
+            return self.store.connection.message
         row = self.store.latest_failure()
         if row is None:
             return ""

@@ -148,14 +148,14 @@ def clock(ms: int, form: str = "%H:%M") -> str:
     return datetime.fromtimestamp(ms / 1000).strftime(form)
 
 
-def spark(values: list[float], width: int, glyphs: Glyphs) -> str:
-    """The last `width` values as a line of bars, scaled to their maximum."""
+def spark(values: list[float], width: int, glyphs: Glyphs, *, top: float = 0.0) -> str:
+    """The last `width` values as a line of bars; a full bar is `top`, or else the greatest of them."""
     shown = values[-width:]
-    top = max(shown, default=0.0)
+    top = top or max(shown, default=0.0)
     steps = len(glyphs.bars) - 1
     if top <= 0:
         return glyphs.bars[0] * len(shown)
-    return "".join(glyphs.bars[min(steps, round(value / top * steps))] for value in shown)
+    return "".join(glyphs.bars[max(0, min(steps, round(value / top * steps)))] for value in shown)
 
 
 def meter(share: float, width: int, glyphs: Glyphs) -> str:

@@ -158,6 +158,10 @@ class JobsScreen(JobLooks):
         if detail is not None and row is not None and row.id == job:
             self.query_one(Preview).set_job(row, detail)
 
+    @on(LogTail.LastWords)
+    def _heard_last_words(self, event: LogTail.LastWords) -> None:
+        self.query_one(Preview).set_last_words(event.job, event.words)
+
     @on(JobTable.Chosen)
     def _chosen(self) -> None:
         self.action_open()

@@ -6,21 +6,24 @@ long output is shown here; the job's own screen has all of it.
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 from textual.strip import Strip
 
 from relayq.errors import RelayQError
 from relayq.model.lifecycle import State
 from relayq.store.records import End, LogEntry
+from relayq.text import safe
 from relayq_tui.hints import exit_words
 from relayq_tui.rows import JobRow
 from relayq_tui.widgets.frame import Framed
-from relayq_tui.widgets.logbuffer import Piece
+from relayq_tui.widgets.logbuffer import STDERR, Piece
 from relayq_tui.widgets.logpane import LogPane
 from relayq_tui.widgets.logview import LogView, headline
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
 
 SHOWN_BYTES = 64 << 10
+WORDS_SHOWN = 200
+NO_COLOURS = re.compile(rb"\x1b\[[0-9;]*m")
 
 
 class Headline(Framed):
@@ -48,6 +53,14 @@ class LogTail(Vertical):
     _shown: tuple[str, int, bool] = ("", 0, False)
 
     DEFAULT_CSS = "LogTail { height: 11; } LogTail LogView { height: 1fr; }"
+
+    class LastWords(Message):
+        """What the job wrote to stderr last."""
+
+        def __init__(self, job: str, words: str) -> None:
+            self.job = job
+            self.words = words
+            super().__init__()
 
     @property
     def view(self) -> LogView:
@@ -71,6 +84,8 @@ class LogTail(Vertical):
             entries = await feed.log(row.id)
             self.clear(row)
             self._show(entries[-_enough(entries) :], row)
+            if row.is_final:
+                self.post_message(self.LastWords(row.id, last_words(entries)))
             if row.state is State.RUNNING:
                 last_id = entries[-1].id if entries else "0"
                 async with aclosing(feed.follow(row.id, last_id)) as coming:
@@ -103,6 +118,16 @@ class LogTail(Vertical):
 def piece_of(entry: LogEntry) -> Piece:
     """An entry as the log view takes it; its id tells when the hub got it."""
     return Piece(entry.stream, entry.data, int(entry.id.partition("-")[2] or 0))
+
+
+def last_words(entries: list[LogEntry | End]) -> str:
+    """The last line on stderr that says something, as plain text."""
+    for entry in reversed(entries):
+        if isinstance(entry, LogEntry) and entry.stream == STDERR:
+            lines = NO_COLOURS.sub(b"", entry.data).decode("utf-8", "replace").splitlines()
+            if said := next((line.strip() for line in reversed(lines) if line.strip()), ""):
+                return safe(said[:WORDS_SHOWN])
+    return ""
 
 
 def said_of(end: End) -> str:

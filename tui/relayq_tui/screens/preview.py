@@ -17,7 +17,7 @@ from relayq.model.lifecycle import State
 from relayq_tui.feed import JobDetail
 from relayq_tui.glyphs import clock, spark, state_mark
 from relayq_tui.hints import attempts, ending, hint, waited
-from relayq_tui.rows import AttemptRow, JobRow, Sample
+from relayq_tui.rows import AttemptRow, JobRow
 from relayq_tui.theme import glyphs_of
 from relayq_tui.widgets.frame import Framed
 from relayq_tui.widgets.line import Line, fit
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from relayq_tui.screens.base import HubScreen
 
 LABEL = 5
+COOL, HOT = 30.0, 90.0  # degrees Celsius: an empty bar, a full one
 Pieces = list[tuple[str, Style]]
 
 
@@ -36,14 +37,21 @@ class Preview(Framed):
 
     row: JobRow | None = None
     detail: JobDetail | None = None
+    last_words = ""
 
     def set_job(self, row: JobRow | None, detail: JobDetail | None = None) -> None:
         """Show another job, or the same as it is now."""
         if row is None or self.row is None or row.id != self.row.id:
-            self.detail = None
+            self.detail, self.last_words = None, ""
         self.row = row
         self.detail = detail or self.detail
         self.update()
+
+    def set_last_words(self, job: str, words: str) -> None:
+        """What the job wrote to stderr last, for one that failed and left no message."""
+        if self.row is not None and self.row.id == job and self.row.state is State.FAILED:
+            self.last_words = words
+            self.update()
 
     @property
     def is_line(self) -> bool:
@@ -86,8 +94,8 @@ class Preview(Framed):
     def _middle(self, row: JobRow) -> Iterator[Pieces]:
         p = self.palette
         yield [("$ ", p.head), (row.command, p.text)]
-        if row.message and row.is_final:
-            yield from self._labelled("said", row.message)
+        if row.is_final and (said := row.message or self.last_words):
+            yield from self._labelled("said", said)
         if row.by or row.labels:
             labels = " ".join(f"{name}={value}" for name, value in row.labels.items())
             yield from self._labelled("by", f"{row.by}  {labels}".strip())
@@ -145,21 +153,19 @@ class Preview(Framed):
         worker = self.store.workers.get(row.worker)
         if worker is None or not worker.history or row.state is not State.RUNNING:
             return
-        last = worker.history[-1]
-        cpu = "" if last.cpu is None else f"{last.cpu:.0%}"
-        yield from self._curve("cpu", worker.history, "cpu", cpu)
-        memory = "" if last.memory is None else f"{last.memory:.0%}"
-        yield from self._curve("mem", worker.history, "memory", memory)
-        shown = "" if last.celsius is None else f"{last.celsius:.0f}°C"
-        yield from self._curve("temp", worker.history, "celsius", shown)
+        last, warmth = worker.history[-1], [sample.celsius for sample in worker.history]
+        degrees = "" if last.celsius is None else f"{last.celsius:.0f}°C"
+        yield from self._curve("cpu", [sample.cpu for sample in worker.history], _percent(last.cpu))
+        yield from self._curve("mem", [sample.memory for sample in worker.history], _percent(last.memory))
+        yield from self._curve("temp", [one and (one - COOL) / (HOT - COOL) for one in warmth], degrees)
 
-    def _curve(self, label: str, history: tuple[Sample, ...], name: str, shown: str) -> Iterator[Pieces]:
-        values = [value for sample in history if (value := getattr(sample, name)) is not None]
+    def _curve(self, label: str, shares: list[float | None], shown: str) -> Iterator[Pieces]:
+        """Values from 0 to 1 as a line, and the last of them in words."""
+        values = [share for share in shares if share is not None]
         if values and shown:
-            g, width = glyphs_of(self), self._width - LABEL - 7
-            shown = shown if g.name == "unicode" else shown.replace("°", "")
-            yield [(label.ljust(LABEL), self.palette.head), (spark(values, width, g), self.palette.accent),
-                   (shown.rjust(6), self.palette.text)]  # fmt: skip
+            p, width = self.palette, self._width - LABEL - 7
+            line = spark(values, width, glyphs_of(self), top=1.0)
+            yield [(label.ljust(LABEL), p.head), (line, p.accent), (shown.rjust(6), p.text)]
 
     def _array(self, row: JobRow) -> Iterator[Pieces]:
         p, g, counts = self.palette, glyphs_of(self), row.array
@@ -227,7 +233,8 @@ class Preview(Framed):
 
     def _buttons(self) -> Line:
         line = Line().add(self._edge(), self.palette.dim)
-        wanted = ("retry", "cancel", "edit", "open", "log")
+        is_final = self.row is not None and self.row.is_final
+        wanted = ("retry", "edit", "open", "log") if is_final else ("cancel", "priority", "open", "log")
         known = {one.id: one for one in cast("HubScreen", self.screen).actions()}
         for name in wanted:
             if name in known:
@@ -241,6 +248,11 @@ class Preview(Framed):
         p, g = self.palette, glyphs_of(self)
         said = hint(row, self.detail)
         line = Line().add(f"{state_mark(row, g)[0]} ", p.of(row.state))
-        parts = [said.why or ending(row) or row.command, attempts(row).partition(",")[0], row.message]
+        why = self.last_words or said.why or ending(row) or row.command
+        parts = [why, attempts(row).partition(",")[0], row.message]
         text = f" {g.dot} ".join(part for part in parts if part)
         return line.add(fit(text, self.size.width - 2), p.text)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
