@@ -112,7 +112,7 @@ class Chronicle:
 
     def _planned(self, at_ms: int) -> Iterator[Span]:
         for schedule in self._store.schedules:
-            for fire_ms in schedule.next_ms[:2]:
+            for fire_ms in schedule.next_ms[:1]:
                 if fire_ms > at_ms and not schedule.is_paused:
                     yield Span(start_ms=fire_ms, end_ms=fire_ms, label=schedule.name, state=State.PENDING)
         for row in self._delayed():

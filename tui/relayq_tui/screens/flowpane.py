@@ -56,17 +56,15 @@ class FlowTitle(Framed):
 
 
 class Blockers(Framed):
-    """The line below: what keeps the job from starting, and what to do about it."""
+    """The line under it: what keeps the job from starting, and what to do about it."""
 
     DEFAULT_CSS = "Blockers { height: 1; }"
 
     def lines(self) -> list[Line]:
-        """Nothing when nothing blocks it."""
-        p, g, pane = self.palette, self.rq.glyphs, cast("FlowPane", self.parent)
-        if pane.family is None or not pane.family.blockers:
-            return [Line()]
+        """The first few."""
+        p, g, found = self.palette, self.rq.glyphs, cast("FlowPane", self.parent).family
         line = Line().add(" blocked by ", p.head)
-        for row in pane.family.blockers[:4]:
+        for row in found.blockers[:4] if found else ():
             line.add(f"{g.states[row.state]} ", p.of(row.state))
             line.add(f"{row.short_id} {row.title}  ", p.text, action=f"screen.show_job('{row.id}')")
         known = {one.id: one for one in cast("HubScreen", self.screen).actions()}
@@ -102,8 +100,8 @@ class FlowPane(Vertical):
     def compose(self) -> ComposeResult:
         """Three parts."""
         yield FlowTitle()
-        yield Flow()
         yield Blockers()
+        yield Flow()
 
     def show(self, job: str, dependents: Sequence[str] = ()) -> None:
         """Show the flow of this job; the cursor goes to what blocks it first, else to itself."""
@@ -115,5 +113,7 @@ class FlowPane(Vertical):
             self.job = job
             first = found.blockers[0].id if found.blockers else job
             self.flow.move_to_id(first)
-        for part in (FlowTitle, Blockers):
-            self.query_one(part).refresh()
+        self.query_one(FlowTitle).update()
+        blockers = self.query_one(Blockers)
+        blockers.display = bool(found.blockers)
+        blockers.update()

@@ -116,7 +116,7 @@ class JobScreen(JobLooks):
     def _draw_head(self) -> None:
         head, row = self.query_one(Head), self.row
         head.styles.height = max(2, len(head.lines()))
-        head.refresh()
+        head.update()
         runs = max(row.attempt if row else 0, len(self.detail.attempts) if self.detail else 0)
         counts = {"attempts": runs or None}
         self.query_one(ViewBar).set_tabs([Tab(tab, counts.get(tab), tab == self._tab) for tab in TABS])

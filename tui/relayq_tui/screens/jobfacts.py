@@ -29,7 +29,7 @@ WIDE = 100
 BAR = 16
 STAMP = "%a %d %b %H:%M:%S"
 # Fields of a spec in the order of the questions they answer; what is not here comes last.
-WHAT = ("command", "type", "args", "cwd", "env", "stdin", "inputs", "outputs")
+WHAT = ("command", "labels", "type", "args", "cwd", "env", "stdin", "inputs", "outputs")
 WHERE = ("queue", "priority", "needs", "prefer", "limits", "rates", "share", "unique")
 RULES = ("attempts", "retry", "timeout", "deadline", "grace", "on_lost", "delay", "at", "array")
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|([-\d.eE+]+|true|false|null)')
@@ -89,13 +89,13 @@ class JobFacts:
             yield from ([(f"  {sentence}", self._palette.text)] for sentence in self._detail.explain)
         yield from self._section("what")
         yield self._fact("id", self._row.id)
-        yield from self._fields(spec, WHAT, {"command": self._row.command})
+        yield from self._fields(spec, WHAT, {"command": self._row.command, "by": self._row.by})
         yield from self._section("where")
         yield from self._fields(spec, WHERE, {"queue": self._row.queue, "worker": self._row.worker})
         yield from self._section("rules")
         yield from self._fields(spec, RULES, {})
         others = set(spec) - {*WHAT, *WHERE, *RULES, "name", "after"}
-        yield from self._fields(spec, sorted(others), {"by": self._row.by})
+        yield from self._fields(spec, sorted(others), {})
         yield from self._section("when")
         yield from self._times()
         yield from self._neighbours()

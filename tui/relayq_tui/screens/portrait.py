@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LABEL = 6
 VALUE = 23
 CURVE_MAX = 60
+VERSION_FITS = 66
 COLD, HOT = 30.0, 90.0
 SLOTS_DRAWN = 8
 Pieces = list[tuple[str, Style]]
@@ -82,7 +83,7 @@ class Portrait:
         p, worker = self._palette, self._worker
         glyph, word, style = stance(worker, self._glyphs, p)
         model = worker.facts.get("model") or worker.facts.get("os", "")
-        version = worker.facts.get("version", "")
+        version = worker.facts.get("version", "") if self._width >= VERSION_FITS else ""
         seen = age(self._app.store.now_ms() - worker.seen_ms)
         seen_style = p.head if worker.online else p.warn
         yield [

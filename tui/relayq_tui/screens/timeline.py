@@ -170,8 +170,8 @@ class TimelineScreen(JobLooks):
         spans = (span for lane in found for span in lane.spans if span.job)
         self.seen = sum(span.start_ms < lanes.to_ms and span.until(at_ms) >= lanes.from_ms for span in spans)
         self.busy = self._chronicle.busy(lanes.from_ms, lanes.to_ms)
-        self.query_one(Summary).refresh()
-        self.query_one(Selected).refresh()
+        self.query_one(Summary).update()
+        self.query_one(Selected).update()
 
     def _fit(self, foot: int) -> None:
         """The lanes take the lines they need, the flow the rest; without a flow they have all of it."""
@@ -205,12 +205,12 @@ class TimelineScreen(JobLooks):
 
     @on(Lanes.Moved)
     def _moved(self) -> None:
-        self.query_one(Selected).refresh()
+        self.query_one(Selected).update()
         self._draw_flow()
 
     @on(Flow.Moved)
     def _flow_moved(self) -> None:
-        self.query_one(Selected).refresh()
+        self.query_one(Selected).update()
 
     @on(Lanes.Ranged)
     def _ranged(self) -> None:
@@ -266,7 +266,7 @@ class TimelineScreen(JobLooks):
             pane.flow.focus()
         else:
             self.lanes.focus()
-        self.query_one(Selected).refresh()
+        self.query_one(Selected).update()
 
     # -- replay
 

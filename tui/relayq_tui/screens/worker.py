@@ -90,7 +90,7 @@ class WorkerScreen(WorkerActions):
     def _show_machine(self) -> None:
         machine = self.query_one(Machine)
         machine.styles.height = len(machine.lines()) + 1
-        machine.refresh()
+        machine.update()
 
     def _show_jobs(self) -> None:
         worker, table = self.worker(), self.query_one("#done", JobTable)

@@ -94,7 +94,7 @@ class WorkersScreen(WorkerActions):
         elif "clock" in changes.parts:
             self.table.refresh_stale()
         if changes.parts & {"workers", "jobs", "clock"}:
-            self.query_one(Picture).refresh()
+            self.query_one(Picture).update()
 
     def on_resize(self) -> None:
         """Other columns fit now."""
@@ -120,7 +120,7 @@ class WorkersScreen(WorkerActions):
 
     @on(JobTable.Moved)
     def _moved(self) -> None:
-        self.query_one(Picture).refresh()
+        self.query_one(Picture).update()
 
     @on(JobTable.Chosen)
     def _chosen(self) -> None:
