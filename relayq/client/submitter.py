@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from relayq.client.files import PathText
     from relayq.config import Config
     from relayq.model.job import JobSpec
+    from relayq.plugins import JobType
     from relayq.store.records import JobRecord
     from relayq.trust.keys import SigningKey
 
@@ -61,6 +62,8 @@ class Submitter:
         self._lock = allocate_lock()
         self._looked_s = float("-inf")
         self._lanes_seen: set[str] = set()
+        # What a shell job must be, the spec has seen to itself.
+        self._judges: dict[str, JobType | None] = {"shell": None}
 
     @property
     def fleet(self) -> str:
@@ -96,7 +99,7 @@ class Submitter:
 
     def submit(self, spec: JobSpec, *, watch: bool = False) -> Receipt:
         """Submit one job; `watch` announces that somebody will wait for it."""
-        check_type(spec)
+        self._check_type(spec)
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()
@@ -106,11 +109,22 @@ class Submitter:
     def submit_many(self, specs: Sequence[JobSpec]) -> list[Receipt]:
         """Submit any number of jobs, 500 to a round trip and a signature."""
         for spec in specs:
-            check_type(spec)
+            self._check_type(spec)
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()
             return self._dispatcher.submit_many(specs)
+
+    def _check_type(self, spec: JobSpec) -> None:
+        """Let a job type that is installed here judge the spec; SpecError when it refuses."""
+        if spec.type not in self._judges:
+            from relayq.plugins import load
+
+            self._judges[spec.type] = None
+            with suppress(NotFound):
+                self._judges[spec.type] = load(spec.type)
+        if judge := self._judges[spec.type]:
+            judge.check(spec)
 
     def put_files(self, paths: Iterable[PathText]) -> list[dict[str, Any]]:
         """Store files of at most 16 MiB in the hub; the items of a spec's `inputs`."""
@@ -164,13 +178,3 @@ class Submitter:
         [sessions] = self._dispatcher.ask(("ZRANGEBYSCORE", live, int(clock[0]) * 1000, "+inf"))
         own = self.config.worker.name
         return any(session.decode().rpartition("#")[0] != own for session in sessions)
-
-
-def check_type(spec: JobSpec) -> None:
-    """Let a job type that is installed here judge the spec; SpecError when it refuses."""
-    if spec.type == "shell":
-        return
-    from relayq.plugins import load
-
-    with suppress(NotFound):
-        load(spec.type).check(spec)

@@ -140,8 +140,8 @@ class JobSpec(Placement):
         """The JSON of the spec: what differs from the defaults; `from_dict` reads it back."""
         given = {
             name: write(value)
-            for name, (attribute, _, write) in _CODECS.items()
-            if (value := getattr(self, attribute)) != _DEFAULTS[attribute]
+            for name, attribute, write, default in _WRITERS
+            if (value := getattr(self, attribute)) is not default and value != default
         }
         return {**given, **self.retry.to_dict()}
 
@@ -294,7 +294,10 @@ _CODECS: dict[str, tuple[str, Callable[[Any, str], Any], Callable[[Any], Any]]] 
 }
 # The names that the JSON of a job spec may have.
 FIELDS = frozenset((*_CODECS, *RETRY_FIELDS))
-_DEFAULTS = {name: field.default for name, field in JobSpec.__dataclass_fields__.items()}
+_WRITERS = [
+    (name, attribute, write, JobSpec.__dataclass_fields__[attribute].default)
+    for name, (attribute, _, write) in _CODECS.items()
+]
 
 # Attribute, field, smallest, largest.
 _RANGES = (
