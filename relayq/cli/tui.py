@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, cast
@@ -34,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the screens until the person leaves."""
     _check_terminal()
+    gc.disable()  # until the first frame is drawn: among fresh modules there is nothing to collect
     config = _loaded(args)
     if not (args.demo or args.replay):
         from relayq_tui.setup import is_first_run

@@ -101,6 +101,8 @@ class RelayQApp(Navigation):
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
+        gc.freeze()
+        gc.enable()
         self.action_refresh_data()
         self.run_worker(self.steering.run(), name="steering")
         if self.options.ticks:

@@ -17,6 +17,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from relayq.client.steering import Order, carry_out
@@ -24,12 +25,12 @@ from relayq.errors import HubError, RelayQError
 from relayq.model.job import JobSpec
 from relayq.store.records import End, LogEntry
 from relayq_tui.feed import Connection, JobDetail, Post, SchedulesChanged
-from relayq_tui.hubreader import Reader
 from relayq_tui.rows import JobRow
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
     from relayq.config import Config
+    from relayq_tui.hubreader import Reader
 
 BACKOFF_S = 0.5
 BACKOFF_MAX_S = 8.0
@@ -117,10 +118,10 @@ class HubFeed:
 
     async def _live(self, post: Post, jobs: Mapping[str, JobRow]) -> None:
         """One connection's life."""
-        from relayq.client.submitter import choose_url
+        url, is_embedded = await asyncio.to_thread(_prepared, self._config)
         from relayq.store.hub import connect
+        from relayq_tui.hubreader import Reader
 
-        url, is_embedded = await asyncio.to_thread(choose_url, self._config)
         hub = await connect(url, self._config.fleet)
         known = self._reader
         self._name = f"{self._config.fleet}@{'this machine' if is_embedded else hub.address.host}"
@@ -140,6 +141,18 @@ class HubFeed:
                 client = AsyncClient(self._config.url, fleet=self._config.fleet, tell=lambda _: None)
                 self._client = await self._closing.enter_async_context(client)
             return self._client
+
+
+def _prepared(config: Config) -> tuple[str, bool]:
+    """The hub's URL, and whether it is the local one.
+
+    What takes time to import is imported here, beside the drawing of the first frame.
+    """
+    from relayq.client.submitter import choose_url
+
+    for name in ("relayq.client.aio", "relayq_tui.hubreader"):
+        import_module(name)
+    return choose_url(config)
 
 
 def place(name: str) -> tuple[int, int]:

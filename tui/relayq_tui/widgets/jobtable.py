@@ -92,7 +92,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         if columns is not None:
             self._columns = columns
         self._keep_cursor(was)
-        self.refresh()
+        self.refresh_stale()
         now = self.current
         if (was and was.id) != (now and now.id):
             self.post_message(self.Moved())
@@ -104,9 +104,9 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
                 self._refresh_line(line)
 
     def refresh_stale(self) -> None:
-        """Draw those lines again that would look different now: clocks have moved on."""
-        for line, drawn in list(self._drawn.items()):
-            if line >= self._titles and self._line(line) != drawn:
+        """Draw those lines again that would look different now."""
+        for line in range(self.size.height):
+            if self._line(line) != self._drawn.get(line):
                 self._refresh_line(line)
 
     def move_to(self, index: int) -> None:
