@@ -39,20 +39,18 @@ def test_an_end_says_how() -> None:
     assert said("end", detail="S 0 ") == ("pi", "succeeded")
     assert said("end", detail="F 137 exit") == ("pi", "failed, exit 137")
     assert said("end", detail="F  timeout") == ("pi", "failed, it reached its timeout")
-    assert said("end", detail="E  deadline") == (
-        "pi",
-        "came too late, it was not started before its deadline",
-    )
+    assert said("end", detail="E  deadline") == ("pi", "came too late")
 
 
 def test_whoever_cancelled_is_told() -> None:
     assert said("end", detail="C  tui wrong file") == ("tui wrong file", "cancelled")
+    assert said("end", detail="C  cancelled") == ("", "cancelled")
     assert said("cancel", detail="cli") == ("cli", "told it to end")
 
 
 def test_workers_come_and_go_by_name() -> None:
     assert said("worker", "pi", "pi#1") == ("pi", "came")
-    assert said("worker-gone", "pi#1") == ("pi", "was lost")
+    assert said("worker-gone", "pi#1") == ("pi", "went away")
     assert said("quiet", "pi") == ("pi", "was told to take nothing new")
 
 

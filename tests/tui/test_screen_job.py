@@ -129,6 +129,14 @@ async def test_times_go_from_relative_to_clock_to_none() -> None:
         assert log_of(app).view.times == "off"
 
 
+async def test_each_attempts_times_are_its_own() -> None:
+    async with showing("7RDKM4", "attempts") as (app, pilot, _):
+        await pilot.press("j", "j", "enter")
+        await settled(pilot)
+        assert any(line.strip().startswith("0.0s ── attempt 1 ──") for line in grid(app))
+        assert not any(line.strip().startswith("-") for line in grid(app))
+
+
 async def test_tab_goes_round() -> None:
     async with showing("7RDKM4") as (app, pilot, _):
         for tab in (*TABS[1:], TABS[0]):

@@ -169,7 +169,10 @@ async def test_no_worker_at_all_says_how_to_start_one() -> None:
 async def test_a_hostile_worker_is_literal_text() -> None:
     feed = DemoFeed()
     bad = replace(
-        feed.home.workers["pi4-attic"], name="[@click=app.leave]x[/]", facts={"model": "[red]", "cpus": "∞"}
+        feed.home.workers["pi4-attic"],
+        name="[@click=app.leave]x[/]",
+        facts={"model": "[red]", "cpus": "∞"},
+        offer={"labels": ["\x1b]0;gotcha\x07"], "cpus_milli": 1000},
     )
     feed.home.workers = {bad.name: bad}
     async with running(WIDE, feed) as (app, pilot):
@@ -177,6 +180,7 @@ async def test_a_hostile_worker_is_literal_text() -> None:
         await settled(pilot)
         assert shows(app, "[@click=app.leave]x")
         assert shows(app, "[red]")
+        assert shows(app, "labels ␛]0;gotcha␇")
 
 
 def test_states_of_workers_have_a_glyph_and_a_word() -> None:

@@ -118,11 +118,11 @@ def _ended(event: EventRow, row: JobRow | None) -> Said:
     state = _state(letter)
     who = row.worker if row else ""
     if state is State.CANCELLED:
-        return Said(state, reason, ENDINGS[state], "people")
+        return Said(state, "" if reason == "cancelled" else reason, ENDINGS[state], "people")
     said = [ENDINGS.get(state, "ended")]
     if code not in ("", "0"):
         said.append(f"exit {code}")
-    if reason not in ("", "exit"):
+    if state is State.FAILED and reason not in ("", "exit"):
         said.append(REASONS.get(reason, reason))
     return Said(state, who, ", ".join(said), "trouble" if state in (State.FAILED, State.EXPIRED) else "jobs")
 
@@ -146,7 +146,7 @@ TEMPLATES = {
     "alarm": Said(State.FAILED, "", "was refused by a worker: {why}", "trouble"),
     "unreachable": Said(State.UNREACHABLE, "{teller}", "was not heard of while it ran this", "trouble"),
     "worker": Said(None, "{subject}", "came", "workers"),
-    "worker-gone": Said(State.UNREACHABLE, "{subject}", "was lost", "trouble"),
+    "worker-gone": Said(State.UNREACHABLE, "{subject}", "went away", "workers"),
     "quiet": Said(None, "{subject}", "was told to take nothing new", "people"),
     "stop": Said(None, "{subject}", "was told to finish and leave", "people"),
     "kill": Said(None, "{subject}", "was told to stop at once", "people"),

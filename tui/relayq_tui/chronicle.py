@@ -101,7 +101,7 @@ class Chronicle:
         for worker in known:
             taken, room = slots(worker)
             away: list[Span] = []
-            if not worker.online and worker.seen_ms <= at_ms:
+            if not worker.online and 0 < worker.seen_ms <= at_ms:
                 away = [
                     Span(start_ms=worker.seen_ms, end_ms=None, label=f"offline since {clock(worker.seen_ms)}")
                 ]

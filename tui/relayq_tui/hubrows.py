@@ -100,7 +100,7 @@ def worker_row(record: WorkerRecord, before: WorkerRow | None, now_ms: int) -> W
         name=safe(record.name),
         session=record.session,
         online=record.online,
-        seen_ms=record.seen_ms,
+        seen_ms=record.seen_ms or (before.seen_ms if before else 0),
         since_ms=record.started_ms,
         offer=record.offer,
         facts=facts,

@@ -58,7 +58,7 @@ class FlowTitle(Framed):
 class Blockers(Framed):
     """The line under it: what keeps the job from starting, and what to do about it."""
 
-    DEFAULT_CSS = "Blockers { height: 1; }"
+    DEFAULT_CSS = "Blockers { height: 1; display: none; }"
 
     def lines(self) -> list[Line]:
         """The first few."""
@@ -104,7 +104,7 @@ class FlowPane(Vertical):
         yield Flow()
 
     def show(self, job: str, dependents: Sequence[str] = ()) -> None:
-        """Show the flow of this job; the cursor goes to what blocks it first, else to itself."""
+        """Show the flow of this job ("" is none); the cursor goes to what blocks it first, else to itself."""
         app = cast("RelayQApp", self.app)
         found = self.family = family(app.store, job, app.glyphs, dependents)
         nodes = found.nodes if len(found.nodes) > 1 else ()

@@ -76,9 +76,9 @@ class JobLog(Vertical):
         view.clear()
         self._attempt = self._position = 0
         view.empty = "no output" if row.is_final else "no output yet"
-        view.show_times("rel" if self.screen.size.width >= NARROW else "off", row.started_ms)
         try:
             entries = await feed.log(row.id)
+            view.show_times("rel" if self.screen.size.width >= NARROW else "off", row.started_ms)
             self._show(entries, row)
             if row.is_final and not any(isinstance(entry, End) for entry in entries):
                 view.note(_said(row), row.ended_ms, is_bad=row.state is not State.SUCCEEDED)

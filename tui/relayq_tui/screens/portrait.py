@@ -14,6 +14,7 @@ from rich.style import Style
 
 from relayq.model.duration import format_duration, format_size
 from relayq.model.lifecycle import State
+from relayq.text import safe
 from relayq_tui.audit import Deed
 from relayq_tui.chronicle import last_day
 from relayq_tui.glyphs import Glyphs, clock, meter
@@ -84,13 +85,13 @@ class Portrait:
         glyph, word, style = stance(worker, self._glyphs, p)
         model = worker.facts.get("model") or worker.facts.get("os", "")
         version = worker.facts.get("version", "") if self._width >= VERSION_FITS else ""
-        seen = age(self._app.store.now_ms() - worker.seen_ms)
+        seen = self._seen()
         seen_style = p.head if worker.online else p.warn
         yield [
             (f"{worker.name}  ", p.strong),
             (f"{glyph} {word}", style),
             (self._why(), p.warn),
-            (f"   seen {seen} ago", seen_style),
+            (f"   {seen}", seen_style),
             (f"   {model}" if model else "", p.text),
             (f"   relayq {version}" if version else "", p.head),
         ]
@@ -106,13 +107,16 @@ class Portrait:
         """The same and its machine in two lines, for where there is no room."""
         p, worker, now = self._palette, self._worker, self._now
         glyph, word, style = stance(worker, self._glyphs, p)
-        seen = age(self._app.store.now_ms() - worker.seen_ms)
         yield [(f"{worker.name}  ", p.strong), (f"{glyph} {word}", style), (self._why(), p.warn),
-               (f"  seen {seen} ago", p.head)]  # fmt: skip
+               (f"  {self._seen()}", p.head)]  # fmt: skip
         heat = "" if now.celsius is None else f"   {self._degrees(now.celsius)}"
         told = {"cpu": now.cpu, "ram": now.memory, "disk": now.disk}
         shares = "   ".join(f"{name} {share:.0%}" for name, share in told.items() if share is not None)
         yield [(shares, p.text), (heat, p.warn if now.is_hot else p.text), (f"  {self._trouble()}", p.warn)]
+
+    def _seen(self) -> str:
+        seen_ms = self._worker.seen_ms
+        return f"seen {age(self._app.store.now_ms() - seen_ms)} ago" if seen_ms else ""
 
     def _why(self) -> str:
         told = self._worker.facts.get("takes_nothing", "")
@@ -126,7 +130,7 @@ class Portrait:
             said += f"   only queues {','.join(map(str, queues))}"
         if isinstance(counters, dict):
             said += "".join(f"   {name}={count}" for name, count in counters.items())
-        return said
+        return safe(said)
 
     def _origins(self) -> list[str]:
         facts, now = self._worker.facts, self._now

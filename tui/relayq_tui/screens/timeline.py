@@ -53,7 +53,7 @@ class Summary(Framed):
         line = Line().add(" ")
         if screen.replay_ms:
             line.add(f"replay {clock(screen.replay_ms)}  ", p.warn)
-        line.add("range ", p.head).add(spell_duration(lanes.to_ms - lanes.from_ms), p.strong)
+        line.add("range ", p.head).add(spell_duration((lanes.to_ms - lanes.from_ms) // 1000 * 1000), p.strong)
         line.add(f"  {clock(lanes.from_ms)} {g.arrow} {clock(lanes.to_ms)}", p.text)
         line.add("   group ", p.head).add(screen.group, p.strong, action="screen.group")
         line.add("   jobs ", p.head).add(str(screen.seen), p.text)
@@ -190,8 +190,7 @@ class TimelineScreen(JobLooks):
         if not pane.display:
             return
         shown = row if row is not None and self._has_kin(row) else self._blocked()
-        if shown is not None:
-            pane.show(shown.id)
+        pane.show(shown.id if shown is not None else "")
 
     def _has_kin(self, row: JobRow) -> bool:
         return bool(row.after) or any(row.id in other.after for other in self.store.newest)

@@ -9,6 +9,7 @@ from itertools import islice
 from textual import work
 
 from relayq.client.steering import Order
+from relayq.text import safe
 from relayq_tui.audit import Deed, Diary
 from relayq_tui.clipboard import copy
 from relayq_tui.rows import JobRow, WorkerRow
@@ -108,12 +109,12 @@ class WorkerActions(HubScreen):
 
 
 def _host(worker: WorkerRow) -> str:
-    return str(worker.offer.get("host") or worker.name)
+    return safe(str(worker.offer.get("host") or worker.name))
 
 
 def _settings(worker: WorkerRow) -> Sequence[str]:
     labels = worker.offer.get("labels")
-    words = ",".join(map(str, labels)) if isinstance(labels, list) else ""
+    words = safe(",".join(map(str, labels))) if isinstance(labels, list) else ""
     cpus = worker.offer.get("cpus_milli", 1000)
     slots = cpus // 1000 if isinstance(cpus, int) else 1
     return (

@@ -202,7 +202,7 @@ class WorkersScreen(WorkerActions):
         """What it runs, or why it runs nothing."""
         p = self.rq.palette
         if not row.online:
-            return f"since {clock(row.seen_ms)}", p.dim
+            return f"since {clock(row.seen_ms)}" if row.seen_ms else "", p.dim
         if row.facts.get("takes_nothing") and not row.command:
             return row.facts["takes_nothing"], p.warn
         jobs = [job for name in row.running if (job := self.store.jobs.get(name.partition(":")[0]))]

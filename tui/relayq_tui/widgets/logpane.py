@@ -7,7 +7,7 @@ them cost nothing. While it follows, the newest line is the last one on the pane
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
@@ -221,7 +221,15 @@ class LogPane(Widget, can_focus=True):
         at_ms = self.buffer.times[line]
         if not at_ms:
             return ""
-        return clock(at_ms, "%H:%M:%S") if self.times == "clock" else format_duration(at_ms - self.start_ms)
+        return (
+            clock(at_ms, "%H:%M:%S") if self.times == "clock" else format_duration(at_ms - self._began(line))
+        )
+
+    def _began(self, line: int) -> int:
+        """When the attempt of this line began; of earlier attempts it is only known when they first wrote."""
+        begins = self.buffer.attempts
+        place = bisect_right(begins, line)
+        return self.start_ms if place in (0, len(begins)) else self.buffer.times[begins[place - 1]]
 
     def _body(self, line: int) -> Iterable[Segment]:
         palette, stream = palette_of(self), self.buffer.streams[line]
