@@ -104,7 +104,7 @@ def _feed(args: argparse.Namespace, config: Config) -> Feed:
         return ReplayFeed(Path(args.replay))
     from relayq_tui.hubfeed import HubFeed
 
-    return HubFeed(config)
+    return HubFeed(config, read_only=args.read_only)
 
 
 def _cache(config: Config) -> Path:

@@ -152,6 +152,10 @@ class AsyncClient:
             async for entry in entries:
                 yield entry
 
+    def twin(self) -> Hub:
+        """Another connection to the same hub, for reads that block; close it after use."""
+        return self._hub.twin()
+
     async def now_ms(self) -> int:
         """The hub's clock."""
         seconds, micros = await self._hub.link.call("TIME")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from relayq.client.steering import Order, carry_out
 from relayq.errors import HubError, RelayQError
 from relayq.model.job import JobSpec
+from relayq.model.lifecycle import FINAL
 from relayq.store.records import End, LogEntry
 from relayq_tui.feed import Connection, JobDetail, Post, SchedulesChanged
 from relayq_tui.rows import JobRow
@@ -35,13 +36,19 @@ if TYPE_CHECKING:
 BACKOFF_S = 0.5
 BACKOFF_MAX_S = 8.0
 LIVED_S = 10.0
+OVERHEAR_MS = 2_000
 
 
 class HubFeed:
-    """The fleet of a configuration. The hub is chosen, and redis imported, when it runs."""
+    """The fleet of a configuration. The hub is chosen, and redis imported, when it runs.
 
-    def __init__(self, config: Config) -> None:
+    With `read_only` nothing is written: output is followed without the hub's being told
+    that somebody does, so that it comes with the worker's heartbeats only.
+    """
+
+    def __init__(self, config: Config, *, read_only: bool = False) -> None:
         self._config = config
+        self._read_only = read_only
         self._name = config.fleet
         self._reader: Reader | None = None
         self._client: AsyncClient | None = None
@@ -89,10 +96,33 @@ class HubFeed:
         """Its output as it comes."""
         client = await self._opened()
         last = place(from_id)
-        async with aclosing(client.follow(job)) as entries:
+        source = self._overheard(client, job, from_id) if self._read_only else client.follow(job)
+        async with aclosing(source) as entries:
             async for entry in entries:
                 if isinstance(entry, End) or place(entry.id) > last:
                     yield entry
+
+    async def _overheard(
+        self, client: AsyncClient, job: str, last_id: str
+    ) -> AsyncGenerator[LogEntry | End, None]:
+        """A job's output as it happens to come, until the job has ended."""
+        from relayq.client.following import end_of
+        from relayq.store.logs import Logs
+
+        hub = client.twin()
+        try:
+            while True:
+                record = await client.jobs.record(job)
+                for entry in await Logs(hub).follow(job, last_id, OVERHEAR_MS):
+                    last_id = entry.id
+                    yield entry
+                if record is None:
+                    return
+                if record.state in FINAL:
+                    yield end_of(record)
+                    return
+        finally:
+            await hub.close()
 
     async def act(self, order: Order) -> str:
         """Carry out an order."""
