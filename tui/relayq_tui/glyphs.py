@@ -69,7 +69,7 @@ UNICODE = Glyphs(
     depends="⇢", later="◷", held="‖", bars="▁▂▃▄▅▆▇█", eighths="▏▎▍▌▋▊▉█", full="▓", empty="░", shade="▒",
     slot="▣", slot_free="□", line="─", upright="│", corner="┘", tee="┼", cursor="▶", mark="*", flag="⚑",
     live="●", half="◐", none="○", arrow="→", up="▲", down="▼", dots="…", dash="–", about="≈", times="×",
-    menu="☰", here="▸", enter="⏎", dot="·",
+    menu="≡", here="▸", enter="⏎", dot="·",
 )  # fmt: skip
 
 ASCII = Glyphs(
