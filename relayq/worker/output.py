@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HEAD_BYTES = 64 * 1024
+TAIL_BYTES_MIN = 1024
 KEEP_BYTES = 1024 * 1024
 MAX_DISK_BYTES = 256 * 1024 * 1024
 LONGEST_PROGRESS = 4096
@@ -68,7 +69,8 @@ class Tail:
         keep_bytes: int = KEEP_BYTES,
         max_disk_bytes: int = MAX_DISK_BYTES,
     ) -> None:
-        self._tail_bytes = max(0, keep_bytes - HEAD_BYTES)
+        # Never nothing: a jump tells the hub how much it has not, and a reader that cannot jump stands still.
+        self._tail_bytes = max(TAIL_BYTES_MIN, keep_bytes - HEAD_BYTES)
         self._max_disk_bytes = max_disk_bytes
         self._streams = {
             number: Stream(Path(directory, name), offset)

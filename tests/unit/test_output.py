@@ -27,6 +27,17 @@ def drain(tail: Tail) -> list[Piece]:
     return pieces
 
 
+@pytest.mark.parametrize("keep_bytes", [0, 1, 1000, HEAD_BYTES, HEAD_BYTES + 1])
+def test_nothing_waits_once_everything_was_read_however_little_is_kept(
+    tmp_path: Path, keep_bytes: int
+) -> None:
+    (tmp_path / "out").write_bytes(b"0123456789" * 30_000)
+    tail = Tail(tmp_path, keep_bytes=keep_bytes)
+    while tail.read():
+        pass
+    assert tail.waiting_bytes() == 0
+
+
 def test_nothing_written_is_nothing_read(tmp_path: Path) -> None:
     assert Tail(tmp_path).read() == []
     assert Tail(tmp_path).sizes() == (0, 0)
