@@ -38,6 +38,7 @@ SPAWN_SLICE_S = 0.02  # how long it spawns before the loop looks at everything e
 POLL_S = 1.0  # how often a process that is no child is looked at where there are no pidfds
 UNKILLABLE_S = 10.0  # after so long a tree that survives KILL is given up (stuck in the kernel)
 GRACE_MIN_S, GRACE_MAX_S = 60.0, 600.0  # the hub's rule: as long as it has run, within these
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MARKS = ("RELAYQ_JOB_ID", "RELAYQ_ARRAY_INDEX", "RELAYQ_FENCE", "RELAYQ_WORKDIR")
 
 
@@ -167,6 +168,8 @@ class Care:
         self.active[kept.key] = kept
         same_boot = kept.boot == self.boot
         if same_boot and kept.pid and tree.still_runs(kept.pid, kept.start, kept.at_ms):
+            if kept.start:  # counted since the boot: the wall clock may have been set meanwhile
+                kept.started_at = time.monotonic() - (boot_time_s() - kept.start / TICKS_PER_S)
             self._watch(kept)
         else:
             kept.reason = "keeper_lost" if same_boot else "machine_lost"

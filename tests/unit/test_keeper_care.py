@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import time
 from math import inf
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from relayq.worker import tree
 from relayq.worker.care import Care, boot_time_s
 from relayq.worker.kept import Journal, Kept
 
@@ -36,6 +38,19 @@ def test_a_grace_that_is_ordered_counts_from_when_the_worker_left(care: Care) ->
     care.alone_since = boot_time_s() - 5
     left_s = care.orphan_at(attempt(ran_s=100, orphan_ms=20_000)) - time.monotonic()
     assert left_s == pytest.approx(15, abs=0.5)
+
+
+@pytest.mark.skipif(not tree.LINUX, reason="elsewhere only the wall clock tells how old a process is")
+@pytest.mark.parametrize("day_s", [86_400, -86_400])
+def test_a_clock_that_was_set_between_two_keepers_ends_nothing_early(tmp_path: Path, day_s: int) -> None:
+    journal = Journal(str(tmp_path / "journal"))
+    kept = attempt(ran_s=day_s, timeout_ms=3_600_000, boot=tree.boot_id())
+    kept.pid, kept.start = os.getpid(), tree.start_of(os.getpid())
+    for line in kept.lines():
+        journal.add(line)
+    care = Care(journal, selectors.DefaultSelector())
+    left_s = care.due_at(care.kept["a.1"]) - time.monotonic()
+    assert 0 < left_s < 3_600
 
 
 def test_nobody_is_an_orphan_while_a_worker_is_here(care: Care) -> None:
