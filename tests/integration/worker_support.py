@@ -35,6 +35,7 @@ class Rig:
 
     def __init__(self, url: str, fleet: str, home: Path) -> None:
         self.url, self.fleet = url, fleet
+        self.worker_url = url  # another one where the workers' link is to be bad
         self.marks = home / "marks"
         self.marks.mkdir()
         self.config = load({"hub.fleet": fleet, "worker.nice": 0})
@@ -111,7 +112,7 @@ class Rig:
     async def worker(self, name: str = "w1", *, wait: bool = True, **options: Any) -> AsyncIterator[Worker]:
         """A worker in this process, told to leave at once at the end."""
         options.setdefault("slots", 2)
-        worker = Worker(self.config, WorkerOptions(url=self.url, name=name, **options))
+        worker = Worker(self.config, WorkerOptions(url=self.worker_url, name=name, **options))
         running = asyncio.create_task(worker.run())
         try:
             if wait:
@@ -135,9 +136,9 @@ class Rig:
         await eventually(look, f"worker {name} is online")
         return found[name]
 
-    def process(self, name: str = "w1", *options: str) -> WorkerProcess:
-        """A worker in a process of its own."""
-        return WorkerProcess(self, name, options)
+    def process(self, name: str = "w1", *options: str, through: tuple[str, ...] = ()) -> WorkerProcess:
+        """A worker in a process of its own, started by the command `through` where that is given."""
+        return WorkerProcess(self, name, options, through)
 
     # -- marks
 
@@ -154,10 +155,10 @@ class Rig:
 class WorkerProcess:
     """`relayq worker --headless` with its log in a file."""
 
-    def __init__(self, rig: Rig, name: str, options: tuple[str, ...]) -> None:
+    def __init__(self, rig: Rig, name: str, options: tuple[str, ...], through: tuple[str, ...]) -> None:
         self.log = rig.marks / f"{name}.log"
-        environment = os.environ | {"RELAYQ_URL": rig.url, "RELAYQ_FLEET": rig.fleet}
-        argv = [sys.executable, "-m", "relayq", "worker", "--headless", "--name", name, *options]
+        environment = os.environ | {"RELAYQ_URL": rig.worker_url, "RELAYQ_FLEET": rig.fleet}
+        argv = [*through, sys.executable, "-m", "relayq", "worker", "--headless", "--name", name, *options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 argv,
