@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relayq.model.lifecycle import State
+from relayq.store.elements import ended_elements
 from tests.model.driver import Driver, indices, run_all
 
 
@@ -22,6 +23,9 @@ async def test_a_failed_element_fails_the_array_and_the_rest_runs_on(driver: Dri
     assert await driver.state(f"{array}:1") == "FAILED exit"
     assert (await driver.record(f"{array}:1")).exit_code == 1
     assert await driver.state(f"{array}:2") == "SUCCEEDED"
+    elements = await ended_elements(driver.hub, array)
+    assert [(state, one.number) for state, one in elements[:2]] == [(State.FAILED, 1), (State.SUCCEEDED, 0)]
+    assert (elements[0][1].exit_code, elements[0][1].worker, len(elements)) == (1, "w", 4)
 
 
 async def test_an_element_that_has_not_started_is_pending(driver: Driver) -> None:

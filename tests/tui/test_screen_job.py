@@ -176,6 +176,15 @@ async def test_an_array_shows_its_elements_as_bars() -> None:
         assert any("failed" in line and line.endswith(" 2") for line in grid(app))
 
 
+async def test_an_element_that_failed_stands_first_and_leads_to_its_output() -> None:
+    async with showing("7RDK88", "attempts") as (app, pilot, _):
+        [first] = [line for line in grid(app) if line.startswith("▶")]
+        assert first.split()[1:5] == ["0", "✗", "exit", "1"]
+        await pilot.press("j", "enter")
+        await settled(pilot)
+        assert shows(app, "── log 7RDK88:1 ──")
+
+
 async def test_the_flow_stands_with_the_cursor_on_what_blocks() -> None:
     async with showing("7RDKJ7", "flow") as (app, pilot, screen):
         assert shows(app, "blocked by ✗ 7RDKM4 train-lora epochs=9")

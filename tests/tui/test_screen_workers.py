@@ -133,7 +133,7 @@ async def test_the_log_of_what_it_runs_is_one_key_away() -> None:
         await pilot.press("l")
         await settled(pilot)
         assert shows(app, "7RDKW9 ffmpeg")
-        assert shows(app, "── log ──")
+        assert shows(app, "── log 7RDKW9 ──")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -120,11 +120,12 @@ class DemoFeed:
             explain=self._explain(row),
             dependents=dependents,
             result="" if row.state is not State.SUCCEEDED else '{"ok": true}',
+            elements=_elements(row),
         )
 
     async def log(self, job: str, from_id: str = "0", attempt: int | None = None) -> list[LogEntry | End]:
-        """Its output so far."""
-        row = self._row(job)
+        """Its output so far; of an element that of its array."""
+        row = self._row(job.partition(":")[0])
         entries: list[LogEntry | End] = list(demo_logs.entries(row, self.now_ms(), attempt))
         if row.is_final and attempt is None:
             entries.append(
@@ -335,3 +336,19 @@ def _attempts(row: JobRow) -> list[AttemptRow]:
         ended_ms=row.ended_ms if row.state in FINAL else None, exit_code=row.exit_code, reason=row.reason,
     )  # fmt: skip
     return [*found, last]
+
+
+def _elements(row: JobRow) -> list[AttemptRow]:
+    """The elements of an array, the failed ones first."""
+    if row.array is None:
+        return []
+    run_ms = (row.ended_ms - row.started_ms) // max(1, row.array.size)
+    indices = range(row.array.start, row.array.start + row.array.failed + row.array.succeeded)
+    return [
+        AttemptRow(
+            number=index, worker=("mac-mini", "pi4-attic", "pi3-shed")[index % 3],
+            started_ms=row.started_ms + place * run_ms, ended_ms=row.started_ms + (place + 1) * run_ms,
+            exit_code=int(place < row.array.failed), reason="exit" if place < row.array.failed else "",
+        )
+        for place, index in enumerate(indices)
+    ]  # fmt: skip

@@ -123,7 +123,8 @@ class JobDetail:
     """What is worth a round trip of its own: the whole of one job.
 
     `spec` is the JSON of the spec with secrets masked, `explain` the sentences of
-    `relayq explain`, `dependents` the jobs that wait for this one, `result` its text.
+    `relayq explain`, `dependents` the jobs that wait for this one, `result` its text;
+    `elements` are those of an array that ended, the failed first, with the index as number.
     """
 
     row: JobRow
@@ -132,6 +133,7 @@ class JobDetail:
     explain: Sequence[str] = ()
     dependents: Sequence[str] = ()
     result: str = ""
+    elements: Sequence[AttemptRow] = ()
 
 
 class Feed(Protocol):

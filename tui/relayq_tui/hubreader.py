@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from relayq.model.lifecycle import State
 from relayq.store.bulk import PORTION, Bulk
+from relayq.store.elements import ended_elements
 from relayq.store.events import Event, Events
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs, Queues
@@ -99,7 +100,8 @@ class Reader:
         row = self._row(told.record)
         waiting = await self._hub.link.call("LRANGE", self._hub.keys.of("dep", job), 0, 50)
         dependents = [entry.decode().partition(" ")[0] for entry in waiting]
-        return job_detail(told, row, self.now_ms(), dependents)
+        elements = await ended_elements(self._hub, job) if row.array is not None else []
+        return job_detail(told, row, self.now_ms(), dependents, (element for _, element in elements))
 
     # -- the first look ------------------------------------------------------------
 

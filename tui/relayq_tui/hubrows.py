@@ -7,7 +7,7 @@ keeps what the spec said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from sys import intern
 from typing import Any
@@ -133,7 +133,9 @@ def event_row(event: Event) -> EventRow:
     return EventRow(event.id, event.kind, safe(event.subject), safe(event.detail))
 
 
-def job_detail(told: Explanation, row: JobRow, now_ms: int, dependents: list[str]) -> JobDetail:
+def job_detail(
+    told: Explanation, row: JobRow, now_ms: int, dependents: list[str], elements: Iterable[AttemptRecord] = ()
+) -> JobDetail:
     """Everything about one job."""
     record = told.record
     return JobDetail(
@@ -143,6 +145,7 @@ def job_detail(told: Explanation, row: JobRow, now_ms: int, dependents: list[str
         explain=[safe(line) for line in sentences(told, now_ms)],
         dependents=dependents,
         result=safe(record.result.decode("utf-8", "replace"), keep_newlines=True),
+        elements=[_attempt(element) for element in elements],
     )
 
 

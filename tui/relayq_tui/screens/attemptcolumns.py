@@ -1,4 +1,4 @@
-"""The columns of a job's attempts: how each ended, where it ran, and for how long."""
+"""The columns of a job's attempts, or of an array's elements: how each ended, where it ran, how long."""
 
 from __future__ import annotations
 
@@ -29,17 +29,16 @@ class AttemptLine(NamedTuple):
 
 
 def attempt_lines(attempts: Sequence[AttemptRow], now_ms: int) -> list[AttemptLine]:
-    """The attempts, the latest first."""
-    runs = [max(0, (one.ended_ms or now_ms) - one.started_ms) for one in attempts]
+    """The attempts, in their order."""
+    runs = [max(0, (one.ended_ms or now_ms) - (one.started_ms or one.ended_ms or now_ms)) for one in attempts]
     longest = max(runs, default=0) or 1
-    found = [
+    return [
         AttemptLine(str(one.number), one, run, run / longest) for one, run in zip(attempts, runs, strict=True)
     ]
-    return found[::-1]
 
 
-def attempt_columns(app: RelayQApp, width: int) -> list[Column[AttemptLine]]:
-    """The columns for a list this wide."""
+def attempt_columns(app: RelayQApp, width: int, *, of_array: bool = False) -> list[Column[AttemptLine]]:
+    """The columns for a list this wide; the elements of an array are numbered by their index."""
     glyphs, palette = app.glyphs, app.palette
 
     def state(line: AttemptLine) -> Cell:
@@ -54,14 +53,23 @@ def attempt_columns(app: RelayQApp, width: int) -> list[Column[AttemptLine]]:
         return meter(line.share, BAR, glyphs), palette.accent
 
     shown: list[Column[AttemptLine]] = [
-        Column("#", 3, lambda line: (str(line.attempt.number), palette.head), right=True),
+        Column(
+            "INDEX" if of_array else "#",
+            8 if of_array else 3,
+            lambda line: (str(line.attempt.number), palette.head),
+            right=True,
+        ),
         Column("", 1, state),
         Column("HOW IT ENDED", 0, how),
         Column("WORKER", 12, lambda line: (line.attempt.worker or glyphs.dash, None)),
-        Column("BEGAN", 8, lambda line: (clock(line.attempt.started_ms, "%H:%M:%S"), palette.dim)),
+        Column("BEGAN", 8, lambda line: (_began(line.attempt), palette.dim)),
         Column("RUN", 7, lambda line: (format_duration(line.run_ms), None), right=True),
     ]
     return [*shown, Column("", BAR, bar)] if width >= WIDE else shown
+
+
+def _began(attempt: AttemptRow) -> str:
+    return clock(attempt.started_ms, "%H:%M:%S") if attempt.started_ms else ""
 
 
 def state_of(attempt: AttemptRow) -> State:
@@ -70,6 +78,8 @@ def state_of(attempt: AttemptRow) -> State:
         return State.RUNNING
     if attempt.reason in ("handback", "cancelled"):
         return State.CANCELLED
+    if attempt.reason == "dependency":
+        return State.SKIPPED
     return State.SUCCEEDED if attempt.exit_code == 0 else State.FAILED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, cast
 
 from textual import on
@@ -141,10 +142,12 @@ class JobScreen(JobLooks):
         above.display = bool(told)
         above.styles.height = len(told) + 1
         above.set_lines(told)
-        attempts = self.detail.attempts if self.detail else ()
-        rows = attempt_lines(attempts, self.store.now_ms()) if not told else []
-        table.display = not told
-        table.set_rows(rows, attempt_columns(self.rq, self.size.width))
+        if self.row is not None and self.row.array is not None:
+            listed = self.detail.elements if self.detail else ()
+        else:
+            listed = self.detail.attempts[::-1] if self.detail else ()
+        rows = attempt_lines(listed, self.store.now_ms())
+        table.set_rows(rows, attempt_columns(self.rq, self.size.width, of_array=bool(told)))
 
     # -- asking
 
@@ -194,9 +197,18 @@ class JobScreen(JobLooks):
         if self._tab != "attempts":
             raise SkipAction
         line: AttemptLine | None = self.query_one("#runs", JobTable).current
-        self._turn_to("log")
         if line is not None:
-            self._log.go_to_attempt(line.attempt.number)
+            self._turn_to("log")
+            self._show_output(line.attempt.number)
+
+    def _show_output(self, number: int) -> None:
+        """Of an attempt, or of an element of an array."""
+        row, log = self.row, self.query_one(JobLog)
+        if row is None or row.array is None:
+            log.go_to_attempt(number)
+        else:
+            element = replace(row, id=f"{row.id}:{number}", array=None, max_attempts=1)
+            self.run_worker(log.read(element), group="log", exclusive=True)
 
     def _open_other(self) -> None:
         row = next(iter(self.selected()), None)

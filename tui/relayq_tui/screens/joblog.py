@@ -19,6 +19,7 @@ from textual.widgets import Input
 
 from relayq.errors import RelayQError
 from relayq.model.duration import format_size
+from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq.store.records import End, LogEntry
 from relayq_tui.hints import ending
@@ -74,13 +75,14 @@ class JobLog(Vertical):
         """Show the job's output for as long as it comes, or as this is not cancelled."""
         view, feed = self.view, cast("RelayQApp", self.app).feed
         view.clear()
+        self.query_one(Headline).label = f"log {short(row.id)}"
         self._attempt = self._position = 0
         view.empty = "no output" if row.is_final else "no output yet"
         try:
             entries = await feed.log(row.id)
             view.show_times("rel" if self.screen.size.width >= NARROW else "off", row.started_ms)
             self._show(entries, row)
-            if row.is_final and not any(isinstance(entry, End) for entry in entries):
+            if row.is_final and ":" not in row.id and not any(isinstance(entry, End) for entry in entries):
                 view.note(_said(row), row.ended_ms, is_bad=row.state is not State.SUCCEEDED)
             elif not row.is_final:
                 async with aclosing(feed.follow(row.id, entries[-1].id if entries else "0")) as coming:

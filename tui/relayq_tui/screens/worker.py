@@ -62,7 +62,7 @@ class WorkerScreen(WorkerActions):
         yield Machine()
         with Horizontal(id="below"):
             yield JobTable[JobRow](id="done")
-            yield JobTable[Deed](id="happened")
+            yield JobTable[Deed](is_aside=True, id="happened")
 
     def worker(self) -> WorkerRow | None:
         """The worker as it is now."""
