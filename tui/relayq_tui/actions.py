@@ -179,6 +179,14 @@ ACTIONS: tuple[Action, ...] = (
 )
 
 
+def shown_key(key: str) -> str:
+    """A key as people write it."""
+    return _KEYS.get(key, key.replace("ctrl+", "^"))
+
+
+_KEYS = {"escape": "esc", "pageup": "PgUp", "pagedown": "PgDn"}
+
+
 def of_context(*contexts: str) -> list[Action]:
     """The actions of these contexts, in the order of the table."""
     return [action for action in ACTIONS if action.context in contexts]

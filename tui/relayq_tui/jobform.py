@@ -74,16 +74,16 @@ FIELDS: tuple[FormField, ...] = (
     FormField("command", "", "what to run, as you would type it in a shell", _text),
     FormField("name", "--name", "what to call it", _text),
     FormField("queue", "--queue", "the queue to stand in", _text),
-    FormField("needs", "--needs", "mac, tool:ffmpeg, cpus=2, memory=1G, gpu=1, host=NAME", _words),
-    FormField("array", "--array", "so many elements: 40, or 10-19; each has RELAYQ_ARRAY_INDEX", _whole),
+    FormField("needs", "--needs", "mac, tool:ffmpeg, cpus=2, memory=1G, gpu=1", _words),
+    FormField("array", "--array", "how many elements: 40, or a range: 10-19", _whole),
     FormField("attempts", "--attempts", "attempts in all, 1 to 10", _whole),
     FormField("timeout", "--timeout", "the limit of one attempt: 90s, 15m, 2h", _text),
-    FormField("priority", "--priority", "-100 to 100; a step is worth ten minutes of waiting", _whole),
+    FormField("priority", "--priority", "-100 to 100: higher goes first", _whole),
     FormField("after", "--after", "ids of jobs to wait for; ID:any or ID:failed", _words),
-    FormField("at", "--at", "start no earlier than 18:00 or 2027-01-31T18:00", _moment),
+    FormField("at", "--at", "not before 18:00, or 2027-01-31T18:00", _moment),
     FormField("delay", "--delay", "start no earlier than in 10m", _text),
     FormField("deadline", "--deadline", "give up if it has not started within 2h", _text),
-    FormField("unique", "--unique", "a key: one such job at a time; KEY,replace KEY,1h", _unique),
+    FormField("unique", "--unique", "a key: one such job at a time; KEY,replace", _unique),
 )
 NAMES = frozenset(field.name for field in FIELDS)
 

@@ -7,6 +7,7 @@ missing is said.
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.style import Style
@@ -125,7 +126,7 @@ class Spending(Framed):
         most = max((minutes for _, minutes in budget.spenders), default=1)
         room = max(8, self.size.width - NAMES - 11)
         for name, minutes in budget.spenders:
-            bar = g.eighths[-1] * max(1, round(minutes / most * room))
+            bar = g.full * max(1, round(minutes / most * room))
             lines.append(
                 Line().add(f"  {fit(name, NAMES)}", p.text).add(f"{minutes:>5}  ", p.text).add(bar, p.accent)
             )
@@ -163,7 +164,12 @@ class Spending(Framed):
 
     def _warnings(self, budget: BudgetView) -> list[Line]:
         p, g = self.palette, self.rq.glyphs
-        return [Line().add(f" {g.flag} ", p.warn).add(text, p.warn) for text in budget.warnings]
+        room = max(20, self.size.width - 4)
+        broken = ((number, line) for text in budget.warnings for number, line in enumerate(wrap(text, room)))
+        return [
+            Line().add("   " if number else f" {g.flag} ", p.warn).add(line, p.warn)
+            for number, line in broken
+        ]
 
 
 class BudgetScreen(HubScreen):

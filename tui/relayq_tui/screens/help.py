@@ -14,10 +14,10 @@ from textual.app import ComposeResult
 
 from relayq.model.lifecycle import State
 from relayq.query import FIELDS
-from relayq_tui.actions import ACTIONS, Action
+from relayq_tui.actions import ACTIONS, Action, shown_key
 from relayq_tui.glyphs import WORDS
 from relayq_tui.screens.base import HubScreen
-from relayq_tui.screens.over import CHANGES, shown_key
+from relayq_tui.screens.over import CHANGES
 from relayq_tui.store import Changes
 from relayq_tui.widgets.line import PLAIN, Line, fit
 from relayq_tui.widgets.sheet import Sheet

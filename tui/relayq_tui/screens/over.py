@@ -21,9 +21,6 @@ from relayq_tui.widgets.line import Line
 if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
 
-KEYS = {
-    "enter": "enter", "space": "space", "escape": "esc", "pageup": "PgUp", "pagedown": "PgDn",
-}  # fmt: skip
 CHANGES = {"undo": "undo 5s", "now": "at once"}
 
 
@@ -72,11 +69,6 @@ class Over(Question):
     def perform(self, action: Action) -> None:
         """Close, and then do it as its key would."""
         self.then(self.app.run_action, action.handler_on_screen)
-
-
-def shown_key(key: str) -> str:
-    """A key as people write it."""
-    return KEYS.get(key, key.replace("ctrl+", "^"))
 
 
 def twin(action: Action) -> str:

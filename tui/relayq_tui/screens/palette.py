@@ -16,8 +16,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList
 
 from relayq.client.steering import Order
-from relayq_tui.actions import Action
-from relayq_tui.screens.over import Over, option, shown_key, twin
+from relayq_tui.actions import Action, shown_key
+from relayq_tui.screens.over import Over, option, twin
 from relayq_tui.store import Store
 from relayq_tui.widgets.line import Line
 

@@ -121,7 +121,7 @@ class Ahead(Framed):
         line.add(f"{g.states[row.last_state]} {WORDS[row.last_state]}", p.of(row.last_state))
         line.add(f"   {_lateness(row)}", p.warn if row.drift_ms >= LATE_MS else p.head)
         if row.missed:
-            line.add(f"   {row.missed} missed in the last days", p.warn)
+            line.add(f"   {row.missed} missed", p.warn)
         return [line]
 
 

@@ -6,8 +6,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import OptionList
 
-from relayq_tui.actions import Action
-from relayq_tui.screens.over import CHANGES, Over, option, shown_key, subject
+from relayq_tui.actions import Action, shown_key
+from relayq_tui.screens.over import CHANGES, Over, option, subject
 from relayq_tui.widgets.line import Line
 
 KEYS = 7

@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from relayq.model.duration import format_duration
 from relayq.model.lifecycle import State
-from relayq_tui.actions import Action
+from relayq_tui.actions import Action, shown_key
 from relayq_tui.glyphs import clock, meter, spark
 from relayq_tui.store import Changes, Store
 from relayq_tui.theme import Palette, glyphs_of, palette_of
@@ -251,7 +251,7 @@ class Keys(Framed):
     def _keys(self, actions: list[Action]) -> Line:
         line, p = Line().add(" "), self.palette
         for action in actions:
-            shown = self.rq.key_of(action)
+            shown = shown_key(self.rq.key_of(action))
             if line.width + len(shown) + len(action.label) + 3 > self.size.width:
                 break
             line.add(shown, p.strong, action=action.handler_on_screen)

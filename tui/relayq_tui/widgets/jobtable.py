@@ -64,7 +64,8 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
     class Chosen(Message):
         """The row under the cursor was clicked again."""
 
-    def __init__(self, *, has_titles: bool = True, id: str | None = None) -> None:
+    def __init__(self, *, has_titles: bool = True, is_aside: bool = False, id: str | None = None) -> None:
+        """`is_aside`: beside another list, it shows its cursor only while it has the focus."""
         super().__init__(id=id)
         self.rows: Sequence[Row] = ()
         self.marks: set[str] = set()
@@ -73,6 +74,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         self._columns: Sequence[Column[Row]] = ()
         self._first = 0
         self._titles = int(has_titles)
+        self._is_aside = is_aside
         self._drawn: dict[int, Strip] = {}
 
     @property
@@ -211,7 +213,8 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         return Strip([Segment(text, palette_of(self).head)]).adjust_cell_length(self.size.width)
 
     def _row_line(self, index: int) -> Strip:
-        row, palette, is_here = self.rows[index], palette_of(self), index == self.cursor
+        row, palette = self.rows[index], palette_of(self)
+        is_here = index == self.cursor and (self.has_focus or not self._is_aside)
         segments = [self._margin(row, palette, is_here=is_here)]
         for column, width in self._widths():
             text, style = column.draw(row)
