@@ -68,7 +68,7 @@ function R.tally(x, what, amount)
 end
 
 function R.event(x, kind, id, detail)
-  call('XADD', x.P .. 'ev', 'MAXLEN', '~', 10000, '*', 'k', kind, 'i', id, 'd', detail or '')
+  call('XADD', x.P .. 'ev', 'MAXLEN', '~', 4000, '*', 'k', kind, 'i', id, 'd', detail or '')
 end
 
 function R.job(x, id, ...)
