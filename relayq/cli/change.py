@@ -31,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     if parser.get_default("command") == "cancel":
         parser.add_argument("--why", default="", metavar="TEXT", help="the reason, kept with the job")
+        parser.add_argument("--kill", action="store_true", help="leave running jobs no time to end")
     parser.add_argument("--json", action="store_true", help="print one JSON object a job")
 
 
@@ -60,7 +61,7 @@ def _change(client: AsyncClient, args: argparse.Namespace, job: str) -> Awaitabl
         case "forget":
             return _forget(client, job)
         case "cancel":
-            return client.jobs.cancel(job, who="cli", why=args.why)
+            return client.jobs.cancel(job, who="cli", why=args.why, kill=args.kill)
         case "retry":
             return client.retry(job)
         case "hold":

@@ -43,6 +43,7 @@ VERBS = {
     verb.name: verb
     for verb in (
         Verb("cancel", "cancelled", True, ("cancelled", "asked")),
+        Verb("kill", "killed", False, ("cancelled", "asked")),
         Verb("hold", "held", True, ("held",)),
         Verb("release", "released", False, ("released",)),
         Verb("reprioritise", "moved in the queue", True, ("done",)),
@@ -177,7 +178,7 @@ def _left(word: str) -> str:
 
 async def _portion(client: AsyncClient, order: Order, ids: Sequence[str]) -> list[str]:
     match order.verb:
-        case "cancel" | "hold" | "release" | "forget":
+        case "cancel" | "kill" | "hold" | "release" | "forget":
             return await client.bulk.steer(order.verb, ids, why=f"tui {order.why}".strip())
         case "reprioritise":
             return await client.bulk.steer(order.verb, ids, value=int(order.value))

@@ -40,7 +40,7 @@ class Bulk:
         return ["open", *(f"q:{lane}" for lane in lanes), "delay", "pend", "lost", "done", "fail"]
 
     async def steer(self, verb: str, ids: Sequence[str], *, value: int = 0, why: str = "") -> list[str]:
-        """`cancel`, `hold`, `release`, `reprioritise` or `forget` each; the words of `Jobs`' methods."""
+        """`cancel`, `kill`, `hold`, `release`, `reprioritise` or `forget` each; words as from `Jobs`."""
         request: dict[str, object] = {"verb": verb, "ids": list(ids), "value": value, "why": why[:64]}
         return [state_word(word) for word in await self._hub.run("bulk", request)]
 

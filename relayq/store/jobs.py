@@ -46,10 +46,14 @@ class Jobs:
         )
         return submit_words(await self._hub.send(*args))
 
-    async def cancel(self, job: str, *, who: str = "", why: str = "") -> str:
-        """`cancelled`, `asked` (it runs: its worker is told), `ended:<state>` or `unknown`."""
+    async def cancel(self, job: str, *, who: str = "", why: str = "", kill: bool = False) -> str:
+        """`cancelled`, `asked` (it runs: its worker is told), `ended:<state>` or `unknown`.
+
+        `kill` leaves a running job no time to end by itself.
+        """
         detail = " ".join(part for part in (who, why) if part) or "cancelled"
-        return state_word(await self._hub.run("cancel", {"id": job, "why": detail[:64]}))
+        request: dict[str, object] = {"id": job, "why": detail[:64], **({"kill": 1} if kill else {})}
+        return state_word(await self._hub.run("cancel", request))
 
     async def hold(self, job: str) -> str:
         """`held`, `running`, `ended:<state>` or `unknown`."""

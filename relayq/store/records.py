@@ -119,8 +119,8 @@ class SyncReply:
     gone), `dup` (accepted before) or `stale` (another attempt has started or the job is final:
     the report is dropped) or `files` (not accepted: the hub has lost the files it names, put
     them again). `cancels` are held jobs to end, in every reply until they are
-    reported. `gone` are held attempts (full syncs) that are no longer this session's:
-    end them. `log_offsets` maps job -> (stdout, stderr) bytes the hub has. `watched`
+    reported, and `kills` those to end at once. `gone` are held attempts (full syncs)
+    that are no longer this session's: end them. `log_offsets` maps job -> (stdout, stderr) bytes the hub has. `watched`
     are held jobs whose log somebody follows: send it every 250 ms. `next_ms` is when the
     hub next wants a sync (durations from now, at most 20,000). `command` is "", "quiet",
     "stop" or "kill". `wide` is the (lane, score) of the best head among `empty_lanes`
@@ -132,6 +132,7 @@ class SyncReply:
     claims: list[Claim] = field(default_factory=list)
     reports: dict[str, str] = field(default_factory=dict)
     cancels: list[str] = field(default_factory=list)
+    kills: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     log_offsets: dict[str, tuple[int, int]] = field(default_factory=dict)
     watched: list[str] = field(default_factory=list)
@@ -182,7 +183,7 @@ class Welcome:
 class Letter:
     """One message of a session's mailbox.
 
-    `kind` is `claim` (with `claim`), `cancel` or `watch` (with `job`), `wake` (sync
+    `kind` is `claim` (with `claim`), `cancel`, `end` (at once) or `watch` (with `job`), `wake` (sync
     after `delay_ms`), `pull` (pour the whole log of `job`, or of that `attempt` alone, for
     the reader with `ticket`), `quiet`, `stop`, `resume` or `kill`.
     """

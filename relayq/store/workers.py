@@ -84,6 +84,7 @@ class Workers:
             claims=[decode.claim(item) for item in claims],
             reports=decode.fields(words),
             cancels=[flag[1:] for flag in flags if flag[0] == "c"],
+            kills=[flag[1:] for flag in flags if flag[0] == "k"],
             gone=[decode.text(job) for job in gone],
             log_offsets=_offsets(offsets),
             watched=[flag[1:] for flag in flags if flag[0] == "w"],

@@ -28,7 +28,7 @@ class Host(Protocol):
     async def spawn(self, attempt: Attempt, argv: list[str], env: Mapping[str, str], cwd: str) -> Outcome:
         """Run a command under the keeper, to its end."""
 
-    def end(self, attempt: Attempt) -> None:
+    def end(self, attempt: Attempt, *, at_once: bool = False) -> None:
         """See to it that the attempt ends, for the reason in `asked`."""
 
 
@@ -147,13 +147,13 @@ class Attempt:
         since_ms = (time.monotonic() - self._began_at) * 1000
         return since_ms if self.measured_ms is None else self.measured_ms
 
-    def end(self, why: str) -> None:
+    def end(self, why: str, *, at_once: bool = False) -> None:
         """Ask it to end; the first reason stands, but for one that was taken away."""
         if not self.asked or why == "gone":
             self.asked = why
         if self._cancelled:
             self._cancelled.set()
-        self._host.end(self)
+        self._host.end(self, at_once=at_once)
 
     def finish(self, *, is_ok: bool) -> None:
         """It runs no more."""

@@ -14,6 +14,7 @@ import logging
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 from relayq.errors import WorkerError
@@ -57,6 +58,7 @@ class Board:
         self._reports: dict[str, Report] = {}
         self.room = Room(capacity(lanes.offer))
         self.held = shipping.held
+        self.on_full: Callable[[WorkerError], None] = lambda _: None
 
     # -- claims
 
@@ -124,7 +126,7 @@ class Board:
         if self._waiting:
             self.start_waiting()
 
-    def end(self, job: str, why: str) -> None:
+    def end(self, job: str, why: str, *, at_once: bool = False) -> None:
         """End one attempt: CANCELLED, STOPPED or GONE; nothing happens to one that has ended."""
         attempt = self.held.get(job)
         if attempt is None or attempt.is_over:
@@ -134,7 +136,7 @@ class Board:
             words = {CANCELLED: "cancelled", STOPPED: "handback"}
             self._settle(attempt, never_ran(attempt.admitted, words[why]) if why in words else None)
         else:
-            attempt.end(why)
+            attempt.end(why, at_once=at_once)
 
     # -- the dialogue with the hub
 
@@ -185,6 +187,10 @@ class Board:
                 free[key] = max(0, free.get(key, 0) - amount)
         return free
 
+    def keys(self) -> set[str]:
+        """The names of the held attempts at the keeper and on disk."""
+        return {attempt.key for attempt in self.held.values()}
+
     @property
     def takes_new(self) -> bool:
         """Is anything new taken?"""
@@ -225,7 +231,7 @@ class Board:
         try:
             await self._spool.claimed(map(_entry_of, admitted))
         except WorkerError as error:
-            log.warning("claims go back: %s", error)
+            self.on_full(error)
             for one in admitted:
                 self._reports[one.claim.job] = never_ran(one, "handback")
             self._bell.ring()

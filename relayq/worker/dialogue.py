@@ -135,6 +135,8 @@ class Dialogue:
             await self._board.take(reply.claims)
         for job in reply.cancels:
             self._cancel(job)
+        for job in reply.kills:
+            self._cancel(job, at_once=True)
         if reply.lanes_version != self._lanes.version:
             self._lanes.learn(*await self._session.lanes())
             self._bell.ring()
@@ -162,10 +164,10 @@ class Dialogue:
         for job in welcome.gone:
             self._board.end(job, GONE)
 
-    def _cancel(self, job: str) -> None:
+    def _cancel(self, job: str, *, at_once: bool = False) -> None:
         """End a job; one whose claim is still on its way is asked about again in a moment."""
         if job in self._board.held:
-            self._board.end(job, CANCELLED)
+            self._board.end(job, CANCELLED, at_once=at_once)
         else:
             self._ring_in(ASK_AGAIN_S)
 
@@ -175,6 +177,8 @@ class Dialogue:
         match letter.kind:
             case "cancel":
                 self._cancel(letter.job)
+            case "end":
+                self._cancel(letter.job, at_once=True)
             case "watch":
                 self._shipping.watch(letter.job)
             case "pull":

@@ -109,15 +109,15 @@ class Runner:
         self._order(self._order_of(attempt, argv, env, cwd))
         return _outcome_of(attempt, await exited)
 
-    def end(self, attempt: Attempt) -> None:
+    def end(self, attempt: Attempt, *, at_once: bool = False) -> None:
         """End a running attempt: the keeper ends commands, `cancelled` and patience everything else."""
         loop = asyncio.get_running_loop()
         if attempt.key in self._exits:
-            loop.call_soon(self._kill, attempt)  # after the order, should that still be on its way
+            loop.call_soon(self._kill, attempt, at_once)  # after the order, should that still be on its way
         elif (task := self._tasks.get(attempt.key)) and attempt.is_carrying:
             task.cancel()
         elif task:
-            loop.call_later(KILL_S, task.cancel)
+            loop.call_later(0 if at_once else KILL_S, task.cancel)
 
     # -- inside
 
@@ -199,9 +199,10 @@ class Runner:
         if not attempt.is_spawned:
             attempt.end(TIMEOUT)
 
-    def _kill(self, attempt: Attempt) -> None:
+    def _kill(self, attempt: Attempt, at_once: bool) -> None:
         assert self._group
-        self._group.create_task(self._keeper.kill(attempt.key, attempt.asked))
+        kill_ms = 0 if at_once else None
+        self._group.create_task(self._keeper.kill(attempt.key, attempt.asked, kill_ms=kill_ms))
 
     def _order(self, order: dict[str, Any]) -> None:
         if not self._orders:

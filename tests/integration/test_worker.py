@@ -106,6 +106,18 @@ async def test_a_cancel_that_overtakes_its_claim_is_carried_out_at_once(rig: Rig
             assert (await rig.ended(job, timeout_s=5)).state == "CANCELLED"
 
 
+async def test_a_job_that_ignores_its_cancel_is_killed_at_once(rig: Rig) -> None:
+    async with rig.worker():
+        job = await rig.submit("trap '' TERM; echo deaf; while :; do sleep 1; done", cwd=str(rig.marks))
+        await rig.in_state(job, "RUNNING")
+        await eventually(lambda: rig.output(job))
+        await rig.jobs.cancel(job)
+        assert (await rig.record(job)).state == "RUNNING"
+        assert await rig.jobs.cancel(job, kill=True) == "asked"
+        record = await rig.ended(job, timeout_s=10)
+        assert (record.state, record.exit_code) == ("CANCELLED", 137)
+
+
 async def test_a_job_that_waits_for_room_is_cancelled_without_having_run(rig: Rig) -> None:
     async with rig.worker(slots=1):
         blocker = await rig.submit("sleep 300")

@@ -171,7 +171,7 @@ class DemoFeed:
             return self._again(order, row) if row.is_final else "not-ended"
         if row.is_final:
             return f"ended:{row.state.value}"
-        if order.verb == "cancel":
+        if order.verb in ("cancel", "kill"):
             fresh = replace(row, state=State.CANCELLED, reason="tui", ended_ms=self.now_ms())
             self._put(fresh, "end", "C  tui")
             return "cancelled"

@@ -31,6 +31,7 @@ end
 
 local VERBS = {
   cancel = function(x, id, request) return R.cancel(x, id, request.why) end,
+  kill = function(x, id, request) return R.cancel(x, id, request.why, true) end,
   hold = function(x, id) return R.hold(x, id) end,
   release = function(x, id) return R.release(x, id) end,
   reprioritise = function(x, id, request) return R.reprioritise(x, id, request.value) end,

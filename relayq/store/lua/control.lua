@@ -1,7 +1,8 @@
 -- control: what people ask of a job that is in the hub. Each answers with a word.
 --
 -- cancel: PENDING | RUNNABLE -> CANCELLED; RUNNING | UNREACHABLE -> asked, told to the
---         worker in every sync until it reports                   -> cancelled | asked | ended:<state>
+--         worker in every sync until it reports; `kill` leaves it no time to end by itself
+--                                                                  -> cancelled | asked | ended:<state>
 -- hold:   RUNNABLE | PENDING -> PENDING(held); an array starts no more of its elements
 --                                                                  -> held | running | ended:<state>
 -- release: PENDING(held) -> wherever it belongs                   -> released | not-held | ended:<state>
@@ -11,19 +12,23 @@
 
 local function ended(state) return 'ended:' .. state end
 
-local function cancel_alive(x, parent)
-  for _, index in ipairs(call('SMEMBERS', x.P .. 'am:' .. parent)) do R.cancel(x, parent .. ':' .. index, 'cancelled') end
+local function cancel_alive(x, parent, kill)
+  for _, index in ipairs(call('SMEMBERS', x.P .. 'am:' .. parent)) do
+    R.cancel(x, parent .. ':' .. index, 'cancelled', kill)
+  end
 end
 
-function R.cancel(x, id, why)
+-- j.cx: c or k, the flag of the order that a worker gets
+function R.cancel(x, id, why, kill)
+  local flag = kill and 'k' or 'c'
   local j = R.job(x, id, 's', 'w', 'n')
   local state = j[1] or R.ended_letter(x, id)
   if not state then return 'unknown' end
   if FINAL[state] then return ended(state) end
   if j[3] then
-    call('HSET', x.P .. 'j:' .. id, 'cx', '1')
+    call('HSET', x.P .. 'j:' .. id, 'cx', flag)
     R.end_rest(x, id, 'C')
-    cancel_alive(x, id)
+    cancel_alive(x, id, kill)
     R.array_check(x, id)
     return FINAL[R.job(x, id, 's')[1]] and 'cancelled' or 'asked'
   end
@@ -31,9 +36,9 @@ function R.cancel(x, id, why)
     R.finish(x, id, state, 'C', why)
     return 'cancelled'
   end
-  call('HSET', x.P .. 'j:' .. id, 'cx', '1')
+  call('HSET', x.P .. 'j:' .. id, 'cx', flag)
   R.event(x, 'cancel', id, why)
-  if state == 'N' then R.order(x, j[2], 'c', id) end
+  if state == 'N' then R.order(x, j[2], flag, id) end
   return 'asked'
 end
 

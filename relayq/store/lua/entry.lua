@@ -27,7 +27,7 @@ writes('submit', {}, function(x, request, args) return R.submit(x, request, args
 writes('sync', ALWAYS, function(x, request, args) return R.sync(x, request, args) end)
 writes('register', ALWAYS, function(x, request) return R.register(x, request) end)
 writes('leave', ALWAYS, function(x, request) return R.goodbye(x, request.session) end)
-writes('cancel', ALWAYS, function(x, request) return R.cancel(x, request.id, request.why) end)
+writes('cancel', ALWAYS, function(x, request) return R.cancel(x, request.id, request.why, request.kill) end)
 writes('hold', ALWAYS, function(x, request) return R.hold(x, request.id) end)
 writes('release', ALWAYS, function(x, request) return R.release(x, request.id) end)
 writes('reprioritise', ALWAYS, function(x, request) return R.reprioritise(x, request.id, request.priority) end)

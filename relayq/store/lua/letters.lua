@@ -1,7 +1,9 @@
 -- letters: a session's mailbox (a stream) and its standing orders (a set).
 --
 -- mb:<session>  what is pushed to it; losing it costs time, never a job
--- fl:<session>  'c<id>' end this job, 'w<id>' somebody follows its log: in every sync reply
+-- fl:<session>  'c<id>' end this job, 'k<id>' at once, 'w<id>' somebody follows its log: in every sync reply
+
+local ORDERS = {c = 'cancel', k = 'end', w = 'watch'}
 
 function R.letter(x, session, list)
   call('XADD', x.P .. 'mb:' .. session, 'MAXLEN', '~', 256, '*', unpack(list))
@@ -9,11 +11,11 @@ end
 
 function R.order(x, session, flag, id)
   call('SADD', x.P .. 'fl:' .. session, flag .. id)
-  R.letter(x, session, {'k', flag == 'c' and 'cancel' or 'watch', 'i', id})
+  R.letter(x, session, {'k', ORDERS[flag], 'i', id})
 end
 
 function R.drop_orders(x, session, id)
-  call('SREM', x.P .. 'fl:' .. session, 'c' .. id, 'w' .. id)
+  call('SREM', x.P .. 'fl:' .. session, 'c' .. id, 'k' .. id, 'w' .. id)
 end
 
 -- what a worker needs to start an attempt

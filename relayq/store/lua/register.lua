@@ -11,7 +11,7 @@ local function hold(x, session, id, attempt)
   call('HSET', x.P .. 'j:' .. id, 'w', session, 'a', int(attempt))
   call('HDEL', x.P .. 'j:' .. id, 'ls')
   local j = R.job(x, id, 'cx', 'wt')
-  if j[1] then call('SADD', x.P .. 'fl:' .. session, 'c' .. id) end
+  if j[1] then call('SADD', x.P .. 'fl:' .. session, j[1] .. id) end
   if j[2] then call('SADD', x.P .. 'fl:' .. session, 'w' .. id) end
   R.event(x, 'adopt', id, session)
 end

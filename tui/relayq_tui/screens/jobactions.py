@@ -37,6 +37,13 @@ class JobActions(HubScreen):
         await self._order("cancel", [row for row in self.selected() if not row.is_final], "can be cancelled")
 
     @work(exclusive=True, group="ask")
+    async def action_kill(self) -> None:
+        """End jobs at once: what runs gets no time to end by itself."""
+        rows = [row for row in self.selected() if not row.is_final]
+        if await self._is_meant("kill", len(rows)):
+            await self._order("kill", rows, "can be killed")
+
+    @work(exclusive=True, group="ask")
     async def action_forget(self) -> None:
         """Delete the records of jobs that have ended."""
         rows = [row for row in self.selected() if row.is_final]
