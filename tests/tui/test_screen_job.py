@@ -154,6 +154,14 @@ async def test_the_footer_offers_what_the_tab_can_do() -> None:
         assert "retry" in grid(app)[-1]
 
 
+async def test_nobody_is_offered_to_cancel_what_has_ended() -> None:
+    async with showing("7RDKM4") as (app, _, _):
+        assert "cancel" not in grid(app)[-1]
+    async with showing("7RDKX2") as (app, _, _):
+        assert "cancel" in grid(app)[-1]
+        assert "retry" not in grid(app)[-1]
+
+
 async def test_details_tell_what_where_when_and_who_waits() -> None:
     async with showing("7RDKM4", "details") as (app, _, _):
         for text in (

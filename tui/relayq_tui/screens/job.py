@@ -30,6 +30,8 @@ from relayq_tui.widgets.sheet import Sheet
 from relayq_tui.widgets.viewbar import Tab, ViewBar
 
 TALL = 20
+OF_LIVING = {"cancel", "kill", "hold", "priority", "move", "bell"}  # what an ended job has no use for
+OF_ENDED = {"retry", "forget"}
 TABS = ("log", "details", "attempts", "flow", "json")
 
 
@@ -82,9 +84,12 @@ class JobScreen(JobLooks):
         return [row] if row is not None else []
 
     def actions(self) -> list[Action]:
-        """What makes sense on the tab that is seen."""
+        """What makes sense on the tab that is seen, for the job that is selected."""
+        row = next(iter(self.selected()), None)
+        useless = OF_LIVING if row is None or row.is_final else OF_ENDED
         hidden = {self._tab} if self._tab in ("attempts", "flow") else {self._tab, "open"}
         is_log = self._tab == "log"
+        hidden |= useless
         return [one for one in super().actions() if one.id not in hidden and (is_log or one.context != "log")]
 
     # -- drawing
