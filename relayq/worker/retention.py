@@ -6,6 +6,7 @@
 | `work/` of an attempt that succeeded | until the hub has its report (statedir.py) |
 | `work/` of another attempt | `keep_workdir` (a day) |
 | fetched inputs | `keep_workdir`, and files.py has a limit of its own |
+| all logs and work directories | until the disk is full: then the oldest go first |
 
 Time counts from the end of an attempt, when its directory was last changed. What is
 held is not touched, however old it is. A look at everything costs as much as there is
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from math import inf
@@ -29,6 +31,7 @@ EVERY_S = 3600.0
 BLOCK_BYTES = 512
 FRESH = ".new"
 YOUNG_S = 1.0
+ROOM_BYTES = 16 << 20  # of a disk that was full
 
 
 class Left(NamedTuple):
@@ -75,6 +78,13 @@ class Retention:
             with contextlib.suppress(OSError):
                 if now_s - path.stat().st_mtime > self._config.keep_workdir_ms / 1000:
                     path.unlink()
+
+    def make_room(self, held: set[str]) -> None:
+        """The disk is full: remove what attempts have left, the oldest first, until it is not."""
+        for left in sorted(self._left(held, time.time()), key=lambda one: one.changed_s):
+            if shutil.disk_usage(self._dir.path).free >= ROOM_BYTES:
+                return
+            _shed(left.path, logs=True, work=True)
 
     def _left(self, held: set[str], now_s: float) -> Iterator[Left]:
         """Whatever is not held, nor so young that it may have been begun since `held` was put together."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from pathlib import Path
 
 from relayq.errors import WorkerError
 from relayq.store.records import Report
+
+ROOM_BYTES_MIN = 1 << 20
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS open (
@@ -94,7 +97,8 @@ class Spool:
         self._high_water_s: int = row[0]
 
     async def claimed(self, attempts: Iterable[OpenAttempt]) -> None:
-        """Journal claims; nothing may start before this returns."""
+        """Journal claims; nothing may start before this returns. WorkerError when the disk is full."""
+        self.require_room()
         await self._write([(one.job, one.attempt, one.failures, one.exp_s, one.body) for one in attempts])
 
     async def ended(self, endings: Iterable[Ending]) -> None:
@@ -135,6 +139,16 @@ class Spool:
         """The latest wall clock ever seen here, this moment included; written with the next commit."""
         self._high_water_s = max(now_s, self._high_water_s)
         return self._high_water_s
+
+    def require_room(self) -> None:
+        """WorkerError when the disk has too little left for another attempt.
+
+        The pages of a journal are used again, so it can often be written where nothing else can.
+        """
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < ROOM_BYTES_MIN:
+            least = f"{ROOM_BYTES_MIN >> 20} MiB"
+            raise WorkerError(f"The disk of {self._path.parent} has less than {least} left: make room there.")
 
     async def prune(self, now_s: int) -> None:
         """Forget ended ids whose spec has expired: they are refused for that reason now."""

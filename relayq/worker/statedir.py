@@ -52,16 +52,24 @@ class StateDir:
                     "stop it first, or give this one another --name."
                 ) from None
             os.truncate(file, 0)
-            os.write(file, str(os.getpid()).encode())
+            with contextlib.suppress(OSError):  # the disk is full: the lock holds without it
+                os.write(file, str(os.getpid()).encode())
             yield
         finally:
             os.close(file)
 
     def instance(self) -> str:
-        """The random word of this directory, made once."""
+        """The random word of this directory, made once; WorkerError when it cannot be kept."""
         path = self.path / "instance"
+        fresh = path.with_suffix(".new")
         if not path.exists():
-            path.write_text(secrets.token_hex(8))
+            try:
+                fresh.write_text(secrets.token_hex(8))
+            except OSError as error:
+                raise WorkerError(
+                    f"The worker's directory {self.path} cannot be written: {error.strerror}."
+                ) from None
+            fresh.replace(path)
         return path.read_text()
 
     def clear(self, place: str) -> bool:

@@ -37,6 +37,7 @@ from relayq.worker.bell import Bell
 from relayq.worker.board import Board
 from relayq.worker.demand import GATHER_S
 from relayq.worker.dialogue import Dialogue
+from relayq.worker.disk import Disk
 from relayq.worker.ending import STOPPED
 from relayq.worker.files import Files
 from relayq.worker.gate import QUIET, STOPPING, Gate
@@ -58,7 +59,6 @@ log = logging.getLogger("relayq.worker")
 
 LAST_SYNC_S = 1.0
 GOODBYE_S = 5.0
-GLANCE_S = 60.0
 
 
 async def run_worker(config: Config, options: WorkerOptions) -> int:
@@ -148,10 +148,12 @@ class Worker:
         self._dialogue = Dialogue(
             session=self._session, board=self._board, lanes=lanes, shipping=self._shipping, bell=self._bell
         )
-        self._retention = Retention(self._dir, config.worker)
-        self._tidying = Tidying(
-            self._spool, self._keeper, self._retention, is_busy=lambda: self._dialogue.is_busy
+        retention = Retention(self._dir, config.worker)
+        self._tidying = Tidying(self._spool, self._keeper, retention, is_busy=lambda: self._dialogue.is_busy)
+        self._disk = Disk(
+            spool=self._spool, retention=retention, gate=self._gate, bell=self._bell, held=self._board.keys
         )
+        self._board.on_full = self._disk.filled
         self._dialogue.facts = self._facts
         self._dialogue.on_command = self._command
         self._dialogue.on_over = self._tidying.leave
@@ -203,7 +205,7 @@ class Worker:
                 group.create_task(self._runner.hear_keeper()),
                 group.create_task(self._shipping.watch_files()),
                 group.create_task(self._tidying.tidy()),
-                group.create_task(self._prune()),
+                group.create_task(self._disk.keep()),
             ]
             talk = group.create_task(self._converse())
             await self._left.wait()
@@ -260,14 +262,6 @@ class Worker:
         """Somebody wants a whole log."""
         pouring = group.create_task(pour(self._session, self._dir.attempts, letter))
         self._servants = [servant for servant in self._servants if not servant.done()] + [pouring]
-
-    async def _prune(self) -> None:
-        while True:
-            if self._retention.is_due:
-                await self._spool.prune(int(time.time()))
-                held = {attempt.key for attempt in self._board.held.values()}
-                await asyncio.to_thread(self._retention.prune, held)
-            await asyncio.sleep(GLANCE_S)
 
     def _command(self, word: str) -> None:
         """What the hub wants of the worker as a whole; said in every reply, heard when it changes."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from relayq.config import load
+from relayq.worker import retention
 from relayq.worker.retention import Retention
 from relayq.worker.statedir import StateDir
 
@@ -130,3 +131,17 @@ def test_a_work_directory_of_any_depth_is_removed(disk: Disk, monkeypatch: pytes
         os.chdir("d")
     disk.retention.over(str(place), is_ok=True)
     assert disk.left() == ["ok/out"]
+
+
+def test_a_disk_with_room_loses_nothing(disk: Disk) -> None:
+    disk.attempt("a.1", HOUR_S, work=True)
+    disk.retention.make_room(held=set())
+    assert disk.left() == ["a.1/out", "a.1/work"]
+
+
+def test_a_full_disk_loses_everything_that_is_not_held(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ROOM_BYTES", 1 << 60)
+    disk.attempt("a.1", HOUR_S, work=True)
+    disk.attempt("b.1", DAY_S)
+    disk.retention.make_room(held={"a.1"})
+    assert disk.left() == ["a.1/out", "a.1/work"]
