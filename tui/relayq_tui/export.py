@@ -19,8 +19,7 @@ FIELDS = (
 
 def export(rows: Sequence[JobRow], kind: str, now_ms: int, folder: Path) -> Path:
     """Write the rows as `csv` or `json` into a new file of the folder; its path."""
-    moment = datetime.fromtimestamp(now_ms / 1000).strftime("%Y%m%d-%H%M%S")
-    path = folder / f"relayq-jobs-{moment}.{kind}"
+    path = new_file(folder, "jobs", kind, now_ms)
     facts = [job_facts(row, now_ms) for row in rows]
     with path.open("w", encoding="utf-8", newline="") as file:
         if kind == "csv":
@@ -30,6 +29,12 @@ def export(rows: Sequence[JobRow], kind: str, now_ms: int, folder: Path) -> Path
         else:
             json.dump(facts, file, indent=1)
     return path
+
+
+def new_file(folder: Path, what: str, kind: str, now_ms: int) -> Path:
+    """The name of a file that is exported now."""
+    moment = datetime.fromtimestamp(now_ms / 1000).strftime("%Y%m%d-%H%M%S")
+    return folder / f"relayq-{what}-{moment}.{kind}"
 
 
 def job_facts(row: JobRow, now_ms: int) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from relayq_tui.widgets.line import Line, fit
 NAMES = 14
 METER = 20
 MARKED_DAYS = 4
+CHART_MIN = 20  # lines of the terminal
 WORDS = {"lasts": "lasts", "tight": "tight", "runs out": "does not last", "unknown": ""}
 EMPTY = """
 No minutes are measured yet.
@@ -54,7 +55,8 @@ class Minutes(Framed):
         if budget is None:
             return []
         left = format_days(budget.resets_ms - self.store.now_ms())
-        line = Line().add(" GitHub Actions minutes", p.strong)
+        is_tiny = self.size.width < 48
+        line = Line().add(" GitHub minutes" if is_tiny else " GitHub Actions minutes", p.strong)
         return [line.right(f"resets in {left} ({clock(budget.resets_ms, '%-d %b')}) ", p.head)]
 
 
@@ -99,11 +101,19 @@ class Spending(Framed):
         budget = self.store.budget
         if budget is None:
             return [Line(), *prose(EMPTY, self.size.width, self.palette), *self._memory(*self._measured())]
-        parts = [self._saved(budget), self._spenders(budget), self._money(budget),
-                 self._memory(budget.hub_bytes, budget.hub_max_bytes), self._guard(budget),
-                 self._warnings(budget)]  # fmt: skip
+        parts = self._parts(budget, is_brief=False)
+        if sum(map(len, parts)) > self.size.height:
+            parts = self._parts(budget, is_brief=True)
         has_room = sum(map(len, parts)) + len(parts) <= self.size.height
         return [line for part in parts for line in ([*part, Line()] if has_room else part)]
+
+    def _parts(self, budget: BudgetView, *, is_brief: bool) -> list[list[Line]]:
+        """Everything there is to say, without the details when it must be brief."""
+        most = 1 if is_brief else None
+        memory = self._memory(budget.hub_bytes, budget.hub_max_bytes)
+        parts = [self._saved(budget), self._spenders(budget), self._money(budget)[:most], memory]
+        parts += [self._guard(budget)[:most], self._warnings(budget)]
+        return [part for part in parts if part]
 
     def _measured(self) -> tuple[int, int]:
         return self.store.counts.used_bytes, self.store.counts.max_bytes
@@ -151,7 +161,7 @@ class Spending(Framed):
         if share is None:
             return line
         style = p.bad if share >= BAD_SHARE else p.warn if share >= WARN_SHARE else p.accent
-        room = max(6, min(METER, self.size.width - line.width - 7))
+        room = max(3, min(METER, self.size.width - line.width - 8))
         return line.add(f"  {meter(share, room, self.rq.glyphs)}", style).add(f" {share:4.0%}", style)
 
     def _guard(self, budget: BudgetView) -> list[Line]:
@@ -189,7 +199,7 @@ class BudgetScreen(HubScreen):
     BudgetScreen.-narrow #minutes, BudgetScreen.-normal #minutes { height: auto; width: 1fr; padding: 0; }
     BudgetScreen.-narrow Spending, BudgetScreen.-normal Spending { width: 1fr; }
     BudgetScreen.-narrow Chart, BudgetScreen.-normal Chart { height: 7; margin: 0 1; }
-    BudgetScreen.-flat Chart, BudgetScreen.-low.-narrow.-short Chart { display: none; }
+    BudgetScreen.-normal.-low Chart { height: 5; }
     """
 
     def body(self) -> ComposeResult:
@@ -209,6 +219,10 @@ class BudgetScreen(HubScreen):
         if changes.parts & {"budget", "counts", "clock"}:
             for part in self.query(Framed).results():
                 part.update()
+
+    def on_resize(self) -> None:
+        """On the smallest screens the figures are worth more than the curve."""
+        self.query_one(Chart).display = self.size.height >= CHART_MIN
 
     def _show_minutes(self) -> None:
         budget = self.store.budget

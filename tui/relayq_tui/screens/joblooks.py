@@ -9,9 +9,12 @@ from pathlib import Path
 
 from textual import work
 
-from relayq_tui.actions import ACTIONS
+from relayq.errors import RelayQError
+from relayq.store.records import LogEntry
 from relayq_tui.clipboard import copy
-from relayq_tui.export import export
+from relayq_tui.export import export, new_file
+from relayq_tui.jobform import command_line, texts_of
+from relayq_tui.picture import picture_of
 from relayq_tui.rows import JobRow
 from relayq_tui.screens import SCREENS
 from relayq_tui.screens.ask import Pick
@@ -20,7 +23,7 @@ from relayq_tui.screens.jobactions import JobActions
 COPIES = (
     ("id", "id"),
     ("command", "command"),
-    ("cli", "command line that does the same as here"),
+    ("cli", "command line that submits it again"),
     ("json", "spec as JSON"),
     ("result", "result"),
 )
@@ -67,17 +70,21 @@ class JobLooks(JobActions):
     @work(exclusive=True, group="ask")
     async def action_export(self) -> None:
         """Write what the list shows into a file of the current directory."""
-        rows = self.listed()
-        kinds = (("csv", "CSV"), ("json", "JSON"))
-        kind = await self.app.push_screen_wait(Pick(f"Export {len(rows)} jobs as", kinds))
+        rows, here = self.listed(), next(iter(self.selected()), None)
+        kinds = [("csv", f"{len(rows)} jobs as CSV"), ("json", f"{len(rows)} jobs as JSON")]
+        kinds += [("log", f"the output of {here.short_id}")] if here else []
+        kinds += [("svg", "this screen as a picture (SVG)")]
+        kind = await self.app.push_screen_wait(Pick("Export what?", kinds))
         if kind is None:
             return
         try:
-            path = await asyncio.to_thread(export, rows, kind, self.store.now_ms(), Path.cwd())
+            told = await self._exported(kind, rows, here)
         except OSError as error:
             self.rq.say(f"nothing was exported: {error.strerror}")
+        except RelayQError as error:
+            self.rq.say(f"nothing was exported: {error}")
         else:
-            self.rq.say(f"{len(rows)} jobs are in {path.name}")
+            self.rq.say(told)
 
     def action_bell(self) -> None:
         """Ring when the job under the cursor ends, or no longer."""
@@ -87,28 +94,36 @@ class JobLooks(JobActions):
         if not rows:
             self.rq.say("it has ended already")
 
+    async def _exported(self, kind: str, rows: Sequence[JobRow], here: JobRow | None) -> str:
+        now_ms, folder = self.store.now_ms(), Path.cwd()
+        if kind in ("csv", "json"):
+            path = await asyncio.to_thread(export, rows, kind, now_ms, folder)
+            return f"{len(rows)} jobs are in {path.name}"
+        if kind == "svg" or here is None:
+            path = new_file(folder, "screen", "svg", now_ms)
+            await asyncio.to_thread(path.write_text, picture_of(self.app), "utf-8")
+            return f"the screen is in {path.name}"
+        entries = await self.rq.feed.log(here.id)
+        path = new_file(folder, here.short_id, "log", now_ms)
+        output = b"".join(entry.data for entry in entries if isinstance(entry, LogEntry))
+        await asyncio.to_thread(path.write_bytes, output)
+        return f"the output of {here.short_id} is in {path.name}"
+
     def listed(self) -> Sequence[JobRow]:
         """Everything that is shown."""
         return self.selected()
 
     async def _copied(self, row: JobRow, kind: str) -> str:
-        if kind in ("json", "result"):
-            detail = await self.rq.feed.detail(row.id)
-            if detail is None:
-                return ""
-            return detail.result if kind == "result" else json.dumps(detail.spec, indent=1)
+        if kind in ("id", "command"):
+            return row.id if kind == "id" else row.command
+        detail = await self.rq.feed.detail(row.id)
+        if detail is None:
+            return ""
         if kind == "cli":
-            return cli_line("open", [row])
-        return row.id if kind == "id" else row.command
+            return command_line(texts_of(detail.spec), {})
+        return detail.result if kind == "result" else json.dumps(detail.spec, indent=1)
 
     def _open(self, tab: str) -> None:
         row = next(iter(self.selected()), None)
         if row is not None and "job" in SCREENS:
             self.rq.action_push("job", row.id, tab)
-
-
-def cli_line(action: str, rows: list[JobRow], value: str = "") -> str:
-    """The command line that does to these jobs what the action does."""
-    [template] = [one.cli for one in ACTIONS if one.id == action]
-    ids = " ".join(row.id for row in rows)
-    return template.format(id=rows[0].id, ids=ids, value=value, query="", name="")

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
-from relayq.query import Query, parse
+from relayq.query import Query, QueryError, parse
 from relayq_tui.listing import Listing
 from relayq_tui.rows import JobRow
 from relayq_tui.screens.jobcolumns import columns
@@ -171,6 +171,18 @@ class JobsScreen(JobLooks):
     def action_filter(self) -> None:
         """Type a query."""
         self.query_one(QueryBox).open(self._typed.text)
+
+    def action_ask(self, text: str) -> None:
+        """Show what matches this query."""
+        try:
+            self._ask(parse(text))
+        except QueryError as error:
+            self.rq.say(str(error))
+
+    @property
+    def query_text(self) -> str:
+        """What is asked, saved view and all."""
+        return self._listing.query.text
 
     def action_complete_query(self) -> None:
         """Let the word become what is offered."""

@@ -6,7 +6,7 @@ one on top again when its action runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
@@ -14,6 +14,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from relayq_tui.actions import Action
+from relayq_tui.rows import JobRow
 from relayq_tui.screens.ask import Question
 from relayq_tui.screens.base import HubScreen
 from relayq_tui.widgets.line import Line
@@ -76,11 +77,31 @@ def twin(action: Action) -> str:
     return action.cli.format(ids="ID...", id="ID", name="NAME", value="VALUE", query="QUERY")
 
 
-def subject(screen: HubScreen | None) -> str:
-    """What the actions of this screen are for now: `7RDKM4 train-lora`, `3 jobs`, or nothing."""
+def filled(action: Action, screen: HubScreen | None) -> str:
+    """The command line that does it to what is selected on the screen; empty where there is none."""
+    rows = selected(screen)
+    find = getattr(screen, "worker", None)
+    worker = find() if find else None
+    return action.cli.format(
+        ids=" ".join(row.id for row in rows) or "ID...",
+        id=rows[0].id if rows else "ID",
+        name=worker.name if worker else "NAME",
+        value="VALUE",
+        query=getattr(screen, "query_text", ""),
+    )
+
+
+def selected(screen: HubScreen | None) -> Sequence[JobRow]:
+    """The jobs that are selected on a screen."""
     find = getattr(screen, "selected", None)
     rows = find() if find else None
-    if not rows or not isinstance(rows, list | tuple):
+    return rows if isinstance(rows, list | tuple) else ()
+
+
+def subject(screen: HubScreen | None) -> str:
+    """What the actions of this screen are for now: `7RDKM4 train-lora`, `3 jobs`, or nothing."""
+    rows = selected(screen)
+    if not rows:
         return ""
     return f"{rows[0].short_id} {rows[0].title}" if len(rows) == 1 else f"{len(rows)} jobs"
 

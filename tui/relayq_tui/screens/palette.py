@@ -193,7 +193,7 @@ def _queues(store: Store) -> Sequence[str]:
 
 def _jobs(app: RelayQApp, query: str) -> None:
     app.action_screen("jobs")
-    app.call_later(app.screen.run_action, f"ask({query!r})")
+    app.call_after_refresh(app.run_action, f"screen.ask({query!r})")
 
 
 def _job(app: RelayQApp, words: str) -> None:

@@ -30,6 +30,7 @@ DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 LATE_MS = 60_000  # a firing that comes later than this is worth a look
 NAMES = 16
 FIRES_MAX = 5
+DAY_MIN = 4  # lines that the day ahead needs to tell anything
 TALL = 24
 EMPTY = """
 No schedules yet.
@@ -59,7 +60,7 @@ class Ahead(Framed):
         current = screen.table.current
         told = self._told(current) if current else []
         room = self.size.height - len(told)
-        return [*(self._day(rows, current)[: max(0, room)]), *told]
+        return [*(self._day(rows, current)[:room] if room >= DAY_MIN else []), *told]
 
     def _day(self, rows: Sequence[ScheduleRow], here: ScheduleRow | None) -> list[Line]:
         """One line of time for each schedule, the coming day from left to right."""
