@@ -20,7 +20,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One column. `module` is its adapter in `benchmarks.peers`; one that is `alone` has no Redis."""
+    """One column. `module` is its adapter in `benchmarks.peers`; one that is `alone` has no Redis.
+
+    A `slow` one holds no record and costs much time: a quick run leaves it out.
+    """
 
     name: str
     title: str
@@ -29,6 +32,7 @@ class Entry:
     requirements: tuple[str, ...] = ()
     note: str = ""
     alone: bool = False
+    slow: bool = False
 
 
 ROSTER = (
@@ -36,7 +40,7 @@ ROSTER = (
           note="signed specs, keeper, logs, spool: as installed"),
     Entry(name="rq", title="RQ", module="rq", distribution="rq", requirements=("rq>=2.0",),
           note="`rq worker`, which forks for each job; N at once are N workers"),
-    Entry(name="rq-simple", title="RQ Simple", module="rq_simple", distribution="rq",
+    Entry(name="rq-simple", slow=True, title="RQ Simple", module="rq_simple", distribution="rq",
           requirements=("rq>=2.0",), note="`rq worker -w rq.SimpleWorker`, no fork; N at once are N workers"),
     Entry(name="arq", title="arq", module="arq", distribution="arq", requirements=("arq>=0.26",),
           note="`arq`, max_jobs N; its result is polled every 10 ms (its default is 500)"),
@@ -47,9 +51,9 @@ ROSTER = (
           requirements=("dramatiq[redis]>=1.17",), note="`dramatiq --processes 1 --threads N`, results kept"),
     Entry(name="huey", title="huey", module="huey", distribution="huey",
           requirements=("huey>=2.5", "redis>=5"), note="`huey_consumer -k thread -w N`, results kept"),
-    Entry(name="celery", title="Celery", module="celery", distribution="celery",
+    Entry(name="celery", slow=True, title="Celery", module="celery", distribution="celery",
           requirements=("celery[redis]>=5.4",), note="`celery worker -c N` (prefork), results kept"),
-    Entry(name="taskiq", title="taskiq", module="taskiq", distribution="taskiq-redis",
+    Entry(name="taskiq", slow=True, title="taskiq", module="taskiq", distribution="taskiq-redis",
           requirements=("taskiq-redis>=1.0",),
           note="ListQueueBroker, `taskiq worker --workers 1 --max-async-tasks N`; result polled every 10 ms"),
     Entry(name="bullmq", title="BullMQ", module="bullmq", distribution="bullmq",
@@ -63,10 +67,10 @@ ROSTER = (
 RELAYQ = "relayq"
 
 
-def chosen(names: str) -> list[Entry]:
-    """Return the entries named in a comma-separated list; all of them for an empty one."""
+def chosen(names: str, *, quick: bool = False) -> list[Entry]:
+    """Return the entries named in a comma-separated list; for an empty one all, or those of a quick run."""
     if not names:
-        return list(ROSTER)
+        return [entry for entry in ROSTER if not (quick and entry.slow)]
     known = {entry.name: entry for entry in ROSTER}
     wanted = names.split(",")
     if unknown := [name for name in wanted if name not in known]:

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends a run as Ctrl-C does
     rows = _rows(args.only)
-    entries = chosen(args.peers)
+    entries = chosen(args.peers, quick=args.quick)
     for entry in entries:
         python_for(entry)  # before the clock runs
     run = _measured(entries, rows, quick=args.quick)
@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="RelayQ beside its peers and the limits."
     )
-    parser.add_argument("--quick", action="store_true", help="small counts: a few minutes, rough figures")
+    parser.add_argument(
+        "--quick", action="store_true", help="small counts, fewer peers: a few minutes, rough figures"
+    )
     parser.add_argument(
         "--only", default="", metavar="ROW,...", help=f"rows: {', '.join(row.key for row in ROWS)}"
     )
@@ -113,7 +115,7 @@ class Book:
 
 def _measure_all(bench: Bench, book: Book, module: ModuleType, entries: Sequence[Entry]) -> None:
     what = module.__name__.rpartition(".")[2]
-    for group in _groups(entries, together=module.TOGETHER):
+    for group in _groups(entries, module.TOGETHER):
         hands = ThreadPoolExecutor(len(group))
         try:
             wait(
@@ -126,12 +128,12 @@ def _measure_all(bench: Bench, book: Book, module: ModuleType, entries: Sequence
             hands.shutdown(wait=False, cancel_futures=True)
 
 
-def _groups(entries: Sequence[Entry], *, together: bool) -> list[list[Entry]]:
-    """Return who is measured at the same time: nobody, or all the peers after RelayQ."""
+def _groups(entries: Sequence[Entry], together: str) -> list[list[Entry]]:
+    """Return who is measured at the same time (measures/__init__.py)."""
     if not together:
         return [[entry] for entry in entries]
-    own = [entry for entry in entries if entry.name == RELAYQ]
-    return [group for group in (own, [entry for entry in entries if entry.name != RELAYQ]) if group]
+    own = [entry for entry in entries if entry.name == RELAYQ and together == "peers"]
+    return [group for group in (own, [entry for entry in entries if entry not in own]) if group]
 
 
 def _alone(bench: Bench, entry: Entry) -> dict[str, float]:

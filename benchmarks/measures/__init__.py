@@ -1,7 +1,8 @@
 """One module a group of rows: `measure(bench, entry)` returns the figures of one peer by row key.
 
-`TOGETHER` says that the module waits more than it works, so that all peers are
-measured at the same time, after RelayQ: their start would spoil its figure.
+`TOGETHER` is `all` where the module waits more than it works, so that everybody is
+measured at the same time; `peers` where the start of so many would spoil RelayQ's
+figure, so that it goes first and alone; empty where each has the machine for itself.
 """
 
 from benchmarks.measures import (

@@ -11,7 +11,7 @@ from benchmarks.figures import median
 from benchmarks.roster import RELAYQ, python_for
 
 KEYS = ("cold", "cold_far")
-TOGETHER = False
+TOGETHER = ""
 DELAY_MS = 50
 
 
@@ -19,7 +19,7 @@ def measure(bench, entry):
     with bench.stage(entry) as stage:
         # The first submit makes the key, the library and the directories that every later one finds.
         stage.drive("cold")
-        count = bench.few(9, 3)
+        count = bench.few(7, 3)
         return {
             "cold": _median_ms(stage, stage.server.url, count),
             "cold_far": _median_ms(stage, stage.link(DELAY_MS).url, count),

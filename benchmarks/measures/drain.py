@@ -8,13 +8,13 @@ import time
 from benchmarks.figures import rate
 
 KEYS = ("drain_noop", "drain_shell")
-TOGETHER = False
+TOGETHER = ""
 LOOK_S = 0.005
 
 
 def measure(bench, entry):
-    counts = {"noop": bench.few(4000, 1000), "shell": bench.few(2000, 500)}
-    at_once = bench.few((1, 4, 16), (4, 16))
+    counts = {"noop": bench.few(3000, 1000), "shell": bench.few(1500, 500)}
+    at_once = bench.few((1, 4, 16), (16,))
     return {
         f"drain_{kind}": max(_drain(bench, entry, kind, count, slots) for slots in at_once)
         for kind, count in counts.items()
@@ -31,7 +31,7 @@ def _drain(bench, entry, kind, count, slots):
         def is_enough():
             samples.append((time.perf_counter(), stage.ended(kind)))
             time.sleep(LOOK_S)
-            return samples[-1][1] >= count or samples[-1][0] > begin + bench.few(8.0, 3.0)
+            return samples[-1][1] >= count or samples[-1][0] > begin + bench.few(3.0, 2.0)
 
         stage.until(is_enough, worker)
         return rate(samples)

@@ -5,17 +5,17 @@ import time
 from benchmarks.figures import median
 
 KEYS = ("fanout",)
-TOGETHER = False
+TOGETHER = ""
 WORKERS = 10
 DELAY_MS = 100
-NAP_S = 1.5
+NAP_S = 1.0
 
 
 def measure(bench, entry):
     with bench.stage(entry) as stage:
         far = stage.link(DELAY_MS).url
         workers = [stage.work(1, url=far, name=f"w{number}") for number in range(WORKERS)]
-        _warm_up(stage, workers, bench.few(4, 2))
+        _warm_up(stage, workers, bench.few(2, 1))
         return {"fanout": 1000 * median([_last_start_s(stage, workers) for _ in range(bench.few(3, 1))])}
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from benchmarks.figures import first_start
 
 KEYS = ("hub_lost", "hub_twice", "hub_resume")
-TOGETHER = False
+TOGETHER = "peers"
 SLOTS = 4
 NAP_S = 0.02
 AWAY_S = 0.5

@@ -3,7 +3,7 @@
 import time
 
 KEYS = ("idle_packets", "idle_commands", "idle_cpu", "idle_memory")
-TOGETHER = True
+TOGETHER = "all"
 SLOTS = 2
 SETTLE_S = 3.0
 

@@ -3,7 +3,7 @@
 from benchmarks.figures import median
 
 KEYS = ("latency", "latency_far")
-TOGETHER = False
+TOGETHER = ""
 DELAY_MS = 50
 
 
@@ -18,4 +18,4 @@ def _p50_ms(bench, entry, delay_ms, count):
     with bench.stage(entry) as stage:
         url = stage.link(delay_ms).url if delay_ms else stage.server.url
         stage.ready(stage.work(1, url=url), url=url)
-        return 1000 * median(stage.drive("round_trips", count, bench.few(10.0, 4.0), url=url))
+        return 1000 * median(stage.drive("round_trips", count, bench.few(6.0, 2.0), url=url))

@@ -3,13 +3,14 @@
 import time
 
 KEYS = ("memory_queued", "memory_done", "memory_array")
-TOGETHER = False
+TOGETHER = ""
 SLOTS = 4
+DRAIN_S = 120.0
 ELEMENTS = 1_000_000
 
 
 def measure(bench, entry):
-    count = bench.few(5000, 500)
+    count = bench.few(3000, 500)
     with bench.stage(entry) as stage:
         stage.drive("cold")
         empty = stage.server.memory()
@@ -25,7 +26,7 @@ def _per_job(bench, entry, count):
         stage.drive("fill", "noop", 1, count + 1)
         queued = stage.server.memory()
         worker = stage.work(SLOTS)
-        stage.until(lambda: stage.marks.ended() > count, worker)
+        stage.until(lambda: stage.marks.ended() > count, worker, DRAIN_S)
         time.sleep(1.0)  # the last acknowledgements
         worker.stop()
         return {

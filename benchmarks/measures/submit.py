@@ -3,7 +3,7 @@
 from benchmarks.figures import median
 
 KEYS = ("warm", "bulk", "array")
-TOGETHER = False
+TOGETHER = ""
 
 
 def measure(bench, entry):

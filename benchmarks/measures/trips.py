@@ -7,8 +7,8 @@ one job each half second.
 import time
 
 KEYS = ("trips", "trips_16")
-TOGETHER = False
-ENOUGH_S = 6.0
+TOGETHER = ""
+ENOUGH_S = 4.0
 
 
 def measure(bench, entry):
@@ -16,7 +16,7 @@ def measure(bench, entry):
 
 
 def _trips(bench, entry, slots):
-    count = bench.few(480, 160)
+    count = bench.few(320, 160)
     with bench.stage(entry) as stage:
         link = stage.link()
         worker = stage.work(slots, url=link.url)

@@ -12,7 +12,7 @@ from collections import Counter
 from benchmarks.figures import first_start
 
 KEYS = ("kill_lost_running", "kill_lost_queued", "kill_twice", "kill_resume")
-TOGETHER = True
+TOGETHER = "peers"
 SLOTS = 20
 JOBS = 40
 AWAY_S = 0.5
@@ -22,7 +22,7 @@ def measure(bench, entry):
     with bench.stage(entry) as stage:
         worker = stage.work(SLOTS)
         stage.ready(worker)
-        stage.drive("fill", "nap", 0, JOBS, bench.few(15.0, 8.0))
+        stage.drive("fill", "nap", 0, JOBS, bench.few(10.0, 6.0))
         stage.until(lambda: len(_starts(stage)) >= SLOTS, worker)
         worker.kill_group()
         running = set(_starts(stage))

@@ -19,7 +19,7 @@ class Peer:
     def figures(self, quick):
         """Return its figures by row key."""
         return {
-            "drain_shell": max(_drain(1200 if quick else 3000, cpus) for cpus in CPUS),
+            "drain_shell": max(_drain(800 if quick else 2000, cpus) for cpus in CPUS),
             "array": _array(100_000),
         }
 
