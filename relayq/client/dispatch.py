@@ -5,8 +5,9 @@ function call over `store.wire`. It imports neither redis nor asyncio. A batch o
 to 500 specs carries one signature over the list of their digests; while the hub
 works on a batch, the next one is prepared.
 
-Submitting is idempotent by the job's id, so a link that broke while idle is opened
-again and the call repeated once. A hub without the function library is given it.
+Submitting is idempotent by the job's id, so a link that broke, while idle or in the
+middle of a reply, is opened again and the call repeated once. A hub without the function
+library is given it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from relayq.errors import HubDenied, HubError, HubFull, HubTooOld, HubUnreachable, SpecError
 from relayq.model.job import JobSpec, body, new_id, routing
 from relayq.model.needs import lane_of
-from relayq.store.wire import MAX_JOBS_PER_CALL, Address, Wire, WireError, WireReplyError, submit_args
+from relayq.store.wire import (
+    MAX_JOBS_PER_CALL,
+    Address,
+    Wire,
+    WireBrokenError,
+    WireError,
+    WireReplyError,
+    submit_args,
+)
 from relayq.trust.envelope import sign_batch, sign_job
 
 if TYPE_CHECKING:
@@ -99,8 +108,8 @@ class Dispatcher:
     def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         try:
             return list(self._wire.pipeline(commands))
-        except WireError:
-            if self._is_fresh:
+        except WireError as error:
+            if self._is_fresh and not isinstance(error, WireBrokenError):
                 raise
             return list(self._wire.pipeline(commands))
         finally:

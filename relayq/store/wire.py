@@ -29,6 +29,10 @@ class WireError(Exception):
     """The link failed: `str()` says where, without the password."""
 
 
+class WireBrokenError(WireError):
+    """It broke after it was opened: what was sent may have been carried out, its reply is lost."""
+
+
 class WireReplyError(Exception):
     """The hub answered with an error; `code` is its first word."""
 
@@ -112,7 +116,8 @@ class Wire:
             replies = [read_reply(stream) for _ in commands]
         except OSError as error:
             self.close()
-            raise WireError(self._failure("stopped answering", error)) from error
+            kind = WireError if isinstance(error, socket.timeout) else WireBrokenError
+            raise kind(self._failure("stopped answering", error)) from error
         for reply in welcome:
             if isinstance(reply, WireReplyError):
                 self.close()

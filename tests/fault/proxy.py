@@ -49,6 +49,7 @@ class Proxy:
         self.delay_s = 0.0
         self.cuts_left = 0
         self.cut_within_bytes = 6_000
+        self.breaks_next: dict[str, int] = {}  # where the next connection breaks
         self.swallows: bytes | None = None  # connections that say this are black holes from then on
         self.is_black = False  # and now all of them are
         self.swallowed_bytes = 0
@@ -88,6 +89,7 @@ class Proxy:
             writer.close()
             return
         line = Line(writer, to_server)
+        line.breaks, self.breaks_next = self.breaks_next, {}
         if self.cuts_left:
             direction = self._rng.choice((REQUESTS, REPLIES))
             line.breaks[direction] = self._rng.randrange(1, self.cut_within_bytes)

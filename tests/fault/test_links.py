@@ -11,7 +11,7 @@ import pytest
 
 from relayq import Client
 from relayq.model.lifecycle import HEARTBEAT_MS, LEASE_MS
-from tests.fault.proxy import Proxy
+from tests.fault.proxy import REPLIES, REQUESTS, Proxy
 from tests.integration.worker_support import Rig
 from tests.model.driver import Driver
 from tests.support import eventually
@@ -126,6 +126,17 @@ async def test_a_client_gets_its_result_over_a_link_that_is_cut(rig: Rig, proxy:
             await cut_while(rig, proxy)
             *numbers, last = (await getting).split()
     assert (numbers, last) == ([str(n) for n in range(1, len(numbers) + 1)], "over")
+
+
+@pytest.mark.parametrize("breaks", [{REQUESTS: 300}, {REPLIES: 5}], ids=[REQUESTS, REPLIES])
+async def test_a_submit_that_is_cut_off_is_repeated_and_queues_one_job(
+    rig: Rig, proxy: Proxy, breaks: dict[str, int]
+) -> None:
+    proxy.breaks_next = breaks
+    with Client(proxy.url, fleet=rig.fleet) as client:
+        handle = await asyncio.to_thread(client.run, "true")
+    assert proxy.accepted == 2
+    assert [record.id for record in await rig.jobs.list_jobs()] == [handle.id]
 
 
 async def cut_while(rig: Rig, proxy: Proxy) -> None:
