@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from pathlib import Path
 
@@ -105,24 +106,32 @@ async def test_what_a_frozen_worker_says_of_a_superseded_attempt_does_not_count(
 async def test_a_server_that_dies_or_freezes_in_a_drain_loses_nothing(
     rig: Rig, own_server: PrivateServer, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
+    talker = await rig.submit(patient(rig, "talks").replace("sleep 0.05", "sleep 0.05; echo"))
+    await rig.logs.watch(talker)  # somebody always has something to say to the hub
     jobs = [await rig.submit(rig.mark(f"ran-{n}") + f"; echo {n}") for n in range(120)]
     async with rig.worker("w1", wait=False, slots=2), rig.worker("w2", wait=False, slots=2):
         for seen in (15, 40, 80):
             await eventually(lambda seen=seen: len(list(rig.marks.glob("ran-*"))) >= seen)
             await trouble(own_server, caplog, how)
-        for job in jobs:
+        (rig.marks / "go").touch()
+        for job in [talker, *jobs]:
             assert summary(await rig.ended(job)) == ("SUCCEEDED", 1, 0)
     assert [rig.marked(f"ran-{n}") for n in range(120)] == [["x"]] * 120
     assert [await rig.output(job) for job in jobs] == [b"%d\n" % n for n in range(120)]
 
 
 async def trouble(server: PrivateServer, caplog: pytest.LogCaptureFixture, how: str) -> None:
-    """Let the server die, or freeze it until a worker has given it up."""
+    """Let the server die, or freeze it until a worker has given it up and thaw it until all are back."""
     if how == "killed":
         server.kill()
         server.start()
         return
+    caplog.set_level(logging.INFO)
     caplog.clear()
     server.freeze()
     await eventually(lambda: "hub unreachable" in caplog.text, "a worker gives the hub up")
     server.thaw()
+    await eventually(
+        lambda: caplog.text.count("hub reachable again") == caplog.text.count("hub unreachable"),
+        "every worker is back",
+    )
