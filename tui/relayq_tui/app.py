@@ -144,7 +144,8 @@ class RelayQApp(Navigation):
 
     def _repaint(self) -> None:
         self._repaint_asked = False
-        if not self.is_frozen and isinstance(self.screen, HubScreen):
+        is_over = not self.screen_stack  # a timer may strike while the app leaves
+        if not is_over and not self.is_frozen and isinstance(self.screen, HubScreen):
             self.screen.draw(self.store.drain())
 
     def _ring(self, row: JobRow) -> None:

@@ -1,0 +1,61 @@
+"""The budget: figures, forecast, and an honest word where nothing is measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from relayq_tui.demo import DemoFeed
+from relayq_tui.feed import BudgetChanged, Counts
+from relayq_tui.rows import BudgetView
+from tests.tui.app_support import PHONE, grid, running, settled, shows
+
+
+def demo_budget(**changes: object) -> BudgetView:
+    """The demo's, changed."""
+    return replace(DemoFeed().home.budget, **changes)  # type: ignore[arg-type]  # as the caller names them
+
+
+async def test_it_tells_whether_the_month_lasts() -> None:
+    async with running(PHONE, screen="budget") as (app, _):
+        for text in ("1420/2000", "71%", "burn 66/day", "runs out 31 Aug", "tight", "resets in 9d"):
+            assert shows(app, text), text
+
+
+async def test_it_tells_what_spent_it_and_what_else_costs() -> None:
+    async with running(screen="budget") as (app, _):
+        for text in ("nightly.yml     612", "own hardware saved 3911 min", "$1.84 of $5.00", "61M of 256M",
+                     "guard       on", "41 min"):  # fmt: skip
+            assert shows(app, text), text
+
+
+async def test_minutes_that_last_have_no_end_in_the_picture() -> None:
+    async with running(screen="budget") as (app, pilot):
+        app.post_update(BudgetChanged(demo_budget(included_min=9000)))
+        await settled(pilot)
+        assert shows(app, "lasts")
+        assert not shows(app, "runs out")
+
+
+async def test_a_hub_that_measures_nothing_says_so_and_shows_its_memory() -> None:
+    async with running(screen="budget") as (app, pilot):
+        app.post_update(BudgetChanged(None))
+        app.post_update(Counts(by_state={}, used_bytes=96 << 20, max_bytes=128 << 20))
+        await settled(pilot)
+        assert shows(app, "No minutes are measured yet")
+        assert shows(app, "96M of 128M")
+        assert shows(app, "75%")
+        assert not shows(app, "relayq budget")
+
+
+async def test_memory_without_a_limit_has_no_share() -> None:
+    async with running(screen="budget") as (app, pilot):
+        app.post_update(BudgetChanged(None))
+        app.post_update(Counts(by_state={}, used_bytes=3 << 20))
+        await settled(pilot)
+        assert shows(app, "3.0M, no limit is set")
+
+
+async def test_the_smallest_screen_has_the_figures() -> None:
+    async with running((40, 15), screen="budget") as (app, _):
+        for text in ("1420/2000", "nightly.yml", "$1.84 of $5.00", "61M of 256M"):
+            assert shows(app, text), (text, grid(app))

@@ -1,0 +1,67 @@
+"""Schedules: when they fire next, how the last one ended, and an honest word where there are none."""
+
+from __future__ import annotations
+
+import re
+
+from relayq.cli.commands import COMMANDS
+from relayq_tui.feed import SchedulesChanged
+from relayq_tui.rows import ScheduleRow
+from tests.tui.app_support import PHONE, grid, running, settled, shows
+
+
+async def test_the_next_to_fire_stands_first_and_the_paused_last() -> None:
+    async with running(screen="schedules") as (app, _):
+        names = [line.split()[0].strip("▶") or line.split()[1] for line in grid(app)[4:10]]
+        rows = [row.name for row in app.screen.table.rows]
+        assert rows[0] == "links.yml"
+        assert rows[-1] == "report-weekly"
+        assert len(names) == len(rows)
+
+
+async def test_the_one_under_the_cursor_is_told_in_words() -> None:
+    async with running(screen="schedules") as (app, pilot):
+        assert shows(app, "7m00s late   3 missed")
+        await pilot.press("j")
+        await settled(pilot)
+        for text in ("ping-fleet  every 1h", "on time", "fires  23:00", "in 45m53s", "03:00"):
+            assert shows(app, text), text
+
+
+async def test_a_paused_one_has_no_next_firing() -> None:
+    async with running(screen="schedules") as (app, pilot):
+        await pilot.press("G")
+        await settled(pilot)
+        assert shows(app, "it does not fire until it is resumed")
+
+
+async def test_enter_opens_the_last_job_it_made() -> None:
+    async with running(screen="schedules") as (app, pilot):
+        await pilot.press("j", "enter")
+        await settled(pilot)
+        assert app.screen.label == "Job"
+        assert shows(app, "ping-fleet")
+
+
+async def test_a_job_that_is_gone_is_said_to_be() -> None:
+    async with running(PHONE, screen="schedules") as (app, pilot):
+        await pilot.press("enter")
+        await settled(pilot)
+        assert shows(app, "is not in the hub")
+
+
+async def test_without_schedules_it_says_what_can_be_done_with_commands_that_exist() -> None:
+    async with running(screen="schedules") as (app, pilot):
+        app.post_update(SchedulesChanged([]))
+        await settled(pilot)
+        assert shows(app, "No schedules yet")
+        told = "\n".join(grid(app))
+        assert set(re.findall(r"relayq (\w+)", told)) <= COMMANDS.keys()
+
+
+async def test_schedules_come_and_go_while_it_is_open() -> None:
+    async with running(screen="schedules") as (app, pilot):
+        app.post_update(SchedulesChanged([ScheduleRow(name="tidy", origin="local", rule="every 1d")]))
+        await settled(pilot)
+        assert shows(app, "tidy")
+        assert shows(app, "it has not fired yet")
