@@ -1,26 +1,26 @@
 """Every error that leaves RelayQ, as one tree. Each message is a sentence for a person.
 
-    RelayQError                    something RelayQ itself could not do           exit 125
-    ├── UsageError                 a command line that makes no sense             exit 2
-    ├── SpecError                  a job spec that is refused: field and limit    exit 2
-    ├── ConfigError                a configuration file or variable
-    ├── Refused                    trust: a signature, a key, a policy
-    ├── NotFound                   no such job, worker, queue
-    ├── AmbiguousId                an id suffix that fits two jobs
-    ├── WorkerError                a worker cannot start here
-    ├── HubError                   the hub
-    │   ├── HubUnreachable         nobody answers, or the link broke
-    │   ├── HubDenied              wrong user or password (never tried twice)
-    │   ├── HubFull                no memory for new jobs
-    │   ├── HubTooOld              server below the floor (Redis 7.0)
-    │   └── HubSchema              the hub speaks another schema version
-    ├── JobError                   the job itself                                 exit 1
-    │   ├── JobFailed              exit_code, log_tail, reason
-    │   ├── JobCancelled
-    │   ├── JobSkipped             a dependency did not do what was needed
-    │   └── JobExpired             not started before its deadline
-    ├── WaitTimeout                waiting ended, the job goes on                 exit 124
-    └── OutputTruncated            more output than was kept
+RelayQError                    something RelayQ itself could not do           exit 125
+├── UsageError                 a command line that makes no sense             exit 2
+├── SpecError                  a job spec that is refused: field and limit    exit 2
+├── ConfigError                a configuration file or variable
+├── Refused                    trust: a signature, a key, a policy
+├── NotFound                   no such job, worker, queue
+├── AmbiguousId                an id suffix that fits two jobs
+├── WorkerError                a worker cannot start here
+├── HubError                   the hub
+│   ├── HubUnreachable         nobody answers, or the link broke
+│   ├── HubDenied              wrong user or password (never tried twice)
+│   ├── HubFull                no memory for new jobs
+│   ├── HubTooOld              server below the floor (Redis 7.0)
+│   └── HubSchema              the hub speaks another schema version
+├── JobError                   the job itself                                 exit 1
+│   ├── JobFailed              exit_code, log_tail, reason
+│   ├── JobCancelled
+│   ├── JobSkipped             a dependency did not do what was needed
+│   └── JobExpired             not started before its deadline
+├── WaitTimeout                waiting ended, the job goes on                 exit 124
+└── OutputTruncated            more output than was kept
 """
 
 
