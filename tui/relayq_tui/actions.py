@@ -174,7 +174,7 @@ ACTIONS: tuple[Action, ...] = (
     _look("event.kind", "F", "kind", "events.next_kind", rank=20),
     _look("event.follow", "f", "follow", "events.top", rank=30),
     _look("form.next", "tab,down", "next field", "form.focus_on(1)", rank=20),
-    _look("form.previous", "shift+tab,up", "field before", "form.focus_on(-1)"),
+    _look("form.previous", "shift+tab,up", "field before", "form.focus_on(-1)", rank=22),
     _change("form.submit", "enter", "submit", "form.submit:now:", "relayq submit -- COMMAND", rank=40),
     _look("form.copy", "y", "copy line", "form.copy_line", rank=50),
 )

@@ -249,8 +249,13 @@ class Keys(Framed):
         return bool(action.rank) and (action.id != "undo" or bool(self.rq.steering.waiting))
 
     def _keys(self, actions: list[Action]) -> Line:
+        """As many as fit; on a wide screen the way to all the others has its place at the right."""
         line, p = Line().add(" "), self.palette
-        for action in actions:
+        last = [] if self.is_narrow else [action for action in actions if action.id in ("sheet", "help")]
+        for action in last:
+            line.right(shown_key(self.rq.key_of(action)), p.strong, action=action.handler_on_screen)
+            line.right(f" {action.label}  ", p.head, action=action.handler_on_screen)
+        for action in (action for action in actions if action not in last):
             shown = shown_key(self.rq.key_of(action))
             if line.width + len(shown) + len(action.label) + 3 > self.size.width:
                 break
