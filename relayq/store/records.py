@@ -115,17 +115,16 @@ class SyncRequest:
 class SyncReply:
     """The hub's answer.
 
-    `reports` has a word for each report: `ok`, `late` (accepted though the lease had
-    gone), `dup` (accepted before) or `stale` (another attempt has started or the job is final:
-    the report is dropped) or `files` (not accepted: the hub has lost the files it names, put
-    them again). `cancels` are held jobs to end, in every reply until they are
-    reported, and `kills` those to end at once. `gone` are held attempts (full syncs)
-    that are no longer this session's: end them. `log_offsets` maps job -> (stdout, stderr)
-    bytes the hub has. `watched` are held jobs whose log somebody follows: send it every 250 ms. `next_ms` is when the
-    hub next wants a sync (durations from now, at most 20,000). `command` is "", "quiet",
-    "stop" or "kill". `wide` is the (lane, score) of the best head among `empty_lanes`
-    that out-ranks by two minutes everything that fits now, or None: the worker
-    reserves itself for it. `session_known` False: register again.
+    `reports` has a word for each report: `ok`, `late` (accepted though the lease had gone), `dup`
+    (accepted before) or `stale` (another attempt has started or the job is final: the report is
+    dropped) or `files` (not accepted: the hub has lost the files it names, put them again).
+    `cancels` are held jobs to end, in every reply until they are reported, and `kills` those to end
+    at once. `gone` are held attempts (full syncs) that are no longer this session's: end them.
+    `log_offsets` maps job -> (stdout, stderr) bytes the hub has. `watched` are held jobs whose log
+    somebody follows: send it every 250 ms. `next_ms` is when the hub next wants a sync (durations
+    from now, at most 20,000). `command` is "", "quiet", "stop" or "kill". `wide` is the (lane,
+    score) of the best head among `empty_lanes` that out-ranks by two minutes everything that fits
+    now, or None: the worker reserves itself for it. `session_known` False: register again.
     """
 
     now_ms: int
