@@ -82,7 +82,7 @@ MUTANTS = (
     Mutant(
         "cancel flag not set",
         "control.lua",
-        "  call('HSET', x.P .. 'j:' .. id, 'cx', '1')\n  R.event",
+        "  call('HSET', x.P .. 'j:' .. id, 'cx', flag)\n  R.event",
         "  R.event",
         "outcomes",
     ),
