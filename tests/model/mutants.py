@@ -95,7 +95,7 @@ MUTANTS = (
     ),
     # lost and found
     Mutant("lost job still held", "lose.lua", "    R.leave(x, id, 'N')\n", "", "outcomes"),
-    Mutant("orders of the dead kept", "letters.lua", "'c' .. id, 'k' .. id, 'w' .. id)", "'c' .. id)", "control"),
+    Mutant("orders of the dead kept", "letters.lua", "'k' .. id, 'w' .. id)", "'k' .. id)", "control"),
     Mutant("no grace", "lose.lua", "math.max(MINUTE,", "math.min(0,", "outcomes"),
     Mutant("endless grace", "lose.lua", "math.min(10 * MINUTE,", "math.max(10 * MINUTE,", "outcomes"),
     Mutant("one crash too many", "lose.lua", "crashes >= CRASH_LIMIT", "crashes > CRASH_LIMIT", "outcomes"),
