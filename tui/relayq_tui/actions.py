@@ -63,6 +63,11 @@ class Action:
         return self.handler.partition("(")[2].strip("')")
 
     @property
+    def twin(self) -> str:
+        """The command line that does the same, for people."""
+        return self.cli.format(ids="ID...", id="ID", name="NAME", value="VALUE", query="QUERY")
+
+    @property
     def changes(self) -> bool:
         """Does it change anything in the hub?"""
         return bool(self.danger)

@@ -72,11 +72,6 @@ class Over(Question):
         self.then(self.app.run_action, action.handler_on_screen)
 
 
-def twin(action: Action) -> str:
-    """The command line that does the same, for people."""
-    return action.cli.format(ids="ID...", id="ID", name="NAME", value="VALUE", query="QUERY")
-
-
 def filled(action: Action, screen: HubScreen | None) -> str:
     """The command line that does it to what is selected on the screen; empty where there is none."""
     rows = selected(screen)

@@ -17,7 +17,7 @@ from textual.widgets import Input, OptionList
 
 from relayq.client.steering import Order
 from relayq_tui.actions import Action, shown_key
-from relayq_tui.screens.over import Over, option, twin
+from relayq_tui.screens.over import Over, option
 from relayq_tui.store import Store
 from relayq_tui.widgets.line import Line
 
@@ -155,7 +155,7 @@ class Palette(Over):
         def run() -> Any:
             return self.app.run_action(action.handler_on_screen)
 
-        return Entry(action.id, action.label, shown_key(self.rq.key_of(action)), twin(action), run)
+        return Entry(action.id, action.label, shown_key(self.rq.key_of(action)), action.twin, run)
 
     def _of_command(self, command: Command) -> Entry:
         return Entry(f":{command.word} ", f"{command.word} {command.takes}", "", command.about, lambda: None)
