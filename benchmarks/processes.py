@@ -25,9 +25,12 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Usage:
     """What a tree of processes takes."""
 
-    cpu_s: float
+    cpu_ns: dict[int, int]  # by process: one that has gone takes its share along
     rss_bytes: int
-    processes: int
+
+    def cpu_s_since(self, earlier: Usage) -> float:
+        """Return the CPU time that those who still live have used since then."""
+        return sum(now - earlier.cpu_ns.get(pid, 0) for pid, now in self.cpu_ns.items()) / 1e9
 
 
 class Program:
@@ -63,9 +66,8 @@ class Program:
         stats = [_stat(pid) for pid in pids]
         alive = [stat for stat in stats if stat]
         return Usage(
-            cpu_s=sum(_cpu_ns(pid) for pid in pids) / 1e9,
+            cpu_ns={pid: _cpu_ns(pid) for pid in pids},
             rss_bytes=sum(int(stat[21]) for stat in alive) * PAGE_BYTES,
-            processes=len(alive),
         )
 
     def kill_group(self) -> None:

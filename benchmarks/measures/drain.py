@@ -31,7 +31,7 @@ def _drain(bench, entry, kind, count, slots):
         def is_enough():
             samples.append((time.perf_counter(), stage.ended(kind)))
             time.sleep(LOOK_S)
-            return samples[-1][1] >= count or samples[-1][0] > begin + bench.few(3.0, 2.0)
+            return samples[-1][1] >= count or samples[-1][0] > begin + bench.few(4.0, 2.0)
 
         stage.until(is_enough, worker)
         return rate(samples)

@@ -21,7 +21,7 @@ def measure(bench, entry):
         return {
             "idle_packets": (after[0] - before[0]) * 60 / watched_s,
             "idle_commands": (after[1] - before[1] - 1) * 60 / watched_s,  # one INFO of ours is between
-            "idle_cpu": (after[2].cpu_s - before[2].cpu_s) * 100 / watched_s,
+            "idle_cpu": after[2].cpu_s_since(before[2]) * 100 / watched_s,
             "idle_memory": after[2].rss_bytes / 1e6,
         }
 
