@@ -162,3 +162,55 @@ def test_nothing_is_sent_while_nothing_happens(home: Path) -> None:
             return seen[-1] == seen[-2]
 
         eventually_sync(is_quiet, "not one more byte", every_s=0.5)
+
+
+CRASH = """
+from relayq_tui.app import Options, RelayQApp
+from relayq_tui.demo import DemoFeed
+
+class Broken(DemoFeed):
+    async def detail(self, job):
+        raise RuntimeError("something nobody thought of")
+
+raise SystemExit(RelayQApp(Broken(), Options()).run() or 0)
+"""
+
+
+def test_a_crash_puts_the_terminal_back(home: Path) -> None:
+    made = Terminal([sys.executable, "-c", CRASH])
+    try:
+        eventually_sync(lambda: made.shows("RelayQ"), "the first frame is drawn")
+        made.press(b"j")
+        eventually_sync(made.has_ended, "it has ended")
+        assert missing(made) == []
+        assert made.shows("something nobody thought of")
+    finally:
+        made.close()
+
+
+def test_the_first_run_asks_before_anything_is_started(home: Path) -> None:
+    made = Terminal(RUN)
+    try:
+        eventually_sync(lambda: made.shows("Start here"), "it asks")
+        made.press(b"\x1b")
+        eventually_sync(made.has_ended, "it has ended")
+        assert (made.code, missing(made)) == (0, [])
+        assert list(home.rglob("hub.conf")) == []
+    finally:
+        made.close()
+
+
+def test_starting_here_leads_to_the_screens_of_a_hub_that_runs(home: Path) -> None:
+    made = Terminal(RUN)
+    try:
+        eventually_sync(lambda: made.shows("Start here"), "it asks")
+        made.press(b"\r")
+        eventually_sync(lambda: made.shows("live"), "the hub is there", timeout_s=30)
+        made.press(b"2")
+        eventually_sync(lambda: made.shows("ready"), "its worker is there", timeout_s=30)
+        made.press(b"\x11")
+        eventually_sync(made.has_ended, "it has ended")
+        assert (made.code, missing(made)) == (0, [])
+    finally:
+        made.close()
+        subprocess.run([sys.executable, "-m", "relayq", "down"], capture_output=True, check=False)

@@ -131,7 +131,7 @@ ACTIONS: tuple[Action, ...] = (
     _change("retry", "R", "retry", "jobs.retry:now:job", "relayq retry {ids}", rank=50),
     _change("cancel", "C", "cancel", "jobs.cancel:undo:job", "relayq cancel {ids}", rank=55),
     _change("kill", "K", "kill", "jobs.kill:now:job", "relayq cancel --kill {ids}"),
-    _change("priority", "P", "priority", "jobs.priority:undo:job", "relayq reprioritise {value} {ids}", 60),
+    _change("priority", "P", "priority", "jobs.priority:undo:job", "relayq reprioritise {id} {value}", 60),
     _change("edit", "E", "edit", "jobs.edit:now:job", "relayq clone {id}", 65),
     _change("duplicate", "D", "duplicate", "jobs.duplicate:now:job", "relayq clone {id}"),
     _change("hold", "H", "hold or release", "jobs.hold:undo:job", "relayq hold {ids}"),
