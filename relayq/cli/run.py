@@ -81,12 +81,19 @@ async def _follow(client: AsyncClient, job: AsyncJob, array: ArraySpec | None, *
 
 
 async def _show(job: AsyncJob) -> End:
-    screen = Screen()
+    """Show the output as it comes; what the hub did not keep is never passed over in silence."""
+    screen, attempt, expected = Screen(), 0, 0
     async with aclosing(job.follow()) as entries:
         async for item in entries:
             if isinstance(item, End):
                 screen.close()
                 return item
+            if item.attempt != attempt:
+                attempt, expected = item.attempt, 0
+            if item.position > expected:
+                missing = item.position - expected
+                say(f"{missing} bytes were not kept here; `relayq logs --full {job.id[-6:]}` has them")
+            expected = item.position + len(item.data)
             screen.write(item.stream, item.data)
     raise AssertionError("a log ends with its End")
 
