@@ -22,7 +22,7 @@ from pathlib import Path
 class Entry:
     """One column. `module` is its adapter in `benchmarks.peers`; one that is `alone` has no Redis.
 
-    A `slow` one holds no record and costs much time: a quick run leaves it out.
+    A `slow` one takes much time: a quick run leaves it out.
     """
 
     name: str
@@ -42,7 +42,7 @@ ROSTER = (
           note="`rq worker`, which forks for each job; N at once are N workers"),
     Entry(name="rq-simple", slow=True, title="RQ Simple", module="rq_simple", distribution="rq",
           requirements=("rq>=2.0",), note="`rq worker -w rq.SimpleWorker`, no fork; N at once are N workers"),
-    Entry(name="arq", title="arq", module="arq", distribution="arq", requirements=("arq>=0.26",),
+    Entry(name="arq", slow=True, title="arq", module="arq", distribution="arq", requirements=("arq>=0.26",),
           note="`arq`, max_jobs N; its result is polled every 10 ms (its default is 500)"),
     Entry(name="saq", title="SAQ", module="saq", distribution="saq",
           requirements=("saq[redis]>=0.18", "typing_extensions"),  # which it imports and does not ask for

@@ -5,12 +5,13 @@ import time
 KEYS = ("memory_queued", "memory_done", "memory_array")
 TOGETHER = ""
 SLOTS = 4
+FEW = 20
 DRAIN_S = 120.0
 ELEMENTS = 1_000_000
 
 
 def measure(bench, entry):
-    count = bench.few(3000, 500)
+    count = bench.few(5000, 500)
     with bench.stage(entry) as stage:
         stage.drive("cold")
         empty = stage.server.memory()
@@ -21,15 +22,20 @@ def measure(bench, entry):
 
 def _per_job(bench, entry, count):
     with bench.stage(entry) as stage:
-        stage.drive("cold")
+        _drain(stage, 0, FEW)  # the server's own books: the library, a histogram for each command
         empty = stage.server.memory()
-        stage.drive("fill", "noop", 1, count + 1)
+        stage.drive("fill", "noop", 0, count)
         queued = stage.server.memory()
-        worker = stage.work(SLOTS)
-        stage.until(lambda: stage.marks.ended() > count, worker, DRAIN_S)
-        time.sleep(1.0)  # the last acknowledgements
-        worker.stop()
-        return {
-            "memory_queued": (queued - empty) / count,
-            "memory_done": (stage.server.memory() - empty) / count,
-        }
+        _drain(stage, count, FEW)
+        done = stage.server.memory()
+        return {"memory_queued": (queued - empty) / count, "memory_done": (done - empty) / (count + FEW)}
+
+
+def _drain(stage, waiting, more):
+    """Submit some jobs more, and let a worker come, do all that wait, and go."""
+    stage.marks.forget()
+    stage.drive("fill", "noop", waiting, waiting + more)
+    worker = stage.work(SLOTS)
+    stage.until(lambda: stage.marks.ended() >= waiting + more, worker, DRAIN_S)
+    time.sleep(1.0)  # the last acknowledgements
+    worker.stop()

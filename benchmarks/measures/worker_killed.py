@@ -30,7 +30,7 @@ def measure(bench, entry):
         begin = time.time()
         stage.work(SLOTS)
         back = stage.drive("back_at", SLOTS)
-        ended = _watch(stage, begin + bench.few(120, 30))
+        ended = _watch(stage, begin + bench.few(120, 20))
         missing = set(range(JOBS)) - ended
         return {
             "kill_lost_running": len(missing & running),
