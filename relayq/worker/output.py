@@ -4,9 +4,9 @@ A command writes into the files `out` and `err` of its attempt directory; nobody
 to be there for it. A `Tail` reads them in pieces that fit a log chunk and needs the
 memory of one piece. Offsets are positions in the stream as the command wrote it.
 
-**Too much for the hub.** The first HEAD_BYTES of a stream are always sent. When more
-than the hub keeps has gathered behind them, only the newest part is: the piece after
-the gap says so (`jump`).
+**Too much for the hub.** The head of a stream is always sent: HEAD_BYTES, but at most
+half of what the hub keeps. When more than it keeps has gathered behind them, only the
+newest part is: the piece after the gap says so (`jump`).
 
 **Too much for the disk.** A file that has grown beyond `max_disk_bytes` is cut while
 the command goes on writing: its newest part moves to `out.cut`, then the file is
@@ -70,7 +70,8 @@ class Tail:
         max_disk_bytes: int = MAX_DISK_BYTES,
     ) -> None:
         # Never nothing: a jump tells the hub how much it has not, and a reader that cannot jump stands still.
-        self._tail_bytes = max(TAIL_BYTES_MIN, keep_bytes - HEAD_BYTES)
+        self._head_bytes = min(HEAD_BYTES, keep_bytes // 2)
+        self._tail_bytes = max(TAIL_BYTES_MIN, keep_bytes - self._head_bytes)
         self._max_disk_bytes = max_disk_bytes
         self._streams = {
             number: Stream(Path(directory, name), offset)
@@ -82,7 +83,7 @@ class Tail:
         """The next pieces, at most `max_bytes` in all; empty when everything has been read."""
         pieces = []
         for number, stream in self._streams.items():
-            offset, data = stream.read(max_bytes, self._tail_bytes)
+            offset, data = stream.read(max_bytes, self._head_bytes, self._tail_bytes)
             if data:
                 pieces.append(Piece(number, offset, data, stream.jumped))
                 self._ear.hear(number, data)
@@ -130,14 +131,14 @@ class Stream:
         except FileNotFoundError:
             return self.base
 
-    def read(self, max_bytes: int, tail_bytes: int) -> tuple[int, bytes]:
+    def read(self, max_bytes: int, head_bytes: int, tail_bytes: int) -> tuple[int, bytes]:
         """Where the next piece begins, and the piece; `jumped` tells whether a gap precedes it."""
         end = self.end()
         start = max(self.position, self.first)
-        if self.position >= HEAD_BYTES and end - start > tail_bytes:
+        if self.position >= head_bytes and end - start > tail_bytes:
             start = end - tail_bytes
-        elif self.position < HEAD_BYTES:  # a reader must not run past the head into what may be left out
-            max_bytes = min(max_bytes, HEAD_BYTES - self.position)
+        elif self.position < head_bytes:  # a reader must not run past the head into what may be left out
+            max_bytes = min(max_bytes, head_bytes - self.position)
         data = self._bytes(start, max(0, min(max_bytes, end - start)))
         self.jumped = start > self.position
         if data:

@@ -21,6 +21,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,8 @@ class Spool:
         self._acknowledged: list[tuple[str, int]] = []
         self._endings: dict[str, Ending] = {}
         self._writing = asyncio.Lock()
+        # A task that is cancelled leaves its commit running in the thread: the next one waits here.
+        self._commits = threading.Lock()
         try:
             self._writer, self._reader = _connected(path), _connected(path)
             row = self._reader.execute("SELECT high_water_s FROM clock").fetchone()
@@ -184,18 +187,15 @@ class Spool:
         expired_s: int,
     ) -> None:
         ended = [(e.job, e.attempt, e.done, e.exp_s, _pack(e.report)) for e in endings]
-        db = self._writer
         try:
-            db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT OR REPLACE INTO ledger VALUES (?,?,?,?,?)", ended)
-            db.executemany("DELETE FROM open WHERE job = ? AND attempt = ?", closed)
-            db.executemany("INSERT OR REPLACE INTO open VALUES (?,?,?,?,?)", claims)
-            db.execute("DELETE FROM ledger WHERE exp_s < ?", (expired_s,)) if expired_s else None
-            db.execute("UPDATE clock SET high_water_s = ?", (self._high_water_s,))
-            db.execute("COMMIT")
+            with self._commits, self._writer as db:
+                db.execute("BEGIN IMMEDIATE")
+                db.executemany("INSERT OR REPLACE INTO ledger VALUES (?,?,?,?,?)", ended)
+                db.executemany("DELETE FROM open WHERE job = ? AND attempt = ?", closed)
+                db.executemany("INSERT OR REPLACE INTO open VALUES (?,?,?,?,?)", claims)
+                db.execute("DELETE FROM ledger WHERE exp_s < ?", (expired_s,)) if expired_s else None
+                db.execute("UPDATE clock SET high_water_s = ?", (self._high_water_s,))
         except sqlite3.Error as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
             raise WorkerError(f"The worker's spool {self._path} cannot be written: {error}.") from None
 
 

@@ -112,7 +112,9 @@ class Worker:
         log.info("stopping", extra={"running": len(self._board.running), "deadline_s": deadline_s})
         self._gate.close(STOPPING, "stopping")
         self._board.hand_back_waiting()
-        self._stop_by = asyncio.get_running_loop().call_later(0 if kill else deadline_s, self._left.set)
+        # With nothing running there is only the last word to say, and a hub that is away gets it later.
+        patience_s = deadline_s if self._board.running else min(deadline_s, GOODBYE_S)
+        self._stop_by = asyncio.get_running_loop().call_later(0 if kill else patience_s, self._left.set)
         self._bell.ring()
 
     # -- boot
