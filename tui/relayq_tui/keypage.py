@@ -26,6 +26,7 @@ TITLES = {
     "events": "Events",
     "form": "The form of a new job",
 }
+HEAD = "| key | action | id | changes | in a shell |\n|---|---|---|---|---|\n"
 CHANGES = {"": "", "undo": "can be undone for 5 s", "now": "at once"}
 
 
@@ -52,7 +53,7 @@ def tables() -> str:
 def _table(context: str) -> Iterator[str]:
     actions = of_context(context)
     if actions:
-        yield f"\n### {TITLES[context]}\n\n| key | action | id | changes | in a shell |\n|---|---|---|---|---|\n"
+        yield f"\n### {TITLES[context]}\n\n{HEAD}"
         yield from map(_row, actions)
 
 
