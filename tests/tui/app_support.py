@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from textual.pilot import Pilot
+
 from relayq_tui.app import Options, RelayQApp
 from relayq_tui.demo import DemoFeed
 from relayq_tui.feed import Feed
-from textual.pilot import Pilot
-
 from tests.support import eventually
 
 WIDE, PHONE = (120, 40), (60, 25)

@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from relayq_tui.actions import ACTIONS, CONTEXTS
-from relayq_tui.keymap import keymap
-from relayq_tui.keypage import TITLES, renewed
-from relayq_tui.screenshots import SHOTS, SIZES
 
 from relayq.config import load
 from relayq.query import parse
 from relayq.settings import SETTINGS
+from relayq_tui.actions import ACTIONS, CONTEXTS
+from relayq_tui.keymap import keymap
+from relayq_tui.keypage import TITLES, renewed
+from relayq_tui.screenshots import SHOTS, SIZES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "howto" / "tui.md").read_text("utf-8")

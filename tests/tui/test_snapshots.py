@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 
 import pytest
-from relayq_tui.app import RelayQApp
-from relayq_tui.screenshots import KEYS, SHOTS, Shot
 from rich.cells import cell_len
 
+from relayq_tui.app import RelayQApp
+from relayq_tui.screenshots import KEYS, SHOTS, Shot
 from tests.support import eventually
 from tests.tui.app_support import grid, running, settled
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+
 from relayq_tui.glyphs import ASCII, UNICODE
 from relayq_tui.widgets.canvas import DOWN, LEFT, RIGHT, UP, Canvas, stroke
 from relayq_tui.widgets.chart import Chart, Forecast, Series
 from relayq_tui.widgets.gauge import Gauge
 from relayq_tui.widgets.sparklines import Row, Sparklines, bars, squeezed
-
 from tests.tui.widget_support import drawn, staged, styles_of
 
 

@@ -9,13 +9,13 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from relayq.model.lifecycle import State
 from relayq_tui.glyphs import ASCII
 from relayq_tui.widgets.canvas import DOWN, LEFT, RIGHT, UP
 from relayq_tui.widgets.flow import Flow
 from relayq_tui.widgets.gutters import gutter
 from relayq_tui.widgets.layers import Edge, Node, is_passage, laid_out
-
-from relayq.model.lifecycle import State
 from tests.tui.widget_support import drawn, heard, staged
 
 

@@ -9,12 +9,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from relayq.model.lifecycle import State
 from relayq_tui.glyphs import ASCII
 from relayq_tui.widgets.lanes import Lanes
 from relayq_tui.widgets.spans import ROWS_MAX, Lane, Span, Track, stacked
 from relayq_tui.widgets.timeaxis import TimeAxis
-
-from relayq.model.lifecycle import State
 from tests.tui.widget_support import drawn, heard, staged
 
 H, M = 3_600_000, 60_000

@@ -8,13 +8,13 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from relayq_tui.glyphs import ASCII
 from relayq_tui.widgets import logbuffer
 from relayq_tui.widgets.ansi import decoded
 from relayq_tui.widgets.logbuffer import STDERR, STDOUT, LogBuffer, Piece
 from relayq_tui.widgets.logpane import cuts
 from relayq_tui.widgets.logview import LogView, headline
-
 from tests.tui.widget_support import drawn, staged, styles_of
 
 

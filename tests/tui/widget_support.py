@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from relayq_tui.glyphs import UNICODE, Glyphs
-from relayq_tui.theme import PALETTES
 from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.widget import Widget
+
+from relayq_tui.glyphs import UNICODE, Glyphs
+from relayq_tui.theme import PALETTES
 
 
 class Stage(App[None]):
