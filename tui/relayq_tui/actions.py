@@ -211,5 +211,13 @@ def offered(actions: Iterable[Action], screens: Container[str], *handlers: objec
 def bindings(actions: Iterable[Action]) -> list[Binding]:
     """Textual's bindings for these actions; a keymap gives other keys by action id."""
     return [
-        Binding(action.keys, action.handler, action.label, id=action.id, show=False) for action in actions
+        Binding(
+            action.keys, action.handler, action.label, id=action.id, show=False, priority=_comes_first(action)
+        )
+        for action in actions
     ]
+
+
+def _comes_first(action: Action) -> bool:
+    """Moving from field to field overtakes what is still to be typed, or a burst of keys ends in one field."""
+    return action.method == "focus_on"

@@ -160,7 +160,15 @@ class HubFeed:
             post(SchedulesChanged([]))
         else:
             await known.close()
+            await self._hang_up()
         await self._reader.live()
+
+    async def _hang_up(self) -> None:
+        """The hub was away: the line for orders is dead too, and the next order must not be lost on it."""
+        async with self._turns:
+            closing, self._closing, self._client = self._closing, AsyncExitStack(), None
+            with suppress(HubError):
+                await closing.aclose()
 
     async def _opened(self) -> AsyncClient:
         """The client for orders and logs, opened when it is first wanted."""

@@ -161,7 +161,7 @@ class SubmitScreen(HubScreen):
         """The next field, or the one before."""
         stops = [*(f"#{field.name}" for field in FIELDS), "Twin"]
         here = next((number for number, one in enumerate(stops) if self.query_one(one).has_focus), 0)
-        self.query_one(stops[(here + step) % len(stops)]).focus()
+        self.set_focus(self.query_one(stops[(here + step) % len(stops)]))
 
     def action_copy_line(self) -> None:
         """Copy the command line."""
@@ -173,7 +173,7 @@ class SubmitScreen(HubScreen):
         """Submit the job, if it is right and the hub is there."""
         self._judge()
         if isinstance(self._verdict, Wrong):
-            self.query_one(f"#{self._verdict.field}").focus()
+            self.set_focus(self.query_one(f"#{self._verdict.field}"))
             return
         if self._is_sent or not self.rq.may_change():
             return
