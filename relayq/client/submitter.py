@@ -18,11 +18,12 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from relayq.client.dispatch import Dispatcher, Receipt
-from relayq.errors import HubUnreachable, NotFound
+from relayq.client.dispatch import Dispatcher, Receipt, inbox_of
+from relayq.errors import HubUnreachable, NotFound, UsageError
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
+from relayq.store.wire import CANCEL, Address, push_args
 from relayq.trust.envelope import Op, sign_op
 from relayq.trust.keys import owner_key
 
@@ -77,6 +78,17 @@ class Submitter:
                 choose_url(self.config)
                 self._see_to_local_worker()
 
+    @property
+    def is_narrow(self) -> bool:
+        """Is this a submit-only user, whose way into the hub is its inbox?"""
+        return Address(self.url).role == "submitter"
+
+    def push_cancel(self, job: str) -> None:
+        """Ask a worker, through the inbox of a submit-only user, to cancel a job."""
+        op = Op("cancel", job, 0, self.fleet, int(time.time()))
+        inbox = inbox_of(Address(self.url))
+        self._dispatcher.ask(push_args(self.fleet, inbox, [(CANCEL, sign_op(self._key, op))]))
+
     def sign_retry(self, record: JobRecord) -> bytes:
         """The signed op that lets a job which has ended run again.
 
@@ -130,6 +142,8 @@ class Submitter:
         """Store files of at most 16 MiB in the hub; the items of a spec's `inputs`."""
         from relayq.client.files import put_files
 
+        if self.is_narrow:
+            raise UsageError("a submit-only user cannot send files along: let the job fetch them itself")
         sender = Dispatcher(self.url, self.fleet, self._key, TRANSFER_TIMEOUT_S)
         try:
             return put_files(paths, sender)
@@ -143,7 +157,7 @@ class Submitter:
 
     def _submit_to_joined(self, spec: JobSpec, *, watch: bool) -> Receipt:
         lane = lane_of(spec)
-        if lane.id in self._lanes_seen:
+        if lane.id in self._lanes_seen or self.is_narrow:
             return self._dispatcher.submit(spec, watch=watch)[0]
         view = ("FCALL_RO", "rq1_workers", 1, self._dispatcher.anchor, "{}")
         receipt, replies = self._dispatcher.submit(spec, watch=watch, also=[("TIME",), view])

@@ -13,9 +13,9 @@ import contextlib
 import os
 import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import Connection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -27,7 +27,10 @@ from redis.exceptions import (
 )
 
 from relayq.errors import ConfigError, HubDenied, HubError, HubFull, HubUnreachable
-from relayq.store.wire import Address, WireError
+from relayq.store.wire import Address, WireError, tls_context, tls_reason
+
+if TYPE_CHECKING:
+    import ssl
 
 CONNECT_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 10.0
@@ -47,7 +50,10 @@ class Link:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._connection = _connection(address)
+        try:
+            self._connection = _connection(address)
+        except OSError as error:
+            raise ConfigError(f"hub {address.shown} cannot be spoken to: {error}") from error
         self._lock = asyncio.Lock()
 
     @property
@@ -70,6 +76,16 @@ class Link:
                     return await self._connection.read_response()
             except ResponseError as error:
                 raise self._refusal(error) from error
+            except (RedisError, OSError, TimeoutError) as error:
+                await self._drop()
+                raise HubUnreachable(self._failure("stopped answering", error)) from error
+
+    async def hear(self, timeout_s: float) -> Any:
+        """What the hub says by itself after a subscription; HubUnreachable when nothing came in time."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await self._connection.read_response()
             except (RedisError, OSError, TimeoutError) as error:
                 await self._drop()
                 raise HubUnreachable(self._failure("stopped answering", error)) from error
@@ -107,6 +123,8 @@ def _reason(error: BaseException) -> str:
     """The operating system's word for it, where there is one beneath what redis-py and asyncio say."""
     cause: BaseException | None = error
     while cause is not None:
+        if words := tls_reason(cause):
+            return words
         if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
             return os.strerror(cause.errno)
         cause = cause.__cause__ or cause.__context__
@@ -142,8 +160,19 @@ def _connection(address: Address) -> Connection | UnixDomainSocketConnection:
         return UnixDomainSocketConnection(path=address.path, **common)
     common |= {"host": address.host, "port": address.port, "socket_keepalive": True}
     if address.scheme == "rediss":
-        return SSLConnection(ssl_ca_certs=address.ca or None, **common)
+        return _TlsConnection(tls_context(address), address.name or address.host, **common)
     return Connection(**common)
+
+
+class _TlsConnection(Connection):
+    """TLS as `tls_context` has it: redis-py's own option for a CA only adds it to the system's."""
+
+    def __init__(self, context: ssl.SSLContext, server_name: str, **common: Any) -> None:
+        super().__init__(**common)
+        self._tls = {"ssl": context, "server_hostname": server_name}
+
+    def _connection_arguments(self) -> dict[str, Any]:
+        return {**super()._connection_arguments(), **self._tls}
 
 
 def _notice_half_open(connection: Connection | UnixDomainSocketConnection) -> None:

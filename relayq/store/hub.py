@@ -6,7 +6,7 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
-from relayq.errors import HubError
+from relayq.errors import HubError, HubSchema
 from relayq.store import scripts
 from relayq.store.connect import CALL_TIMEOUT_S, Link, parse_url
 from relayq.store.keys import Keys
@@ -33,11 +33,21 @@ class Hub:
 
     async def open(self) -> None:
         """Connect, check server and schema, and load the library where it is missing or older."""
-        await scripts.ensure(self.link, self.keys.anchor)
+        await scripts.ensure(self.link, self.keys.anchor, self.address.role)
 
     async def close(self) -> None:
         """Close the connection."""
         await self.link.close()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Is ours a submit-only user, which reads the records of its own jobs and calls no functions?"""
+        return self.address.role == "submitter"
+
+    @property
+    def is_read_only(self) -> bool:
+        """Is ours a user that may only look?"""
+        return self.address.role == "viewer"
 
     def twin(self) -> Hub:
         """A second connection to the same fleet, for blocking reads."""
@@ -68,6 +78,8 @@ class Hub:
         except HubError as error:
             if not scripts.is_missing(error):
                 raise
+            if self.address.role in scripts.LOADS_NOTHING:
+                raise HubSchema(scripts.NEEDS_OWNER) from error
             await scripts.load(self.link, self.keys.anchor)
             return await self.link.call(*command, timeout_s=timeout_s)
 

@@ -77,7 +77,7 @@ class Workers:
         )
         if reply[0] == b"unknown":
             return SyncReply(now_ms=0, session_known=False)
-        _, now, version, next_ms, command, claims, words, orders, gone, offsets, wide = reply
+        _, now, version, next_ms, command, claims, words, orders, gone, offsets, wide, *rest = reply
         flags = [decode.text(order) for order in orders]
         return SyncReply(
             now_ms=int(now),
@@ -92,6 +92,7 @@ class Workers:
             lanes_version=int(version),
             command=decode.text(command),
             wide=(decode.text(wide[0]), int(wide[1])) if wide else None,
+            inboxes=int(rest[0]) if rest else -1,
         )
 
     async def letters(self, session: str, from_id: str, block_ms: int = 55_000) -> list[Letter]:

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from relayq.errors import Refused, SpecError
-from relayq.model.job import JobSpec, parse_body
+from relayq.model.job import JobSpec, parse_body, routing
 from relayq.model.needs import Lane, lane_of
-from relayq.store.records import Claim, Report
+from relayq.store.records import Claim, Report, Submission
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
 from relayq.trust.keys import Keyring
 from relayq.worker.gate import Gate
@@ -98,16 +98,33 @@ class Admission:
         except (Refused, SpecError) as error:
             return _refusal(claim, str(error))
 
+    def inbox_job(self, envelope: bytes, mark: str) -> Submission:
+        """What the hub must know of a job that came through an inbox; raises Refused, SpecError."""
+        opened = self._read(envelope)
+        self._check_time_and_fleet(opened)
+        _require(opened.id.startswith(mark), f"job {opened.id} does not carry the mark of its sender")
+        return Submission(routing=routing(opened.spec, opened.id), lane=opened.lane, envelope=envelope)
+
+    def inbox_cancel(self, envelope: bytes, mark: str) -> str:
+        """The job that an op from an inbox wants cancelled; raises Refused."""
+        op = open_op(envelope, self._ring)
+        _require(op.op == "cancel" and op.fleet == self._fleet, "the op is not a cancel in this fleet")
+        _require(op.id.startswith(mark), f"job {op.id} does not carry the mark of who wants it cancelled")
+        return op.id
+
     def _admit(self, claim: Claim) -> Admitted:
         opened = self._open(claim)
-        now_s = self._spool.high_water_s(int(time.time()))
-        _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
-        _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
+        self._check_time_and_fleet(opened)
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
         return _admitted(claim, opened, failures)
+
+    def _check_time_and_fleet(self, opened: _Opened) -> None:
+        now_s = self._spool.high_water_s(int(time.time()))
+        _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
+        _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
 
     def _open(self, claim: Claim) -> _Opened:
         """Verify the envelope and compare the id; the elements of an array share one opening."""

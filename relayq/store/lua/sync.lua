@@ -3,7 +3,8 @@
 -- ARGV 1 JSON: session, held {job: attempt}, full, done [report], logs [[id, attempt, stream,
 --   offset, jump]], progress [[id, percent, message]], free, lanes [[lane, cost]], empty [lane],
 --   want, idle, unserved, facts, mail      2.. data of the logs, in their order, then results
--- -> {'ok', now, lanes version, next ms, command, claims, reports, orders, gone, log offsets, wide}
+-- -> {'ok', now, lanes version, next ms, command, claims, reports, orders, gone, log offsets, wide,
+--     inboxes that wait (-1: there are none)}
 --    or {'unknown'}: register again.  Every part may be repeated: the answer is the same.
 
 local function take_logs(x, session, logs, data)
@@ -111,5 +112,5 @@ function R.sync(x, request, data)
   local wide = R.wide(x, request, rank)
   if request.idle then R.stand_by(x, session, request.free, request.lanes) end
   return {'ok', int(x.now), call('GET', x.P .. 'lanev') or '0', int(earliest(x, waits)), command, claims, words,
-          call('SMEMBERS', x.P .. 'fl:' .. session), gone, offsets, wide}
+          call('SMEMBERS', x.P .. 'fl:' .. session), gone, offsets, wide, R.waiting_inboxes(x)}
 end

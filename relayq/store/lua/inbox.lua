@@ -1,0 +1,114 @@
+-- inbox: what submit-only users pushed, taken by any online worker, verified there, admitted here.
+--
+-- inn  name -> the mark of its jobs   in:<name>  list of envelopes, oldest first
+-- ib:<name>  the session that looks at its head, for ten seconds
+-- no:<id>  why this job was refused, for its sender, for a day
+-- bad  what was refused, as JSON, newest first   badn  how many there were
+-- Nothing is popped before it is judged: a worker that dies leaves the list as it was.
+
+local MOST, MOST_BYTES, BITE = 4000, 67108864, 20000
+local ENVELOPE_MAX = 98304
+local HAND_MAX, HAND_BYTES = 50, 524288
+local LOOK = 10000
+local KEPT = 100
+
+local function note(x, name, id, why)
+  if id ~= '' then call('SET', x.P .. 'no:' .. id, why, 'EX', 86400) end
+  call('LPUSH', x.P .. 'bad', cjson.encode({at = int(x.now), from = name, id = id, why = string.sub(why, 1, 200)}))
+  call('LTRIM', x.P .. 'bad', 0, KEPT - 1)
+  call('INCR', x.P .. 'badn')
+  R.event(x, 'alarm', id ~= '' and id or 'inbox ' .. name, string.sub(why, 1, 100))
+end
+
+-- a flooded inbox loses its newest entries, a bite a call; what came before the flood stays.
+-- The byte limit looks at the whole list: with at most MOST entries that is quick.
+local function guard(x, name, key)
+  local length = call('LLEN', key)
+  local keep = length
+  if length > MOST then
+    keep = math.max(MOST, length - BITE)
+  elseif length > 1 and (call('MEMORY', 'USAGE', key, 'SAMPLES', 0) or 0) > MOST_BYTES then
+    keep = math.floor(length / 2)
+  end
+  if keep == length then return length, false end
+  call('LTRIM', key, 0, keep - 1)
+  if call('SET', x.P .. 'ig:' .. name, '1', 'NX', 'PX', 60000) then
+    note(x, name, '', 'its inbox was flooded: what came last was dropped')
+  end
+  return keep, true
+end
+
+-- the oldest envelopes of one inbox; one that is too large is refused here and never travels
+local function hand(x, name, key)
+  local found, bytes = {}, 0
+  while #found < HAND_MAX and bytes < HAND_BYTES do
+    local envelope = call('LINDEX', key, #found)
+    if not envelope then break end
+    if #envelope > ENVELOPE_MAX then
+      if #found > 0 then break end
+      call('LPOP', key)
+      note(x, name, '', 'an entry of ' .. #envelope .. ' bytes: no job spec is as large')
+      bytes = HAND_BYTES
+    else
+      found[#found + 1] = envelope
+      bytes = bytes + #envelope
+    end
+  end
+  return found
+end
+
+-- how many inboxes have something in them: -1 when there are none at all
+function R.waiting_inboxes(x)
+  local names = call('HKEYS', x.P .. 'inn')
+  if #names == 0 then return -1 end
+  local waiting = 0
+  for _, name in ipairs(names) do
+    if call('LLEN', x.P .. 'in:' .. name) > 0 then waiting = waiting + 1 end
+  end
+  return waiting
+end
+
+-- request: session -> {is there more to do, name, mark, envelopes...} of the first inbox with something in it
+function R.drain(x, request)
+  local names, more = call('HGETALL', x.P .. 'inn'), 0
+  for i = 1, #names, 2 do
+    local name = names[i]
+    local key, looker = x.P .. 'in:' .. name, x.P .. 'ib:' .. name
+    local length, trimmed = guard(x, name, key)
+    if trimmed then more = 1 end
+    if length > 0 and (call('GET', looker) or request.session) == request.session then
+      local found = hand(x, name, key)
+      if #found > 0 then
+        call('SET', looker, request.session, 'PX', LOOK)
+        return {1, name, names[i + 1], unpack(found)}
+      end
+      more = 1
+    end
+  end
+  return {more}
+end
+
+-- request: session, from, count (how many of its inbox were looked at), jobs, lanes, cancel [id],
+-- refused [[id, why]]; then the envelopes of the jobs
+-- -> {'lost'} | {'full', used, most} | {'lanes'} | {'done', how many were admitted}
+function R.admit(x, request, envelopes)
+  local key, looker = x.P .. 'in:' .. request.from, x.P .. 'ib:' .. request.from
+  if call('GET', looker) ~= request.session then return {'lost'} end
+  local words, taken = {}, 0
+  if #request.jobs > 0 then
+    words = R.submit(x, {jobs = request.jobs, lanes = request.lanes, watch = 1}, '', envelopes)
+    if words[1] == 'full' or words[1] == 'lanes' then return words end
+  end
+  for i, word in ipairs(words) do
+    local why = string.match(word, '^bad:(.*)')
+    if why then note(x, request.from, request.jobs[i].i, why) else taken = taken + 1 end
+  end
+  for _, id in ipairs(request.cancel) do R.cancel(x, id, 'by ' .. request.from) end
+  for _, pair in ipairs(request.refused) do note(x, request.from, pair[1], pair[2]) end
+  call('LTRIM', key, request.count, -1)
+  call('DEL', looker)
+  return {'done', taken}
+end
+
+-- what was refused lately -> {how many in all, one JSON object each, newest first}
+function R.refusals(x) return {call('GET', x.P .. 'badn') or '0', unpack(call('LRANGE', x.P .. 'bad', 0, -1))} end
