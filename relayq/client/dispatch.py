@@ -216,7 +216,7 @@ def give_library(url: str, fleet: str) -> None:
 
 def inbox_of(address: Address) -> str:
     """The inbox of a submit-only user, or empty."""
-    return address.user.partition("-")[2] if address.role == "submitter" else ""
+    return address.user.partition("-")[2] if address.role == "submit" else ""
 
 
 def _pushed(jobs: list[str], waiting: int, shown: str) -> list[Receipt]:

@@ -81,7 +81,7 @@ class Submitter:
     @property
     def is_narrow(self) -> bool:
         """Is this a submit-only user, whose way into the hub is its inbox?"""
-        return Address(self.url).role == "submitter"
+        return Address(self.url).role == "submit"
 
     def push_cancel(self, job: str) -> None:
         """Ask a worker, through the inbox of a submit-only user, to cancel a job."""

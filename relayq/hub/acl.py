@@ -4,7 +4,7 @@
 |---|---|
 | owner | load the library, make and remove users, back up and restore, and all that workers may |
 | worker | call functions, and what these do on its behalf, on the keys of its fleet |
-| submitter | push onto its own inbox, read the jobs it sent and the roster: five commands |
+| submit | push onto its own inbox, read the jobs it sent and the roster: five commands |
 | viewer | read |
 
 The default user is off, so nobody is anybody without a password. A function runs with
@@ -15,7 +15,6 @@ server, its users or its files. The lists name commands and never categories: `+
 
 A submitter's jobs carry its mark: the first six characters of their ids, which a worker
 checks at admission. So key patterns say what is its own, and nothing has to be asked.
-Roster keys stand beside the fleet's others and workers may not write them.
 
 Written against Redis 7.0.15 and Valkey 9.1; a file that names a command or subcommand
 which the server does not know keeps it from starting, so the server's version decides
@@ -30,7 +29,7 @@ from typing import NamedTuple
 
 from relayq.model.ids import ALPHABET
 
-OWNER, WORKER, SUBMITTER, VIEWER = ROLES = ("owner", "worker", "submitter", "viewer")
+OWNER, WORKER, SUBMITTER, VIEWER = ROLES = ("owner", "worker", "submit", "viewer")
 MARK_CHARS = 6
 SETINFO_SINCE = (7, 2)
 
@@ -114,16 +113,15 @@ def acl_file(owner_secret: str, fleet: str, version: tuple[int, ...]) -> str:
 
 def _keys(user: User) -> list[str]:
     own = f"{{rq:{user.fleet}}}:"
-    signed = f"{{rq:{user.fleet}}}/"
     match user.role:
         case "owner":
             return ["~{rq:*", "resetchannels", f"&{_channel(own)}"]
         case "worker":
-            return [f"~{own}*", f"%R~{signed}*", "resetchannels", f"&{_channel(own)}"]
+            return [f"~{own}*", "resetchannels", f"&{_channel(own)}"]
         case "viewer":
-            return [f"%R~{own}*", f"%R~{signed}*", "resetchannels"]
+            return [f"%R~{own}*", "resetchannels"]
     theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "no", "log")]
-    return [f"%W~{own}in:{user.name}", *theirs, f"%R~{own}b:*", f"%R~{signed}*", "resetchannels"]
+    return [f"%W~{own}in:{user.name}", *theirs, f"%R~{own}b:*", f"%R~{own}roster", "resetchannels"]
 
 
 def _channel(own: str) -> str:

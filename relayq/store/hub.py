@@ -42,7 +42,7 @@ class Hub:
     @property
     def is_narrow(self) -> bool:
         """Is ours a submit-only user, which reads the records of its own jobs and calls no functions?"""
-        return self.address.role == "submitter"
+        return self.address.role == "submit"
 
     @property
     def is_read_only(self) -> bool:

@@ -28,7 +28,7 @@ FIRST, LAST = "prelude.lua", "entry.lua"
 
 
 # Roles whose users may not load the library (hub/acl.py).
-LOADS_NOTHING = ("worker", "viewer", "submitter")
+LOADS_NOTHING = ("worker", "viewer", "submit")
 NEEDS_OWNER = (
     "the hub lacks this RelayQ's function library, and only its owner may load it: "
     "type `relayq hub upgrade` where the owner's key is"
@@ -78,7 +78,7 @@ async def ensure(link: Caller, anchor: str, role: str = "") -> None:
     A submit-only user calls no functions, so it has nothing to ask. Workers and viewers
     never load: HubSchema says who has to.
     """
-    if role == "submitter":
+    if role == "submit":
         return
     info = await link.call("INFO", "server")
     check_server(info.decode() if isinstance(info, bytes) else str(info))

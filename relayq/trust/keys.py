@@ -70,6 +70,13 @@ class SigningKey:
         """Return the 64 bytes of the signature over exactly `message`."""
         return self._key.sign(message)
 
+    def derive(self, label: bytes) -> bytes:
+        """Return 32 secret bytes that belong to this key and this label alone (HKDF-SHA256)."""
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        return HKDF(SHA256(), KEY_BYTES, salt=None, info=label).derive(self._seed)
+
     def __repr__(self) -> str:
         return f"SigningKey(kid={self.kid!r})"
 
@@ -173,6 +180,11 @@ def decode(text: str, size: int) -> bytes | None:
     except ValueError:
         return None
     return raw if len(raw) == size and encode(raw) == text else None
+
+
+def decode_any(text: str) -> bytes | None:
+    """Return the bytes that `encode` writes as `text`, however many, or None."""
+    return decode(text, len(text) * 3 // 4)
 
 
 _TO_URL = str.maketrans("+/", "-_")

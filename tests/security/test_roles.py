@@ -36,32 +36,35 @@ WORKERS = [
     "PSUBSCRIBE __keyspace@0__:{own}in:*",
 ]  # fmt: skip
 VIEWERS = [
-    "PING", "TIME", "INFO server", "SCAN 0", "HGETALL {own}x", "XRANGE {own}log:x - +", "GET {signed}roster",
+    "PING", "TIME", "INFO server", "SCAN 0", "HGETALL {own}x", "XRANGE {own}log:x - +", "GET {own}roster",
     "FCALL_RO rq1_stats 1 {own}cfg {{}}", "FCALL_RO rq1_workers 1 {own}cfg {{}}", "ZRANGE {own}done 0 -1",
     'FCALL_RO rq1_list 1 {own}cfg {{"states":"PRNSFCKEU","limit":5}}',
     'FCALL_RO rq1_record 1 {own}cfg {{"id":"x"}}', 'FCALL_RO rq1_blockers 1 {own}cfg {{"id":"x"}}',
-    'FCALL_RO rq1_page 1 {own}cfg {{"index":"done","from":0,"count":5}}', "FCALL_RO rq1_refusals 1 {own}cfg {{}}",
+    'FCALL_RO rq1_page 1 {own}cfg {{"index":"done","from":0,"count":5}}',
+    "FCALL_RO rq1_refusals 1 {own}cfg {{}}",
 ]  # fmt: skip
 SUBMITTERS = [
-    "RPUSH {own}in:ci x", "HGETALL {own}j:{m}0000000000", "GET {own}r:{m}0000000000", "GET {own}no:{m}0000000000",
+    "RPUSH {own}in:ci x", "HGETALL {own}j:{m}0000000000", "GET {own}r:{m}0000000000",
+    "GET {own}no:{m}0000000000",
     "GET {own}s:{m}0000000000", "HGETALL {own}o:{m}0000000000", "XRANGE {own}log:{m}0000000000 - +",
-    "XREAD STREAMS {own}log:{m}0000000000:3 0", "GET {own}b:abc", "GET {signed}roster",
+    "XREAD STREAMS {own}log:{m}0000000000:3 0", "GET {own}b:abc", "GET {own}roster",
 ]  # fmt: skip
 NOT_SUBMITTERS = [
     "RPUSH {own}in:other x", "RPUSH {own}bad x", "GET {own}in:ci", "LRANGE {own}in:ci 0 -1", "DEL {own}in:ci",
-    "LPOP {own}in:ci", "LTRIM {own}in:ci 0 0", "LPUSH {own}in:ci x", "XADD {own}ev * a b", "HGETALL {own}j:0000000000000000",
-    "GET {own}r:0000000000000000", "XRANGE {own}log:0000000000000000 - +", "XRANGE {own}ev - +", "HGETALL {own}cfg",
-    "SET {signed}roster x", "RPUSH {signed}roster x", "PING", "TIME", "INFO server", "SCAN 0", "GET {own}lanev",
+    "LPOP {own}in:ci", "LTRIM {own}in:ci 0 0", "LPUSH {own}in:ci x", "XADD {own}ev * a b",
+    "HGETALL {own}j:0000000000000000",
+    "GET {own}r:0000000000000000", "XRANGE {own}log:0000000000000000 - +", "XRANGE {own}ev - +",
+    "HGETALL {own}cfg",
+    "SET {own}roster x", "RPUSH {own}roster x", "PING", "TIME", "INFO server", "SCAN 0", "GET {own}lanev",
     "FCALL rq1_tick 1 {own}cfg {{}}", "FCALL_RO rq1_stats 1 {own}cfg {{}}",
 ]  # fmt: skip
 ELSEWHERE = ["HGETALL {other}x", "HSET {other}x a b", "RPUSH {other}in:ci x", "XRANGE {other}ev - +"]
 NOT_WORKERS = [
-    "SET {signed}roster x", "DEL {signed}roster", "HSET {signed}roster a b", "FUNCTION LOAD x", "SET plain x",
-    "PSUBSCRIBE *",
+    "FUNCTION LOAD x", "SET plain x", "PSUBSCRIBE *",
 ]  # fmt: skip
 NOT_VIEWERS = [
     "HSET {own}x a b", "DEL {own}x", "RPUSH {own}in:ci x", "FCALL rq1_tick 1 {own}cfg {{}}",
-    'FCALL rq1_cancel 1 {own}cfg {{"id":"x"}}', "SET {signed}roster x",
+    'FCALL rq1_cancel 1 {own}cfg {{"id":"x"}}', "SET {own}roster x",
 ]  # fmt: skip
 
 ALLOWED = {
@@ -98,7 +101,7 @@ def answer(hub: RoleHub, role: str, line: str) -> str:
     """What the hub says to one command of this role's user: `ok`, or the first word of its refusal."""
     words = line.split(" ")
     mark = hub.users["s-ci"].mark
-    words = [word.format(own=OWN, other=OTHER, signed=f"{{rq:{FLEET}}}/", m=mark) for word in words]
+    words = [word.format(own=OWN, other=OTHER, m=mark) for word in words]
     wire = Wire(hub.url(LOGIN[role]))
     try:
         wire.call(*words)

@@ -42,6 +42,7 @@ writes('pour', {}, function(x, request, args) return R.pour(x, request.ticket, r
 writes('bulk', ALWAYS, function(x, request, args) return R.bulk(x, request, tail(args, 2)) end)
 writes('drain', ALWAYS, function(x, request) return R.drain(x, request) end)
 writes('admit', ALWAYS, function(x, request, args) return R.admit(x, request, tail(args, 2)) end)
+writes('roster', ALWAYS, function(x, _, args) return R.put_roster(x, args[2]) end)
 writes('tick', ALWAYS, function(x) R.tick(x, true) return 'ok' end)
 reads('record', function(x, request) return R.record(x, request.id) end)
 reads('list', function(x, request) return R.list(x, request) end)
