@@ -13,6 +13,7 @@ import contextlib
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio.connection import Connection, UnixDomainSocketConnection
@@ -27,7 +28,7 @@ from redis.exceptions import (
 )
 
 from relayq.errors import ConfigError, HubDenied, HubError, HubFull, HubUnreachable
-from relayq.store.wire import Address, WireError, tls_context, tls_reason
+from relayq.store.wire import SPEAKS_TLS, Address, WireError, tls_context, tls_reason, unheard_reason
 
 if TYPE_CHECKING:
     import ssl
@@ -55,6 +56,7 @@ class Link:
         except OSError as error:
             raise ConfigError(f"hub {address.shown} cannot be spoken to: {error}") from error
         self._lock = asyncio.Lock()
+        self._has_heard = False
 
     @property
     def is_open(self) -> bool:
@@ -73,12 +75,16 @@ class Link:
                     await self._open()
                 async with asyncio.timeout(timeout_s):
                     await self._connection.send_command(*args, check_health=False)
-                    return await self._connection.read_response()
+                    reply = await self._connection.read_response()
+                self._has_heard = True
+                return reply
             except ResponseError as error:
+                self._has_heard = True
                 raise self._refusal(error) from error
             except (RedisError, OSError, TimeoutError) as error:
+                failure = self._failure("stopped answering", error)
                 await self._drop()
-                raise HubUnreachable(self._failure("stopped answering", error)) from error
+                raise HubUnreachable(failure) from error
 
     async def hear(self, timeout_s: float) -> Any:
         """What the hub says by itself after a subscription; HubUnreachable when nothing came in time."""
@@ -102,21 +108,40 @@ class Link:
             await self._drop()
             raise self._refusal(error) from error
         except (RedisError, OSError, TimeoutError) as error:
+            failure = self._failure("cannot be reached", error)
             await self._drop()
             if isinstance(error.__cause__, AuthenticationError):  # redis-py 8 wraps it in a ConnectionError
                 raise self._refusal(error.__cause__) from error
-            raise HubUnreachable(self._failure("cannot be reached", error)) from error
+            raise HubUnreachable(failure) from error
         _notice_half_open(self._connection)
 
     async def _drop(self) -> None:
+        self._has_heard = False
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._connection.disconnect(nowait=True)
 
     def _failure(self, what: str, error: BaseException) -> str:
-        return f"hub {self.address.shown} {what}: {_reason(error)}"
+        reason = "" if self._has_heard else _unheard(self.address, error)
+        return f"hub {self.address.shown} {what}: {reason or _reason(error)}"
 
     def _refusal(self, error: RedisError) -> HubError:
         return refusal(self.address.shown, error)
+
+
+def _unheard(address: Address, error: BaseException) -> str:
+    """Why it hung up before its first word, where something says so (`unheard_reason`)."""
+    chain = list(_causes(error))
+    if any("\\x15\\x03" in str(one) for one in chain):  # redis-py met a TLS alert where a reply should be
+        return SPEAKS_TLS
+    return next((words for one in chain if (words := unheard_reason(address, one))), "")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what is beneath it, the innermost first."""
+    beneath = error.__cause__ or error.__context__
+    if beneath is not None:
+        yield from _causes(beneath)
+    yield error
 
 
 def _reason(error: BaseException) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_JOBS_PER_CALL = 500
 MOST_WAITING = 4_000  # entries of an inbox; beyond it the newest are dropped (lua/inbox.lua)
+SPEAKS_TLS = "it speaks TLS: use a rediss:// address, or join it with `relayq join`"
+REFUSES_US = "it refuses this machine's certificate, or there is none: join it with `relayq join`"
 JOB, CANCEL = b"j", b"c"  # how an entry of an inbox begins
 TLS_ALERT = b"\x15\x03"  # how a TLS server begins its no to plain text (RFC 8446, 5.1 and 6)
 
@@ -109,6 +111,7 @@ class Wire:
         self.address = Address(url)
         self._timeout_s = timeout_s
         self._link: tuple[socket.socket, BinaryIO] | None = None
+        self._has_heard = False
 
     def call(self, *args: bytes | str | int) -> Reply:
         """Send one command and return its reply; WireReplyError for an error reply."""
@@ -123,9 +126,11 @@ class Wire:
             welcome = [read_reply(stream) for _ in greeting]
             replies = [read_reply(stream) for _ in commands]
         except OSError as error:
+            reason = "" if self._has_heard else unheard_reason(self.address, error)
             self.close()
-            kind = WireError if isinstance(error, socket.timeout) or is_refusal(error) else WireBrokenError
-            raise kind(self._failure("stopped answering", error)) from error
+            kind = WireError if isinstance(error, socket.timeout) or reason else WireBrokenError
+            raise kind(self._failure("stopped answering", error, reason)) from error
+        self._has_heard = True
         for reply in welcome:
             if isinstance(reply, WireReplyError):
                 self.close()
@@ -141,6 +146,7 @@ class Wire:
             for end in reversed(self._link):
                 end.close()
             self._link = None
+        self._has_heard = False
 
     def _open(self) -> tuple[socket.socket, BinaryIO]:
         try:
@@ -171,8 +177,8 @@ class Wire:
                 raise
         return link
 
-    def _failure(self, what: str, error: OSError) -> str:
-        reason = tls_reason(error) or error.strerror or str(error) or type(error).__name__
+    def _failure(self, what: str, error: OSError, reason: str = "") -> str:
+        reason = reason or tls_reason(error) or error.strerror or str(error) or type(error).__name__
         return f"hub {self.address.shown} {what}: {reason}"
 
 
@@ -199,9 +205,18 @@ def tls_context(address: Address) -> ssl.SSLContext:
     return context
 
 
-def is_refusal(error: BaseException) -> bool:
-    """Did TLS say no, so that trying again cannot help?"""
-    return type(error).__module__ == "ssl" and bool(tls_reason(error))
+def unheard_reason(address: Address, error: BaseException) -> str:
+    """Why a hub may hang up before its first word; empty where that says nothing.
+
+    A server that wants TLS, or another certificate, says so and closes at once; its word
+    is lost when ours was already on its way (TLS 1.3 lets a client speak first).
+    """
+    is_closed = isinstance(error, ConnectionError) or type(error).__name__ == "SSLEOFError"
+    if not is_closed or address.scheme == "unix" or isinstance(error, ConnectionRefusedError):
+        return tls_reason(error)
+    if address.scheme == "rediss":
+        return f"it hung up before its first word: most likely {REFUSES_US}"
+    return f"it hung up before its first word: most likely {SPEAKS_TLS}"
 
 
 def tls_reason(error: BaseException) -> str:
@@ -216,7 +231,7 @@ def tls_reason(error: BaseException) -> str:
     if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
         return "it does not speak TLS: use redis://, or give it TLS with `relayq hub install`"
     if "ALERT" in text and ("CERTIFICATE" in text or "UNKNOWN_CA" in text):
-        return "it refuses this machine's certificate, or there is none: join it with `relayq join`"
+        return REFUSES_US
     return ""
 
 
@@ -224,7 +239,7 @@ def read_reply(stream: BinaryIO) -> Reply:
     """Read one RESP2 reply; an error reply comes back as a WireReplyError, not raised."""
     line = stream.readline()
     if line.startswith(TLS_ALERT):
-        raise ConnectionError("it speaks TLS: use a rediss:// address, or join it with `relayq join`")
+        raise ConnectionError(SPEAKS_TLS)
     if not line.endswith(b"\r\n"):
         raise ConnectionError("the connection was closed")
     kind, rest = line[:1], line[1:-2]
