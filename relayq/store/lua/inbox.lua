@@ -12,12 +12,26 @@ local HAND_MAX, HAND_BYTES = 50, 524288
 local LOOK = 10000
 local KEPT = 100
 
-local function note(x, name, id, why)
-  if id ~= '' then call('SET', x.P .. 'no:' .. id, why, 'EX', 86400) end
+local function note(x, name, id, why, count)
   call('LPUSH', x.P .. 'bad', cjson.encode({at = int(x.now), from = name, id = id, why = string.sub(why, 1, 200)}))
   call('LTRIM', x.P .. 'bad', 0, KEPT - 1)
-  call('INCR', x.P .. 'badn')
+  call('INCRBY', x.P .. 'badn', count or 1)
   R.event(x, 'alarm', id ~= '' and id or 'inbox ' .. name, string.sub(why, 1, 100))
+end
+
+-- the refusals of one handful: those of one kind are one line, or junk would push all else out
+local function note_all(x, name, refused)
+  local first, count = {}, {}
+  for _, pair in ipairs(refused) do
+    local why = pair[2]
+    if not count[why] then first[#first + 1] = pair end
+    count[why] = (count[why] or 0) + 1
+    if pair[1] ~= '' then call('SET', x.P .. 'no:' .. pair[1], why, 'EX', 86400) end
+  end
+  for _, pair in ipairs(first) do
+    local more = count[pair[2]] > 1 and ' (' .. count[pair[2]] .. ' entries)' or ''
+    note(x, name, pair[1], pair[2] .. more, count[pair[2]])
+  end
 end
 
 -- a flooded inbox loses its newest entries, a bite a call; what came before the flood stays.
@@ -101,10 +115,10 @@ function R.admit(x, request, envelopes)
   end
   for i, word in ipairs(words) do
     local why = string.match(word, '^bad:(.*)')
-    if why then note(x, request.from, request.jobs[i].i, why) else taken = taken + 1 end
+    if why then request.refused[#request.refused + 1] = {request.jobs[i].i, why} else taken = taken + 1 end
   end
   for _, id in ipairs(request.cancel) do R.cancel(x, id, 'by ' .. request.from) end
-  for _, pair in ipairs(request.refused) do note(x, request.from, pair[1], pair[2]) end
+  note_all(x, request.from, request.refused)
   call('LTRIM', key, request.count, -1)
   call('DEL', looker)
   return {'done', taken}
