@@ -53,7 +53,7 @@ LISTENS = _words("psubscribe punsubscribe")
 ADMIN = _words(
     "acl|deluser acl|getuser acl|list acl|log acl|save acl|setuser acl|users acl|whoami bgrewriteaof",
     "client|kill client|list client|pause client|unpause config|get dbsize function|delete function|list",
-    "function|load lastsave memory|usage pexpireat pttl type xsetid",
+    "function|load lastsave memory|usage pexpireat pexpiretime type xinfo|stream xsetid",
 )
 SUBMITS = _words("get hgetall rpush xrange xread")
 
