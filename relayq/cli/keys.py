@@ -47,9 +47,10 @@ def believed(config: Config) -> Iterator[Key]:
     """The own key (made when there is none), the owner's, the members', those of the configuration."""
     from relayq.hub.joining import joined_as
     from relayq.trust.boxes import BoxKey
-    from relayq.trust.keys import owner_key
+    from relayq.trust.keys import SigningKey, owner_key
 
-    own = owner_key(config.owner_key_path)
+    joined = config.identity_path
+    own = SigningKey.load(joined) if joined.exists() else owner_key(config.owner_key_path)
     as_what = joined_as(config)
     whose = f"your own, {as_what}" if as_what else "your own, to be trusted by workers on other machines"
     seen = {own.public}
@@ -64,7 +65,7 @@ def _members(config: Config, own: str) -> Iterator[Key]:
     """Who is in the roster that was last seen here."""
     from relayq.trust.book import Book
 
-    owner = config.owner or own
+    owner = config.trust_owner or own
     try:
         roster = Book(config.state_dir, config.fleet, owner).load()
     except RelayQError as error:

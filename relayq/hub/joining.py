@@ -146,7 +146,7 @@ def _put_in_place(config: Config, ticket: Ticket, fresh: Path) -> None:
     if ticket.role == WORKER:
         lines += ["[worker]", f"name = {json.dumps(ticket.name)}"]
     if ticket.seed:
-        lines += ["[paths]", f"owner_key = {json.dumps(str(place / 'member.key'))}"]
+        lines += ["[paths]", f"identity = {json.dumps(str(place / 'member.key'))}"]
     write_private(config.config_dir / JOINED_FILE, "\n".join(lines) + "\n")
 
 
