@@ -65,6 +65,7 @@ class AsyncClient:
     async def __aenter__(self) -> Self:
         self.submitter = await asyncio.to_thread(self._open_submitter)
         self._hub: Hub = await connect(self.submitter.url, self.submitter.fleet)
+        self._hub.reader = await asyncio.to_thread(self.submitter.reader)
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
         self.logs, self.workers = Logs(self._hub), Workers(self._hub)
         self.bulk = Bulk(self._hub, self.jobs)
@@ -151,6 +152,11 @@ class AsyncClient:
         async with aclosing(self._follower.follow(job, is_watched=is_watched)) as entries:
             async for entry in entries:
                 yield entry
+
+    def open_pour(self, ticket: str, number: int, kind: str, sealed: bytes) -> bytes:
+        """A piece of a whole log from a worker's disk; Refused when it is not for us."""
+        assert self._hub.reader
+        return self._hub.reader.pour(ticket, number, kind, sealed)
 
     def twin(self) -> Hub:
         """Another connection to the same hub, for reads that block; close it after use."""

@@ -10,14 +10,19 @@ from relayq.errors import HubError, HubSchema
 from relayq.store import scripts
 from relayq.store.connect import CALL_TIMEOUT_S, Link, parse_url
 from relayq.store.keys import Keys
+from relayq.store.reader import Reader
 
 
 class Hub:
-    """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it."""
+    """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it.
 
-    def __init__(self, url: str, fleet: str) -> None:
+    What is read over it passes `reader`, if there is one, and comes sealed otherwise.
+    """
+
+    def __init__(self, url: str, fleet: str, reader: Reader | None = None) -> None:
         self.url = url
         self.fleet = fleet
+        self.reader = reader
         self.keys = Keys(fleet)
         self.address = parse_url(url)
         self.link = Link(self.address)
@@ -51,7 +56,7 @@ class Hub:
 
     def twin(self) -> Hub:
         """A second connection to the same fleet, for blocking reads."""
-        return Hub(self.url, self.fleet)
+        return Hub(self.url, self.fleet, self.reader)
 
     async def run(
         self, function: str, request: dict[str, object], *blobs: bytes, timeout_s: float = CALL_TIMEOUT_S

@@ -16,6 +16,7 @@ from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
 from relayq.store.wire import submit_args
+from relayq.trust.envelope import batch_digest_of
 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
@@ -77,7 +78,14 @@ class Jobs:
         if self._hub.is_narrow:
             return await self._own_record(job)
         reply = await self._hub.view("record", {"id": job})
-        return decode.job(reply, await self.lanes(reply[1])) if reply else None
+        return self.opened(decode.job(reply, await self.lanes(reply[1]))) if reply else None
+
+    async def is_array(self, job: str) -> bool:
+        """Is this an array, by the word of whoever signed it? The hub's own word counts for nothing."""
+        envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
+        digest = batch_digest_of(envelope)
+        record = await self._hub.link.call("GET", self._hub.keys.of("bt", digest)) if digest else b""
+        return bool(self._hub.reader and self._hub.reader.is_array(job, envelope, record or b""))
 
     async def list_jobs(
         self, states: Sequence[State] = tuple(State), *, queue: str = "", limit: int = 50
@@ -89,7 +97,11 @@ class Jobs:
         found = [decode.job(item, lanes) for item in reply]
         wanted = [job for job in found if job.state in states and (not queue or job.lane.queue == queue)]
         wanted.sort(key=lambda job: job.submitted_ms, reverse=True)
-        return wanted[:limit]
+        return [self.opened(job, is_whole=False) for job in wanted[:limit]]
+
+    def opened(self, record: JobRecord, *, is_whole: bool = True) -> JobRecord:
+        """The record as the reader's keys open it; one that is not whole came without its result."""
+        return self._hub.reader.record(record, is_whole=is_whole) if self._hub.reader else record
 
     async def resolve(self, suffix: str) -> str:
         """The full id behind an id, a unique suffix of four or more characters, or `<suffix>:<index>`."""
@@ -152,7 +164,7 @@ class Jobs:
         envelope = await call("GET", keys.of("s", job.partition(":")[0]))
         result = await call("GET", keys.of("r", job))
         outputs = await call("HGETALL", keys.of("o", job))
-        return decode.job([job, flat, envelope or b"", result or b"", [], outputs], {})
+        return self.opened(decode.job([job, flat, envelope or b"", result or b"", [], outputs], {}))
 
     async def _with_suffix(self, wanted: str) -> set[str]:
         prefix, cursor, found = self._hub.keys.prefix + "j:", "0", set()

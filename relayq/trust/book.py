@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -74,7 +73,7 @@ class Book:
     def _write(self, data: bytes) -> None:
         """Put it there whole or not at all, durably: a high-water mark that is lost lets an old one in."""
         make_dir(self._path.parent)
-        fresh = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+        fresh = self._path.with_name(f".{self._path.name}.{os.urandom(4).hex()}")
         try:
             file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(file, "wb") as opened:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from relayq.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -136,6 +136,10 @@ class Keyring:
                 f"key {kid} is not trusted here: add its public key to trust.keys in this worker's config"
             )
         return key
+
+    def __iter__(self) -> Iterator[str]:
+        """The public keys."""
+        return (key.public for key in self._keys.values())
 
     def __contains__(self, kid: object) -> bool:
         return kid in self._keys

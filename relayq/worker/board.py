@@ -34,6 +34,8 @@ from relayq.worker.spool import Ending, OpenAttempt, Spool
 log = logging.getLogger("relayq.worker")
 
 WAIT_MAX_S = 5.0
+# Why a job type refuses may hold what was sealed: the hub carries it sealed.
+TOLD_IN_CONFIDENCE = "refused by its job type"
 
 
 class Board:
@@ -121,7 +123,7 @@ class Board:
             report = replace(report, outputs=attempt.outputs)
         if report.outcome == "refused":
             log.warning("job refused: %s", attempt.refusal, extra={"job": attempt.job})
-            report = replace(report, reason=attempt.refusal)
+            report = replace(report, reason=TOLD_IN_CONFIDENCE, note=attempt.refusal)
         self._settle(attempt, None if attempt.asked == GONE else report)
         if self._waiting:
             self.start_waiting()
@@ -186,6 +188,13 @@ class Board:
             for key, amount in attempt.cost.items():
                 free[key] = max(0, free.get(key, 0) - amount)
         return free
+
+    def reply_of(self, job: str) -> str:
+        """The box key of whoever submitted a job that is held here, or has ended here; or empty."""
+        if attempt := self.held.get(job):
+            return attempt.admitted.reply
+        past = self._spool.past(job)
+        return past.report.reply if past and past.report else ""
 
     def keys(self) -> set[str]:
         """The names of the held attempts at the keeper and on disk."""

@@ -13,13 +13,16 @@ from relayq.client.dispatch import Dispatcher
 from relayq.errors import HubDenied, HubFull, HubSchema, Refused
 from relayq.hub.acl import SUBMITTER, VIEWER, WORKER, new_mark
 from relayq.model.ids import new_id
-from relayq.model.job import JobSpec, body
+from relayq.model.job import JobSpec
 from relayq.store.events import Events
 from relayq.store.hub import Hub, connect
 from relayq.store.inbox import Inboxes, Refusal
+from relayq.store.records import JobRecord
 from relayq.store.wire import JOB, MOST_WAITING, Wire, push_args
-from relayq.trust.envelope import sign_job
+from relayq.trust.boxes import BoxKey
 from relayq.trust.keys import SigningKey
+from relayq.trust.members import Member
+from relayq.trust.roster import add_member
 from tests.integration.worker_support import Rig
 from tests.security.hub_support import RoleHub
 from tests.support import ENGINE, eventually
@@ -34,17 +37,33 @@ class Site:
         self.submitter = Wire(hub.url("s-ci"))
 
     def entry(
-        self, command: str = "true", *, key: SigningKey | None = None, job: str = ""
+        self, command: str = "true", *, key: SigningKey | None = None, job: str = "", **fields: object
     ) -> tuple[str, bytes]:
         """A job of this user: its id and its envelope."""
         job = job or new_id(self.mark)
-        spec = JobSpec.from_dict({"command": command})
-        return job, sign_job(key or self.key, body(spec, job, self.rig.fleet, int(time.time())))
+        spec = JobSpec.from_dict({"command": command, **fields})
+        return job, self.rig.author(key or self.key).job(spec, job, int(time.time()))
+
+    def be_ci(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is configured from now on is the machine of the submit-only user."""
+        key_file = self.rig.marks / "ci.key"
+        self.key.save(key_file)
+        monkeypatch.setenv("RELAYQ_IDENTITY", str(key_file))
+        monkeypatch.setenv("RELAYQ_TRUST_OWNER", self.rig.key.public)
 
     def push(self, *envelopes: bytes) -> int:
         """Push jobs; how many entries wait then."""
         entries = [(JOB, envelope) for envelope in envelopes]
         return int(self.submitter.call(*push_args(self.rig.fleet, "ci", entries)))
+
+    async def ended(self, job: str) -> JobRecord:
+        """The job once it was admitted and has ended."""
+
+        async def look() -> bool:
+            return await self.rig.jobs.record(job) is not None
+
+        await eventually(look, f"{job} is admitted")
+        return await self.rig.ended(job)
 
     async def refusals(self, count: int) -> list[Refusal]:
         """The refusals, once there are so many."""
@@ -68,6 +87,14 @@ async def site(fleet: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Async
     async with rig.hub:
         await Inboxes(rig.hub).open("ci", hub.users["s-ci"].mark)
         site = Site(hub, rig, SigningKey.generate())
+        member = Member(
+            role="submit",
+            name="ci",
+            sign=site.key.public,
+            box=BoxKey.of(site.key).public,
+            queues=("default",),
+        )
+        rig.standing().desk.edit(lambda roster, pen: add_member(roster, pen, member, int(time.time())))
         yield site
         site.submitter.close()
     hub.close()
@@ -76,10 +103,8 @@ async def site(fleet: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Async
 async def test_a_submit_only_user_runs_a_job_and_reads_its_output(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key_file = site.rig.marks / "ci.key"
-    site.key.save(key_file)
-    monkeypatch.setenv("RELAYQ_OWNER_KEY", str(key_file))
-    async with site.rig.worker(trust=(site.key.public,)), client_of(site, "s-ci") as client:
+    site.be_ci(monkeypatch)
+    async with site.rig.worker(), client_of(site, "s-ci") as client:
         job = await client.run("echo out; echo err >&2")
         assert job.id.startswith(site.mark)
         assert await job.get(timeout=30) == "out\n"
@@ -89,10 +114,8 @@ async def test_a_submit_only_user_runs_a_job_and_reads_its_output(
 
 
 async def test_a_submit_only_user_cancels_its_job(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    key_file = site.rig.marks / "ci.key"
-    site.key.save(key_file)
-    monkeypatch.setenv("RELAYQ_OWNER_KEY", str(key_file))
-    async with site.rig.worker(trust=(site.key.public,)), client_of(site, "s-ci") as client:
+    site.be_ci(monkeypatch)
+    async with site.rig.worker(), client_of(site, "s-ci") as client:
         job = await client.run("sleep 600")
         await eventually(lambda: state_in_hub(site, job.id, "RUNNING"))
         assert await job.cancel()
@@ -102,26 +125,27 @@ async def test_a_submit_only_user_cancels_its_job(site: Site, monkeypatch: pytes
 async def test_a_refused_job_is_told_to_its_sender_and_to_the_owner(site: Site) -> None:
     job, envelope = site.entry(job=new_id(new_mark()))
     mine, late = site.entry()
-    async with site.rig.worker(trust=(site.key.public,)):
-        site.push(envelope, late.replace(b"true", b"tree"), site.entry(key=SigningKey.generate())[1])
-        found = await site.refusals(3)
+    async with site.rig.worker():
+        changed = late[:-4] + b"tree"
+        elsewhere = site.entry(queue="other")[1]
+        site.push(envelope, changed, elsewhere, site.entry(key=SigningKey.generate())[1])
+        found = await site.refusals(4)
     whys = " / ".join(one.why for one in found)
     assert "does not carry the mark" in whys
     assert "not trusted" in whys
     assert "content was changed" in whys
+    assert "may not use queue other" in whys
     assert {one.name for one in found} == {"ci"}
     alarms = [event for event in await Events(site.rig.hub).recent() if event.kind == "alarm"]
-    assert len(alarms) == 3
+    assert len(alarms) == 4
     assert await site.rig.jobs.record(job) is None
     assert await site.rig.jobs.record(mine) is None
 
 
 async def test_a_sender_learns_why_its_job_was_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = JobSpec.from_dict({"command": "true", "after": [{"job": new_id(), "on": "ok"}]})
-    key_file = site.rig.marks / "ci.key"
-    site.key.save(key_file)
-    monkeypatch.setenv("RELAYQ_OWNER_KEY", str(key_file))
-    async with site.rig.worker(trust=(site.key.public,)), client_of(site, "s-ci") as client:
+    site.be_ci(monkeypatch)
+    async with site.rig.worker(), client_of(site, "s-ci") as client:
         job = await client.submit(lost)
         with pytest.raises(Refused, match="there is no job"):
             await job.result(30)
@@ -130,9 +154,9 @@ async def test_a_sender_learns_why_its_job_was_refused(site: Site, monkeypatch: 
 async def test_the_same_entry_twice_is_one_job(site: Site) -> None:
     job, envelope = site.entry(site.rig.mark("ran"))
     site.push(envelope, envelope)
-    async with site.rig.worker(trust=(site.key.public,)):
+    async with site.rig.worker():
         site.push(envelope)
-        assert (await site.rig.ended(job)).state == "SUCCEEDED"
+        assert (await site.ended(job)).state == "SUCCEEDED"
         await eventually(lambda: waiting(site) == 0)
     assert site.rig.marked("ran") == ["x"]
 
@@ -140,8 +164,8 @@ async def test_the_same_entry_twice_is_one_job(site: Site) -> None:
 async def test_what_waits_while_no_worker_is_there_is_admitted_later(site: Site) -> None:
     job, envelope = site.entry()
     site.push(envelope)
-    async with site.rig.worker(trust=(site.key.public,)):
-        assert (await site.rig.ended(job)).state == "SUCCEEDED"
+    async with site.rig.worker():
+        assert (await site.ended(job)).state == "SUCCEEDED"
 
 
 async def test_an_inbox_that_another_worker_looks_into_is_left_alone(site: Site) -> None:
@@ -157,8 +181,8 @@ async def test_an_inbox_that_another_worker_looks_into_is_left_alone(site: Site)
 async def test_an_entry_of_two_megabytes_is_refused_in_the_hub(site: Site) -> None:
     job, envelope = site.entry()
     site.push(bytes(2 << 20), envelope)
-    async with site.rig.worker(trust=(site.key.public,)):
-        assert (await site.rig.ended(job)).state == "SUCCEEDED"
+    async with site.rig.worker():
+        assert (await site.ended(job)).state == "SUCCEEDED"
         assert "2097153 bytes" in (await site.refusals(1))[0].why
 
 
@@ -182,8 +206,8 @@ async def test_a_flood_to_the_memory_limit_is_trimmed_and_what_came_before_is_ke
     assert longest_ms < 25, "the round trip and a busy machine included; the hub's own time is below 5"
     assert slowest_call_us(owner, "fcall") < 5_000
     owner.close()
-    async with site.rig.worker(trust=(site.key.public,)):
-        assert (await site.rig.ended(job)).state == "SUCCEEDED"
+    async with site.rig.worker():
+        assert (await site.ended(job)).state == "SUCCEEDED"
     assert site.rig.marked("ran") == ["x"]
     assert any("flooded" in one.why for one in await site.refusals(1))
 
@@ -211,10 +235,10 @@ def waiting(site: Site) -> int:
 
 
 async def test_a_full_inbox_is_told_to_its_sender(site: Site) -> None:
-    sender = Dispatcher(site.hub.url("s-ci"), site.rig.fleet, site.key)
+    sender = Dispatcher(site.hub.url("s-ci"), site.rig.fleet)
     site.push(*[b"x"] * MOST_WAITING)
     with pytest.raises(HubFull, match=r"your inbox .* is full: the last 1 of 1 jobs were not taken"):
-        sender.submit(JobSpec.from_dict({"command": "true"}))
+        sender.submit(site.rig.author(site.key), JobSpec.from_dict({"command": "true"}))
     sender.close()
 
 
