@@ -34,11 +34,16 @@ PAUSE_S = 0.5
 
 
 class Follower:
-    """Readers of logs beside one hub connection; `tend` is called when nothing has come for a while."""
+    """Readers of logs beside one hub connection.
 
-    def __init__(self, hub: Hub, tend: Callable[[], object]) -> None:
+    `tend` is called when nothing has come for a while, `tell` once for a job of a
+    submit-only user that nobody admits.
+    """
+
+    def __init__(self, hub: Hub, tend: Callable[[], object], tell: Callable[[str], None]) -> None:
         self._hub = hub
-        self._tend = tend
+        self._tend, self._tell = tend, tell
+        self._told: set[str] = set()
         self._idle: list[Hub] = []
 
     async def close(self) -> None:
@@ -74,6 +79,12 @@ class Follower:
         """Nothing has come for a while: see that it still can; the record of a job whose end was not told."""
         await asyncio.to_thread(self._tend)
         if hub.is_narrow and not await self._is_admitted(hub, job):
+            if job not in self._told:
+                self._told.add(job)
+                self._tell(
+                    f"job {job} waits in this machine's inbox: no worker has admitted it yet "
+                    "(is one online, and does the fleet's owner still trust this machine?)"
+                )
             return None
         record = await self._record(hub, job)
         return record if record.state in FINAL else None

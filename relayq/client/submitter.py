@@ -59,7 +59,7 @@ class Submitter:
     def __init__(self, config: Config, tell: Callable[[str], None] = tell_on_stderr) -> None:
         self.config = config
         self.url, self.is_embedded = choose_url(config)
-        self._tell = tell
+        self.tell = tell
         self._lock = allocate_lock()
         self._looked_s = float("-inf")
         self._lanes_seen: set[str] = set()
@@ -186,7 +186,7 @@ class Submitter:
 
         why = nobody_serves(lane_of(spec), *replies)
         if why:
-            self._tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
+            self.tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
 
     def _see_to_local_worker(self) -> None:
         """Twice a minute at most: it may have left after its idle time."""
@@ -197,7 +197,7 @@ class Submitter:
         from relayq.client.local import LocalWorker
 
         if LocalWorker(self.config, self.url).start(self._has_workers):
-            self._tell(
+            self.tell(
                 "no worker was running: started one in the background (it leaves after 15 idle minutes)"
             )
 

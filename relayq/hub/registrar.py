@@ -27,6 +27,7 @@ from relayq.hub.certificates import Pair, make_client, read_pem
 from relayq.hub.choose import choose_url
 from relayq.hub.info import parse_info
 from relayq.hub.ticket import SECRET_BYTES, SEED_BYTES, Ticket, check_name
+from relayq.store.desk import Desk
 from relayq.store.hub import connect
 from relayq.store.wire import Wire, WireError, WireReplyError
 from relayq.trust.book import Book
@@ -37,12 +38,9 @@ from relayq.trust.roster import (
     Roster,
     add_github_rule,
     add_member,
-    new_roster,
     remove_github_rules,
     revoke,
     rotate,
-    sign_roster,
-    version_of,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +63,8 @@ class Registrar:
             )
         self.url = url
         self._key = owner_key(config.owner_key_path)
-        self._book = Book(config.state_dir, config.fleet, self._key.public)
+        book = Book(config.state_dir, config.fleet, config.trust_owner or self._key.public)
+        self._desk = Desk(book, lambda command: self._ask(*command), self._key)
 
     def __enter__(self) -> Registrar:
         asyncio.run(_ensure_library(self.url, self._config.fleet))
@@ -96,13 +95,13 @@ class Registrar:
             **(limits or {}),
         )
 
-        def let_in(roster: Roster) -> Roster:
+        def let_in(roster: Roster, pen: SigningKey) -> Roster:
             if any(one.name == user.name for one in roster.members):
                 raise Refused(
                     f"{user.name} is in the fleet already: choose another name, "
                     f"or type `relayq revoke {user.name}` first"
                 )
-            return add_member(roster, self._key, member, int(time.time()))
+            return add_member(roster, pen, member, int(time.time()))
 
         self.edit(f"invited {user.role} {user.name} ({member.kid})", let_in)
         until = datetime.datetime.fromtimestamp(until_s, datetime.UTC) if until_s else None
@@ -135,35 +134,35 @@ class Registrar:
         self._ask("HDEL", prefix + "inn", name)
         self._ask("DEL", f"{prefix}in:{name}")
         try:
-            self.edit(f"revoked {name}", lambda roster: revoke(roster, self._key, name, int(time.time())))
+            self.edit(f"revoked {name}", lambda roster, pen: revoke(roster, pen, name, int(time.time())))
         except Refused:
             if not gone:
                 raise NotFound(f"nobody of fleet {self._config.fleet!r} is called {name[:80]!r}") from None
 
     def rotate(self) -> Roster:
         """Begin a new epoch, and renew the roster's date."""
-        return self.edit("rotated", lambda roster: rotate(roster, self._key, int(time.time())))
+        return self.edit("rotated", lambda roster, pen: rotate(roster, pen, int(time.time())))
 
     def trust_key(self, name: str, sign: str, box: str) -> Roster:
         """Let somebody's own key submit jobs; it needs a way into the hub besides."""
         member = Member(role="submit", name=name, sign=sign, box=box)
         return self.edit(
             f"trusted key {member.kid} of {name}",
-            lambda roster: add_member(roster, self._key, member, int(time.time())),
+            lambda roster, pen: add_member(roster, pen, member, int(time.time())),
         )
 
     def trust_github(self, rule: GithubRule) -> Roster:
         """Let runs of a repository submit."""
         return self.edit(
             f"trusted {rule.repository} {rule.environment or rule.ref}",
-            lambda roster: add_github_rule(roster, rule, int(time.time())),
+            lambda roster, _: add_github_rule(roster, rule, int(time.time())),
         )
 
     def distrust_github(self, repository: str) -> Roster:
         """Let no run of a repository submit any more."""
         return self.edit(
             f"distrusted {repository}",
-            lambda roster: remove_github_rules(roster, repository, int(time.time())),
+            lambda roster, _: remove_github_rules(roster, repository, int(time.time())),
         )
 
     # -- the hub itself
@@ -187,41 +186,14 @@ class Registrar:
 
     # -- the roster
 
-    def roster(self) -> Roster:
-        """The roster as it stands; made and put into the hub where there is none."""
-        data = self._stored()
-        if version_of(data) and version_of(data) >= version_of(self._book.data()):
-            return self._book.accept(data)
-        return self.edit("made", lambda roster: roster)
-
-    def edit(self, what: str, change: Callable[[Roster], Roster]) -> Roster:
-        """Make the next version, sign it, and let the hub carry it; one edit at a time."""
-        with self._book.editing():
-            stored = self._stored()
-            if version_of(stored) > version_of(self._book.data()):
-                self._book.accept(stored)
-            here = self._book.load()
-            roster = change(here or new_roster(self._key, self._config.fleet, int(time.time())))
-            data = sign_roster(self._key, roster)
-            if version_of(data) <= version_of(stored):
-                raise Refused(
-                    "the hub has a newer roster: it was edited elsewhere at the same time; try again"
-                )
-            self._book.accept(data)
-            self._ask("FCALL", "rq1_roster", 1, f"{{rq:{self._config.fleet}}}:cfg", "{}", data)
-            if data != stored:
-                self._note(roster.version, what)
-        return roster
-
-    def _note(self, version: int, what: str) -> None:
-        line = json.dumps({"version": version, "at": int(time.time()), "what": what})
-        with os.fdopen(
-            os.open(log_path(self._config), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w"
-        ) as file:
+    def edit(self, what: str, change: Callable[[Roster, SigningKey], Roster]) -> Roster:
+        """Make the next version of the roster, have the hub carry it, and note what was done."""
+        roster = self._desk.edit(change)
+        line = json.dumps({"version": roster.version, "at": int(time.time()), "what": what})
+        path = log_path(self._config)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
             file.write(line + "\n")
-
-    def _stored(self) -> bytes:
-        return self._ask("GET", f"{{rq:{self._config.fleet}}}:roster") or b""
+        return roster
 
     # -- users of the hub
 

@@ -126,6 +126,8 @@ class Jobs:
         record = await self.record(job)
         if record is None:
             return None
+        if self._hub.is_narrow:
+            return Explanation(record=record, blockers=[], workers=[])
         pairs = await self._hub.view("blockers", {"id": job})
         return Explanation(
             record=record,
