@@ -139,10 +139,10 @@ class InstalledHub:
         self.people.append(one)
         return one
 
-    def owner(self, prefix: tuple[str, ...] = ()) -> Person:
+    def owner(self, prefix: tuple[str, ...] = (), address: str = "") -> Person:
         """The owner, joined."""
         one = self.person("owner", prefix)
-        one.relayq("join", "-", stdin=self.owner_string)
+        one.relayq("join", "-", *(["--address", address] if address else []), stdin=self.owner_string)
         return one
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What starts a worker by itself: absolute paths, the PATH that was typed with, jobs that survive, no secrets."""
+"""What starts a worker by itself: absolute paths, the PATH that was typed with, and no secrets."""
 
 from __future__ import annotations
 
