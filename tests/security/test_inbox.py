@@ -273,7 +273,7 @@ async def test_a_viewer_follows_and_may_change_nothing(site: Site) -> None:
         ]  # fmt: skip
         for change in changes:
             with pytest.raises(HubDenied, match="does not allow this"):
-                await change()  # type: ignore[misc]
+                await change()
 
 
 def client_of(site: Site, login: str) -> AsyncClient:

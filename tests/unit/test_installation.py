@@ -22,7 +22,7 @@ EXPOSURE_MAX = 3.0
 
 def wishes(**changes: object) -> Wishes:
     """A hub on Linux."""
-    return Wishes(fleet="home", memory_bytes=1 << 28, system="linux", **changes)  # type: ignore[arg-type]
+    return Wishes(fleet="home", memory_bytes=1 << 28, system="linux", **changes)
 
 
 def files(steps: list[Step]) -> dict[str, File]:

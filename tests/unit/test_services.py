@@ -19,14 +19,14 @@ from relayq.services.plan import Command, File, Step, shown
 from relayq.services.systemd import Service, command_line, unit
 from tests.arch.tree import ROOT
 
-LINUX = {"system": "linux", "command": "/opt/relayq/bin/relayq", "home": Path("/home/anna")}
-MAC = LINUX | {"system": "darwin", "home": Path("/Users/anna")}
-ENVIRONMENT = {"PATH": "/home/anna/bin:/usr/bin", "RELAYQ_FLEET": "den", "SECRET": "x", "XDG_STATE_HOME": ""}
+LINUX = {"system": "linux", "command": "/opt/relayq/bin/relayq", "home": Path("/srv/anna")}
+MAC = LINUX | {"system": "darwin", "home": Path("/srv/mac/anna")}
+ENVIRONMENT = {"PATH": "/srv/anna/bin:/usr/bin", "RELAYQ_FLEET": "den", "SECRET": "x", "XDG_STATE_HOME": ""}
 
 
 def wish(**facts: object) -> Wish:
     """A service that is wanted."""
-    return Wish(**{"what": "worker", **facts})  # type: ignore[arg-type]
+    return Wish(**{"what": "worker", **facts})
 
 
 def text_of(steps: list[Step]) -> str:
@@ -46,7 +46,7 @@ def test_a_users_worker_lives_on_after_the_logout_and_its_jobs_after_its_end() -
     assert "ExecStart=/opt/relayq/bin/relayq worker --headless" in lines
     assert "KillMode=process" in lines
     assert "Delegate=yes" in lines
-    assert "Environment=PATH=/home/anna/bin:/usr/bin" in lines
+    assert "Environment=PATH=/srv/anna/bin:/usr/bin" in lines
     assert "Environment=RELAYQ_FLEET=den" in lines
     assert "SECRET" not in text_of(steps)
     assert "WantedBy=default.target" in lines
@@ -76,7 +76,7 @@ def test_on_a_mac_a_worker_needs_nobody_at_the_screen() -> None:
     facts = plistlib.loads(text_of(steps).encode())
     assert facts["ProgramArguments"] == ["/opt/relayq/bin/relayq", "worker", "--headless"]
     assert facts["LimitLoadToSessionType"] == ["Aqua", "Background"]
-    assert facts["EnvironmentVariables"]["PATH"] == "/home/anna/bin:/usr/bin"
+    assert facts["EnvironmentVariables"]["PATH"] == "/srv/anna/bin:/usr/bin"
     assert facts["AbandonProcessGroup"] is True
     last = commands_of(steps)[-1]
     assert re.fullmatch(r"launchctl bootstrap gui/\d+ (\S+) \|\| launchctl bootstrap user/\d+ \1", last)
