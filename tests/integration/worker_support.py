@@ -21,6 +21,7 @@ from relayq.config import load
 from relayq.errors import HubUnreachable
 from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import Lane, lane_of
+from relayq.store.blobs import Pulls
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs
 from relayq.store.logs import Logs
@@ -67,6 +68,12 @@ class Rig:
     def see(self) -> None:
         """Read with the owner's eyes from now on: as the roster stands."""
         self.hub.reader = self.standing().reader()
+
+    async def taken(self, ticket: str, seen: int = 0) -> list[tuple[str, bytes]]:
+        """The next pieces of a whole log that somebody asked for, opened; `seen` came before."""
+        came = await Pulls(self.hub).take(ticket, 5000)
+        eyes = self.standing().reader()
+        return [(kind, eyes.pour(ticket, seen + at, kind, data)) for at, (kind, data) in enumerate(came)]
 
     # -- jobs
 
