@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,7 @@ class Rig:
 
     def author(self, key: SigningKey | None = None, fleet: str = "") -> Author:
         """Whoever signs and seals here; with another key, or for another fleet, where a test wants a lie."""
-        return Author(key or self.key, replace(self.roster(), fleet=fleet or self.fleet))
+        return Author(key or self.key, self.roster().but(fleet=fleet or self.fleet))
 
     def see(self) -> None:
         """Read with the owner's eyes from now on: as the roster stands."""
