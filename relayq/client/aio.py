@@ -154,11 +154,6 @@ class AsyncClient:
             async for entry in entries:
                 yield entry
 
-    def open_pour(self, ticket: str, number: int, kind: str, sealed: bytes) -> bytes:
-        """A piece of a whole log from a worker's disk; Refused when it is not for us."""
-        assert self._hub.reader
-        return self._hub.reader.pour(ticket, number, kind, sealed)
-
     def twin(self) -> Hub:
         """Another connection to the same hub, for reads that block; close it after use."""
         return self._hub.twin()

@@ -86,7 +86,7 @@ class Standing:
         roster = None
         with suppress(Foreign):
             roster = self.desk.seen()
-        return Reader(self.key, self._config.fleet, roster)
+        return Reader(self.key, self._config.fleet, roster, self._book.accept)
 
     def _fetched(self) -> Roster:
         roster = self.desk.current()

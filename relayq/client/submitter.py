@@ -1,9 +1,9 @@
 """The submitting side of every client: the hub it talks to, its worker, and the way in.
 
-With the embedded hub a background worker is started when none is registered. With
-a joined hub the submitter says, once for each kind of job, when no registered
-worker could run it, and why; the job waits for one that can. What it must know for
-that travels with the submission and costs no round trip.
+With the embedded hub a background worker is started when none is registered. The
+submitter says, once for each kind of job, when no registered worker could run it, and
+why; the job waits for one that can. What it must know for that travels with the
+submission and costs no round trip.
 """
 
 from __future__ import annotations
@@ -120,8 +120,7 @@ class Submitter:
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()
-                return self._submit(spec, [], watch=watch)[0]
-            return self._submit_to_joined(spec, watch=watch)
+            return self._submit(spec, watch=watch)
 
     def submit_many(self, specs: Sequence[JobSpec]) -> list[Receipt]:
         """Submit any number of jobs, 500 to a round trip and a signature."""
@@ -160,17 +159,17 @@ class Submitter:
         if "_dispatcher" in self.__dict__:
             self._dispatcher.close()
 
-    def _submit_to_joined(self, spec: JobSpec, *, watch: bool) -> Receipt:
+    def _submit(self, spec: JobSpec, *, watch: bool) -> Receipt:
         lane = lane_of(spec)
         if lane.id in self._lanes_seen or self.is_narrow:
-            return self._submit(spec, [], watch=watch)[0]
+            return self._send(spec, [], watch=watch)[0]
         view = ("FCALL_RO", "rq1_workers", 1, self._dispatcher.anchor, "{}")
-        receipt, replies = self._submit(spec, [("TIME",), view], watch=watch)
+        receipt, replies = self._send(spec, [("TIME",), view], watch=watch)
         self._lanes_seen.add(lane.id)
         self._warn(receipt, spec, replies)
         return receipt
 
-    def _submit(self, spec: JobSpec, also: Sequence[Command], *, watch: bool) -> tuple[Receipt, list[Any]]:
+    def _send(self, spec: JobSpec, also: Sequence[Command], *, watch: bool) -> tuple[Receipt, list[Any]]:
         standing = self.standing
         questions = standing.questions()
         if self.is_narrow:  # it may not read a part of the roster, only all of it
@@ -182,9 +181,11 @@ class Submitter:
         return receipt, replies[: len(also)]
 
     def _warn(self, receipt: Receipt, spec: JobSpec, replies: list[Any]) -> None:
-        from relayq.client.fleet import nobody_serves
+        from relayq.client.fleet import NOBODY, nobody_serves
 
         why = nobody_serves(lane_of(spec), *replies)
+        if self.is_embedded and why == [NOBODY]:
+            return  # the background worker is just starting
         if why:
             self.tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
 

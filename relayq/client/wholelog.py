@@ -61,7 +61,7 @@ class WholeLog:
         numbers = count()
         while pieces := await pulls.take(ticket, PATIENCE_MS):
             for kind, sealed in pieces:
-                data = self._client.open_pour(ticket, next(numbers), kind, sealed)
+                data = await pulls.opened(ticket, next(numbers), kind, sealed)
                 if kind == "s":
                     self.bytes = int(data)
                 elif kind in STREAMS:

@@ -11,6 +11,7 @@ from relayq.store import scripts
 from relayq.store.connect import CALL_TIMEOUT_S, Link, parse_url
 from relayq.store.keys import Keys
 from relayq.store.reader import Reader
+from relayq.trust.roster import version_of
 
 
 class Hub:
@@ -75,6 +76,13 @@ class Hub:
         return await self.send(
             verb, scripts.PREFIX + function, 1, self.keys.anchor, text, *blobs, timeout_s=timeout_s
         )
+
+    async def has_news_for_reader(self) -> bool:
+        """Is there a roster that the reader does not know yet? It knows it after this."""
+        reader, key = self.reader, self.keys.prefix + "roster"
+        if reader is None or version_of(await self.link.call("GETRANGE", key, 0, 31)) <= reader.version:
+            return False
+        return reader.learn(await self.link.call("GET", key) or b"")
 
     async def send(self, *command: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """Send a function call as it stands; a hub that lost its library gets it back first."""

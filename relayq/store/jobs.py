@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from relayq.errors import AmbiguousId, HubFull, NotFound, Refused, SpecError
+from relayq.errors import AmbiguousId, HubFull, NotFound, Refused, SpecError, UsageError
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
 from relayq.model.job import MAX_PRIORITY
@@ -78,7 +78,10 @@ class Jobs:
         if self._hub.is_narrow:
             return await self._own_record(job)
         reply = await self._hub.view("record", {"id": job})
-        return self.opened(decode.job(reply, await self.lanes(reply[1]))) if reply else None
+        if not reply:
+            return None
+        [record] = await self.opened([decode.job(reply, await self.lanes(reply[1]))])
+        return record
 
     async def is_array(self, job: str) -> bool:
         """Is this an array, by the word of whoever signed it? The hub's own word counts for nothing."""
@@ -97,11 +100,17 @@ class Jobs:
         found = [decode.job(item, lanes) for item in reply]
         wanted = [job for job in found if job.state in states and (not queue or job.lane.queue == queue)]
         wanted.sort(key=lambda job: job.submitted_ms, reverse=True)
-        return [self.opened(job, is_whole=False) for job in wanted[:limit]]
+        return await self.opened(wanted[:limit], is_whole=False)
 
-    def opened(self, record: JobRecord, *, is_whole: bool = True) -> JobRecord:
-        """The record as the reader's keys open it; one that is not whole came without its result."""
-        return self._hub.reader.record(record, is_whole=is_whole) if self._hub.reader else record
+    async def opened(self, records: list[JobRecord], *, is_whole: bool = True) -> list[JobRecord]:
+        """The records as the reader's keys open them; those that are not whole came without their result."""
+        reader = self._hub.reader
+        if reader is None:
+            return records
+        found = [reader.record(record, is_whole=is_whole) for record in records]
+        if any(one.doubt or one.is_sealed for one in found) and await self._hub.has_news_for_reader():
+            return [reader.record(record, is_whole=is_whole) for record in records]
+        return found
 
     async def resolve(self, suffix: str) -> str:
         """The full id behind an id, a unique suffix of four or more characters, or `<suffix>:<index>`."""
@@ -113,7 +122,7 @@ class Jobs:
                 f"{suffix!r} is no whole job id: a submit-only user cannot look for a job by its end"
             )
         if len(wanted) < SUFFIX_FLOOR or not wanted.isalnum():
-            raise NotFound(f"{suffix!r} is no job id: use at least its last {SUFFIX_FLOOR} characters")
+            raise UsageError(f"{suffix!r} is no job id: use at least its last {SUFFIX_FLOOR} characters")
         found = await self._with_suffix(wanted)
         if not found:
             raise NotFound(f"there is no job {suffix!r} in fleet '{self._hub.fleet}'")
@@ -166,7 +175,9 @@ class Jobs:
         envelope = await call("GET", keys.of("s", job.partition(":")[0]))
         result = await call("GET", keys.of("r", job))
         outputs = await call("HGETALL", keys.of("o", job))
-        return self.opened(decode.job([job, flat, envelope or b"", result or b"", [], outputs], {}))
+        found = decode.job([job, flat, envelope or b"", result or b"", [], outputs], {})
+        [record] = await self.opened([found])
+        return record
 
     async def _with_suffix(self, wanted: str) -> set[str]:
         prefix, cursor, found = self._hub.keys.prefix + "j:", "0", set()

@@ -43,7 +43,7 @@ class Logs:
             "XREAD", "COUNT", PAGE, "BLOCK", max(1, block_ms), "STREAMS", key, from_id,
             timeout_s=block_ms / 1000 + 10,
         )  # fmt: skip
-        return [self._opened(job, entry(item)) for item in reply[0][1]] if reply else []
+        return await self._opened(job, [entry(item) for item in reply[0][1]]) if reply else []
 
     async def read(self, job: str, attempt: int | None = None) -> list[LogEntry]:
         """All that the hub keeps of the job's output, or of one attempt's, in order."""
@@ -54,14 +54,20 @@ class Logs:
             reply = await self._hub.link.call(
                 "XRANGE", self._hub.keys.of("log", job), first, last, "COUNT", PAGE
             )
-            entries = [self._opened(job, entry(item)) for item in reply]
+            entries = await self._opened(job, [entry(item) for item in reply])
             found += [item for item in entries if isinstance(item, LogEntry)]
             if len(reply) < PAGE:
                 return found
             first = "(" + decode.text(reply[-1][0])
 
-    def _opened(self, job: str, item: LogEntry | End) -> LogEntry | End:
-        return self._hub.reader.entry(job, item) if self._hub.reader else item
+    async def _opened(self, job: str, items: list[LogEntry | End]) -> list[LogEntry | End]:
+        reader = self._hub.reader
+        if reader is None:
+            return items
+        found = [reader.entry(job, item) for item in items]
+        if any(item.doubt for item in found) and await self._hub.has_news_for_reader():
+            return [reader.entry(job, item) for item in items]
+        return found
 
     async def dropped(self, job: str) -> int:
         """Bytes of the job's output that the hub does not keep (the middle of too much)."""

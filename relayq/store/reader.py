@@ -8,7 +8,7 @@ checked. What the keys do not open says so; what nobody of the fleet wrote is no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +36,31 @@ _SIGNED_REASONS = frozenset({"", "exit", "timeout"})
 
 
 class Reader:
-    """Reads with one key, as far as the roster allows. Without a roster nothing is believed."""
+    """Reads with one key, as far as the roster allows. Without a roster nothing is believed.
 
-    def __init__(self, key: SigningKey, fleet: str, roster: Roster | None) -> None:
-        box = BoxKey.of(key)
+    `accept` judges a roster that the hub offers: what a worker wrote that was let in a moment
+    ago can be read only with the newest.
+    """
+
+    def __init__(
+        self, key: SigningKey, fleet: str, roster: Roster | None, accept: Callable[[bytes], Roster]
+    ) -> None:
+        self._box, self._fleet, self._accept = BoxKey.of(key), fleet, accept
+        self._learn(roster)
+
+    def _learn(self, roster: Roster | None) -> None:
+        self.version = roster.version if roster else 0
         self._submitters = roster.submitters() if roster else Keyring(())
-        self._opener = Opener([box, *(epoch_keys(roster, box) if roster else ())])
-        self._ear = Ear(fleet, self._opener, roster.is_worker if roster else _nobody)
+        self._opener = Opener([self._box, *(epoch_keys(roster, self._box) if roster else ())])
+        self._ear = Ear(self._fleet, self._opener, roster.is_worker if roster else _nobody)
+
+    def learn(self, data: bytes) -> bool:
+        """Take a roster from the hub; False when it is older, or not the owner's."""
+        try:
+            self._learn(self._accept(data))
+        except Refused:
+            return False
+        return True
 
     def record(self, record: JobRecord, *, is_whole: bool = True) -> JobRecord:
         """The same with a readable spec, message and result; `doubt` says why the result is not believed.

@@ -7,10 +7,10 @@ from a stranger: what is not exactly what `to_json` writes is Refused.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from relayq.errors import ConfigError, Refused
+from relayq.model.record import Record
 from relayq.trust.boxes import raw_box
 from relayq.trust.keys import PublicKey
 
@@ -24,8 +24,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Record):
     """Somebody the owner let in.
 
     `sign` and `box` are public keys (43 letters). A `submit` key may be held to some
@@ -81,8 +80,7 @@ class Member:
         check_keys(self.sign, self.box)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GithubRule:
+class GithubRule(Record):
     """Which runs of GitHub Actions may submit, by the claims of their identity token.
 
     Repository and owner are matched by number: names can be given away. `ref` is a full

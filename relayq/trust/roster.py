@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from relayq.errors import Refused
+from relayq.model.record import Record
 from relayq.trust.boxes import BoxKey
 from relayq.trust.keys import KEY_BYTES, SIGNATURE_BYTES, Keyring, PublicKey, decode, decode_any, encode
 from relayq.trust.members import (
@@ -64,8 +64,7 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epoch:
+class Epoch(Record):
     """A key pair of the fleet: `public` is what jobs are sealed to, `sealed` its private half."""
 
     number: int
@@ -73,8 +72,7 @@ class Epoch:
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roster:
+class Roster(Record):
     """One version of the truth about a fleet. `iat` is when it was made, in Unix seconds."""
 
     version: int
@@ -130,7 +128,7 @@ def new_roster(owner: SigningKey, fleet: str, now_s: int) -> Roster:
     """The first roster of a fleet: the owner alone, and the first epoch."""
     box = BoxKey.of(owner)
     first = Roster(version=1, fleet=fleet, iat=now_s, owner=owner.public, owner_box=box.public)
-    return replace(first, epochs=(_epoch(first, 1, BoxKey.generate()),))
+    return first.but(epochs=(_epoch(first, 1, BoxKey.generate()),))
 
 
 def add_member(roster: Roster, owner: SigningKey, member: Member, now_s: int) -> Roster:
@@ -145,7 +143,7 @@ def add_member(roster: Roster, owner: SigningKey, member: Member, now_s: int) ->
     if member.role != "submit" and len([one for one in others if one.role != "submit"]) >= READERS_MAX - 2:
         raise Refused(f"the fleet has {READERS_MAX - 2} workers and viewers already")
     gone = tuple(one.kid for one in before if one.sign != member.sign)
-    edited = replace(_next(roster, now_s), members=(*others, member), revoked=(*roster.revoked, *gone))
+    edited = _next(roster, now_s).but(members=(*others, member), revoked=(*roster.revoked, *gone))
     return _resealed(edited, owner, begin=bool(gone) and member.role == "worker")
 
 
@@ -155,7 +153,7 @@ def revoke(roster: Roster, owner: SigningKey, who: str, now_s: int) -> Roster:
     if not gone:
         raise Refused(f"nobody in the roster of fleet {roster.fleet!r} has the name or key {who[:70]!r}")
     members = tuple(one for one in roster.members if one.kid not in gone)
-    edited = replace(_next(roster, now_s), members=members, revoked=(*roster.revoked, *gone))
+    edited = _next(roster, now_s).but(members=members, revoked=(*roster.revoked, *gone))
     return _resealed(edited, owner, begin=True)
 
 
@@ -172,7 +170,7 @@ def add_github_rule(roster: Roster, rule: GithubRule, now_s: int) -> Roster:
         return one.repository_id, one.ref, one.environment
 
     others = tuple(one for one in roster.github if place(one) != place(rule))
-    return replace(_next(roster, now_s), github=(*others, rule))
+    return _next(roster, now_s).but(github=(*others, rule))
 
 
 def remove_github_rules(roster: Roster, repository: str, now_s: int) -> Roster:
@@ -180,7 +178,7 @@ def remove_github_rules(roster: Roster, repository: str, now_s: int) -> Roster:
     left = tuple(one for one in roster.github if one.repository.lower() != repository.lower())
     if len(left) == len(roster.github):
         raise Refused(f"the roster of fleet {roster.fleet!r} has no rule for {repository[:80]!r}")
-    return replace(_next(roster, now_s), github=left)
+    return _next(roster, now_s).but(github=left)
 
 
 # -- how it travels
@@ -239,7 +237,7 @@ def epoch_keys(roster: Roster, box: BoxKey) -> list[BoxKey]:
 
 
 def _next(roster: Roster, now_s: int) -> Roster:
-    return replace(roster, version=roster.version + 1, iat=max(now_s, roster.iat))
+    return roster.but(version=roster.version + 1, iat=max(now_s, roster.iat))
 
 
 def _resealed(roster: Roster, owner: SigningKey, *, begin: bool) -> Roster:
@@ -248,8 +246,7 @@ def _resealed(roster: Roster, owner: SigningKey, *, begin: bool) -> Roster:
     epochs = [_epoch(roster, epoch.number, key) for epoch, key in keys.items()]
     if begin:
         epochs.append(_epoch(roster, roster.epoch.number + 1, BoxKey.generate()))
-    return replace(
-        roster,
+    return roster.but(
         epochs=tuple(epochs[-EPOCHS_MAX:]),
         members=roster.members[-MEMBERS_MAX:],
         revoked=roster.revoked[-REVOKED_MAX:],

@@ -189,13 +189,6 @@ class Board:
                 free[key] = max(0, free.get(key, 0) - amount)
         return free
 
-    def reply_of(self, job: str) -> str:
-        """The box key of whoever submitted a job that is held here, or has ended here; or empty."""
-        if attempt := self.held.get(job):
-            return attempt.admitted.reply
-        past = self._spool.past(job)
-        return past.report.reply if past and past.report else ""
-
     def keys(self) -> set[str]:
         """The names of the held attempts at the keeper and on disk."""
         return {attempt.key for attempt in self.held.values()}

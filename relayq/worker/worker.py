@@ -270,13 +270,20 @@ class Worker:
 
     def _pour(self, group: asyncio.TaskGroup, letter: Letter) -> None:
         """Somebody wants a whole log."""
-        reply = self._board.reply_of(letter.job)
+        reply = self._reply_of(letter.job)
 
         def seal(number: int, kind: str, data: bytes) -> bytes:
             return self._credentials.voice.pour(letter.ticket, number, kind, data, reply)
 
         pouring = group.create_task(pour(self._session, self._dir.attempts, letter, seal))
         self._servants = [servant for servant in self._servants if not servant.done()] + [pouring]
+
+    def _reply_of(self, job: str) -> str:
+        """The box key of whoever submitted a job that is held here, or has ended here; or empty."""
+        if attempt := self._board.held.get(job):
+            return attempt.admitted.reply
+        past = self._spool.past(job)
+        return past.report.reply if past and past.report else ""
 
     def _command(self, word: str) -> None:
         """What the hub wants of the worker as a whole; said in every reply, heard when it changes."""

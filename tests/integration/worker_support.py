@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from relayq.config import load
 from relayq.errors import HubUnreachable
 from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import Lane, lane_of
+from relayq.store.blobs import Pulls
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs
 from relayq.store.logs import Logs
@@ -62,11 +62,17 @@ class Rig:
 
     def author(self, key: SigningKey | None = None, fleet: str = "") -> Author:
         """Whoever signs and seals here; with another key, or for another fleet, where a test wants a lie."""
-        return Author(key or self.key, replace(self.roster(), fleet=fleet or self.fleet))
+        return Author(key or self.key, self.roster().but(fleet=fleet or self.fleet))
 
     def see(self) -> None:
         """Read with the owner's eyes from now on: as the roster stands."""
         self.hub.reader = self.standing().reader()
+
+    async def taken(self, ticket: str, seen: int = 0) -> list[tuple[str, bytes]]:
+        """The next pieces of a whole log that somebody asked for, opened; `seen` came before."""
+        came = await Pulls(self.hub).take(ticket, 5000)
+        eyes = self.standing().reader()
+        return [(kind, eyes.pour(ticket, seen + at, kind, data)) for at, (kind, data) in enumerate(came)]
 
     # -- jobs
 

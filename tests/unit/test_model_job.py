@@ -451,7 +451,7 @@ def test_what_a_job_does_is_hidden_and_what_the_hub_needs_is_not():
         "name": "payroll",
         "env": {"A": "hidden1"},
         "secrets": {"B": "hidden2"},
-        "cwd": "/home/hidden3",
+        "cwd": "/srv/hidden3",
         "stdin": "hidden4",
         "outputs": ["hidden5"],
         "labels": {"l": "hidden6"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,7 +175,7 @@ def test_submitters_are_the_owner_and_those_with_the_role() -> None:
 
 
 def test_a_rule_is_replaced_by_one_for_the_same_branch_and_removed_by_name() -> None:
-    roster = add_github_rule(add_github_rule(first(), RULE, NOW_S), replace(RULE, approve=True), NOW_S)
+    roster = add_github_rule(add_github_rule(first(), RULE, NOW_S), RULE.but(approve=True), NOW_S)
     assert [one.approve for one in roster.github] == [True]
     assert remove_github_rules(roster, "Me/Site", NOW_S).github == ()
 
