@@ -44,8 +44,8 @@ READS = _words(
     "zrevrange zscore",
 )
 WRITES = _words(
-    "bitfield del expire hdel hincrby hset hsetnx incr incrby lpop lpush ltrim persist pexpire rpop",
-    "rpush sadd set spop srem unlink xadd xdel xtrim zadd zrem",
+    "bitfield del expire hdel hincrby hset hsetnx incr incrby lpop lpush lrem ltrim persist pexpire rpop",
+    "rpush sadd set setrange spop srem unlink xadd xdel xtrim zadd zrem",
 )
 LOOKS = _words("info ping scan time")
 CALLS = _words("fcall fcall_ro")

@@ -80,9 +80,12 @@ class Hub:
     async def has_news_for_reader(self) -> bool:
         """Is there a roster that the reader does not know yet? It knows it after this."""
         reader, key = self.reader, self.keys.prefix + "roster"
-        if reader is None or version_of(await self.link.call("GETRANGE", key, 0, 31)) <= reader.version:
+        if reader is None:
             return False
-        return reader.learn(await self.link.call("GET", key) or b"")
+        if not self.is_narrow and version_of(await self.link.call("GETRANGE", key, 0, 31)) <= reader.version:
+            return False
+        data = await self.link.call("GET", key) or b""
+        return version_of(data) > reader.version and reader.learn(data)
 
     async def send(self, *command: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """Send a function call as it stands; a hub that lost its library gets it back first."""
