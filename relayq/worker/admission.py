@@ -38,6 +38,14 @@ REMEMBERED = 64
 REASON_CHARS_MAX = 200
 
 
+class TurnedAway(Refused):
+    """A job that came through an inbox, is its sender's for certain, and may not run: `job` is its id."""
+
+    def __init__(self, job: str, why: str) -> None:
+        super().__init__(why)
+        self.job = job
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
     """A claim whose spec was signed by somebody whom the roster lets submit.
@@ -109,8 +117,11 @@ class Admission:
     def inbox_job(self, envelope: bytes, mark: str) -> Submission:
         """What the hub must know of a job that came through an inbox; raises Refused, SpecError."""
         opened = self._read(envelope)
-        self._check_sender(opened)
         _require(opened.id.startswith(mark), f"job {opened.id} does not carry the mark of its sender")
+        try:
+            self._check_sender(opened)
+        except Refused as error:
+            raise TurnedAway(opened.id, error.why) from None
         return Submission(routing=routing(opened.spec, opened.id), lane=opened.lane, envelope=envelope)
 
     def inbox_cancel(self, envelope: bytes, mark: str) -> str:

@@ -19,7 +19,7 @@ import logging
 from relayq.errors import HubError, Refused, SpecError
 from relayq.store.inbox import Handful, Inboxes, Verdict
 from relayq.store.wire import CANCEL, JOB
-from relayq.worker.admission import Admission
+from relayq.worker.admission import Admission, TurnedAway
 from relayq.worker.session import Patience, Session
 
 log = logging.getLogger("relayq.worker")
@@ -95,5 +95,6 @@ class Doorman:
                     raise Refused("an entry is neither a job nor an op")
             except (Refused, SpecError) as error:
                 log.warning("refused from inbox", extra={"inbox": handful.name, "why": str(error)})
-                verdict.refused.append(("", str(error)))
+                job = error.job if isinstance(error, TurnedAway) else ""
+                verdict.refused.append((job, str(error)))
         return verdict

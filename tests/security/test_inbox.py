@@ -143,12 +143,14 @@ async def test_a_refused_job_is_told_to_its_sender_and_to_the_owner(site: Site) 
 
 
 async def test_a_sender_learns_why_its_job_was_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = JobSpec.from_dict({"command": "true", "queue": "other"})
     lost = JobSpec.from_dict({"command": "true", "after": [{"job": new_id(), "on": "ok"}]})
     site.be_ci(monkeypatch)
     async with site.rig.worker(), client_of(site, "s-ci") as client:
-        job = await client.submit(lost)
-        with pytest.raises(Refused, match="there is no job"):
-            await job.result(30)
+        for spec, why in ((lost, "there is no job"), (elsewhere, "may not use queue other")):
+            job = await client.submit(spec)
+            with pytest.raises(Refused, match=why):
+                await job.result(30)
 
 
 async def test_the_same_entry_twice_is_one_job(site: Site) -> None:
