@@ -6,7 +6,9 @@
 -- bad  what was refused, as JSON, newest first   badn  how many there were
 -- Nothing is popped before it is judged: a worker that dies leaves the list as it was.
 
-local MOST, MOST_BYTES, BITE = 4000, 67108864, 20000
+local MOST, MOST_BYTES = 4000, 67108864
+-- What one call may drop within 5 ms: small entries share nodes of 8 KB, a large one costs a node.
+local BITE, BITE_LARGE, BITE_BYTES, SMALL, SAMPLES = 20000, 500, 8388608, 1024, 12
 local ENVELOPE_MAX = 98304
 local HAND_MAX, HAND_BYTES = 50, 524288
 local LOOK = 10000
@@ -34,15 +36,26 @@ local function note_all(x, name, refused)
   end
 end
 
+-- how many entries at the end can be dropped at once; nobody can foresee which ones are looked at
+local function bite(x, key, length, excess)
+  local most, largest = math.min(excess, BITE), 1
+  for i = 1, SAMPLES do
+    local entry = call('LINDEX', key, length - 1 - R.random(x, most, key .. i))
+    largest = math.max(largest, entry and #entry or 1)
+  end
+  if largest <= SMALL then return most end
+  return math.min(excess, BITE_LARGE, math.max(1, math.floor(BITE_BYTES / largest)))
+end
+
 -- a flooded inbox loses its newest entries, a bite a call; what came before the flood stays.
 -- The byte limit looks at the whole list: with at most MOST entries that is quick.
 local function guard(x, name, key)
   local length = call('LLEN', key)
   local keep = length
   if length > MOST then
-    keep = math.max(MOST, length - BITE)
+    keep = length - bite(x, key, length, length - MOST)
   elseif length > 1 and (call('MEMORY', 'USAGE', key, 'SAMPLES', 0) or 0) > MOST_BYTES then
-    keep = math.floor(length / 2)
+    keep = length - bite(x, key, length, math.ceil(length / 2))
   end
   if keep == length then return length, false end
   call('LTRIM', key, 0, keep - 1)
