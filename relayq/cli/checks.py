@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OK, WARN, BAD = "ok", "warn", "bad"
 SKEW_MS_MAX = 2_000
+CERTIFICATE_DAYS_MIN = 14
 ALARM_MS = 86_400_000
 RTT_MS_MAX = 250
 PINGS = 7
@@ -113,6 +114,8 @@ def hub_checks(config: Config) -> Iterator[Check]:
     try:
         url, is_embedded = choose_url(config)
         wire = Wire(url, timeout_s=5.0)
+        if wire.address.cert:
+            yield certificate(wire.address.cert)
         if wire.address.role == "submit":
             yield submit_only(wire, config.fleet)
             return
@@ -129,6 +132,24 @@ def hub_checks(config: Config) -> Iterator[Check]:
     yield schema(wire, config.fleet)
     yield inboxes(wire, config.fleet)
     wire.close()
+
+
+def certificate(path: str) -> Check:
+    """Ours, with which a joined hub lets this machine in."""
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from relayq.hub.certificates import end_of
+
+    try:
+        left = end_of(Path(path).read_text()) - datetime.now(UTC)
+    except (OSError, ValueError):
+        return Check("certificate", BAD, f"{path} cannot be read", "join the hub again")
+    found = f"good for {max(0, left.days)} days"
+    remedy = "ask the owner for another join string"
+    if left.days < CERTIFICATE_DAYS_MIN:
+        return Check("certificate", WARN, found, remedy)
+    return Check("certificate", OK, found)
 
 
 def submit_only(wire: Wire, fleet: str) -> Check:

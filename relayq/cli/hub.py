@@ -30,7 +30,7 @@ WORDS = {
     "backup": "FILE",
     "restore": "FILE",
 }
-INSTALLING = {"dry_run", "root", "address", "port", "listen", "no_tls", "max_memory", "show_join"}
+INSTALLING = {"dry_run", "root", "address", "port", "listen", "max_memory", "show_join"}
 OPTIONS = {
     "install": INSTALLING,
     "uninstall": {"dry_run", "root"},
@@ -58,7 +58,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen", metavar="LIST", help="install: the addresses to listen on (default: all of this machine)"
     )
-    parser.add_argument("--no-tls", action="store_true", help="install: plain text, on loopback only")
     parser.add_argument(
         "--max-memory", metavar="SIZE", help="install: the hub's memory (default: a quarter of the machine's)"
     )

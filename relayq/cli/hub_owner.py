@@ -44,7 +44,6 @@ def _install(args: argparse.Namespace, config: Config) -> int:
         address=_with_port(args.address, args.port or DEFAULT_PORT) if args.address else "",
         port=args.port or DEFAULT_PORT,
         listen=tuple(args.listen.replace(",", " ").split()) if args.listen else EVERYWHERE,
-        has_tls=not args.no_tls,
         memory_bytes=parse_size(args.max_memory, "--max-memory") if args.max_memory else 0,
         root=Path(args.root).absolute() if args.root else None,
     )

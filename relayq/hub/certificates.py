@@ -77,6 +77,13 @@ def read_pem(text: str) -> Pair:
     return Pair(certificate.public_bytes(serialization.Encoding.DER), _key_der(key))
 
 
+def end_of(pem: str) -> datetime.datetime:
+    """When the certificate in this text ends; ValueError when there is none."""
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    aware = getattr(certificate, "not_valid_after_utc", None)  # from cryptography 42 on
+    return aware or certificate.not_valid_after.replace(tzinfo=datetime.UTC)
+
+
 def is_pair(pair: Pair) -> bool:
     """Does the key belong to the certificate?"""
     try:

@@ -1,13 +1,13 @@
 """The configuration of an installed hub's server, each line with its reason.
 
 It differs from the private hub's (server.py) where others can reach it: TLS with its own
-authority, users, and limits to what one of them can make it hold.
+authority, users, and limits to what one of them can make it hold. There is no way to have
+it without TLS: the only port it opens is the one for TLS.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 from relayq.errors import UsageError
@@ -26,17 +26,10 @@ class HubConf:
     secrets: Path
     port: int = DEFAULT_PORT
     listen: tuple[str, ...] = EVERYWHERE
-    has_tls: bool = True
     memory_bytes: int
 
     def check(self) -> None:
-        """UsageError for what must not be: plain text for all to read, or somebody else's port."""
-        beyond = [address for address in self.listen if not is_loopback(address)]
-        if beyond and not self.has_tls:
-            raise UsageError(
-                f"without TLS the hub listens on loopback only, not on {beyond[0]}: "
-                "leave out --no-tls, or add --listen 127.0.0.1"
-            )
+        """UsageError for somebody else's port."""
         if self.port == STRANGERS_PORT:
             raise UsageError(
                 f"port {STRANGERS_PORT} belongs to the distribution's server: "
@@ -49,12 +42,6 @@ class HubConf:
         return "\n".join("\n".join(lines) + "\n" for lines in parts)
 
     def _network(self) -> list[str]:
-        if not self.has_tls:
-            return [
-                "# Loopback only: whoever wants more puts a tailnet or TLS before it.",
-                f"port {self.port}",
-                f"bind {' '.join(self.listen)}",
-            ]
         pem, authority = quoted(self.secrets / "server.pem"), quoted(self.secrets / "ca.pem")
         return [
             "# TLS 1.3 and nothing else; who has no certificate of this hub's authority stays outside.",
@@ -115,11 +102,3 @@ class HubConf:
             "maxmemory-clients 25%",
             "maxclients 4000",
         ]
-
-
-def is_loopback(address: str) -> bool:
-    """Does only this machine reach it? Names and wildcards count as no."""
-    try:
-        return ip_address(address.removeprefix("-")).is_loopback
-    except ValueError:
-        return False

@@ -59,7 +59,6 @@ class Wishes:
     address: str = ""
     port: int = DEFAULT_PORT
     listen: tuple[str, ...] = EVERYWHERE
-    has_tls: bool = True
     memory_bytes: int = 0
     root: Path | None = None
     system: str = sys.platform
@@ -141,7 +140,6 @@ def plan(wishes: Wishes, server: str) -> list[Step]:
         secrets=place.settings,
         port=wishes.port,
         listen=wishes.listen,
-        has_tls=wishes.has_tls,
         memory_bytes=wishes.memory_bytes or memory_limit_bytes(),
     )
     conf.check()

@@ -13,7 +13,7 @@ import pytest
 from relayq.cli.main import main
 from relayq.errors import RelayQError, UsageError
 from relayq.hub import installation
-from relayq.hub.hubconf import HubConf, is_loopback
+from relayq.hub.hubconf import HubConf
 from relayq.hub.installation import Wishes
 from relayq.services.plan import Command, File, Removal, Step, carry_out, shown
 
@@ -52,16 +52,11 @@ def test_nothing_of_the_distributions_server_is_touched() -> None:
     assert "install --no-install-recommends redis-tools" in text
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "*", "192.0.2.7", "::", "vm.example"])
-def test_without_tls_it_refuses_to_listen_beyond_loopback(address: str) -> None:
-    with pytest.raises(UsageError, match="loopback only"):
-        installation.plan(wishes(listen=(address,), has_tls=False), "")
-
-
-def test_without_tls_it_listens_on_loopback() -> None:
-    conf = files(installation.plan(wishes(listen=("127.0.0.1",), has_tls=False), ""))["hub.conf"].content
-    assert "\nport 7379\nbind 127.0.0.1\n" in conf
-    assert is_loopback("::1")
+def test_there_is_no_port_without_tls(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf = files(installation.plan(wishes(), ""))["hub.conf"].content
+    assert re.findall(r"^(?:tls-)?port .*$", conf, re.MULTILINE) == ["port 0", "tls-port 7379"]
+    assert main(["hub", "install", "--no-tls", "--dry-run"]) == 2
+    assert "no option --no-tls" in capsys.readouterr().err
 
 
 def test_the_strangers_port_is_refused() -> None:
