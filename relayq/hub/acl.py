@@ -28,9 +28,23 @@ import os
 from typing import NamedTuple
 
 from relayq.model.ids import ALPHABET
+from relayq.trust.ticket import MARK_CHARS, OWNER, ROLES, SUBMITTER, VIEWER, WORKER
 
-OWNER, WORKER, SUBMITTER, VIEWER = ROLES = ("owner", "worker", "submit", "viewer")
-MARK_CHARS = 6
+__all__ = [
+    "MARK_CHARS",
+    "OWNER",
+    "ROLES",
+    "SUBMITTER",
+    "VIEWER",
+    "WORKER",
+    "User",
+    "acl_file",
+    "commands",
+    "new_mark",
+    "password_hash",
+    "rules",
+]
+
 SETINFO_SINCE = (7, 2)
 
 

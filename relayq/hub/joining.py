@@ -26,12 +26,12 @@ from relayq.config import JOINED_FILE
 from relayq.errors import ConfigError, HubError, HubUnreachable, Refused
 from relayq.hub.acl import OWNER, SUBMITTER, WORKER, User
 from relayq.hub.certificates import SERVER_NAME, Pair, certificate_pem, is_issued_by, is_pair
-from relayq.hub.ticket import Ticket
 from relayq.places import make_dir, private_dir
 from relayq.store.hub import Hub, connect
 from relayq.store.rosters import Rosters
 from relayq.trust.book import Book
 from relayq.trust.keys import SigningKey
+from relayq.trust.ticket import Ticket
 
 if TYPE_CHECKING:
     from relayq.config import Config

@@ -7,11 +7,16 @@ after its grace) still becomes SUCCEEDED when its worker comes back with the
 success, because finished work is never thrown away.
 """
 
-from enum import StrEnum
+from __future__ import annotations
+
+from enum import Enum
 
 
-class State(StrEnum):
-    """Where a job stands."""
+class State(str, Enum):
+    """Where a job stands. What enum.StrEnum gives, which Python 3.9 has not."""
+
+    def __str__(self) -> str:
+        return str.__str__(self)
 
     PENDING = "PENDING"
     RUNNABLE = "RUNNABLE"

@@ -14,13 +14,17 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relayq.errors import Refused
-from relayq.hub.acl import MARK_CHARS, OWNER, ROLES, SUBMITTER
 from relayq.model.ids import ALPHABET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The roles of a hub's users, and how many letters of its jobs' ids are a submitter's own (hub/acl.py).
+OWNER, WORKER, SUBMITTER, VIEWER = ROLES = ("owner", "worker", "submit", "viewer")
+MARK_CHARS = 6
 
 PREFIX = "rq1"
 TICKET_CHARS_MAX = 8_192
@@ -48,8 +52,7 @@ FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Ticket:
+class Ticket(NamedTuple):
     """What a join string says.
 
     `address` is HOST:PORT; `secret` the password's 16 bytes; `authority`, `certificate` and
