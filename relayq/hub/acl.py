@@ -28,7 +28,7 @@ import os
 from typing import NamedTuple
 
 from relayq.model.ids import ALPHABET
-from relayq.trust.ticket import MARK_CHARS, OWNER, ROLES, SUBMITTER, VIEWER, WORKER
+from relayq.trust.ticket import MARK_CHARS, OWNER, ROLES, SUBMITTER, VIEWER, WORKER, login_of
 
 __all__ = [
     "MARK_CHARS",
@@ -83,7 +83,7 @@ class User(NamedTuple):
     @property
     def login(self) -> str:
         """What it is called in the hub: the role's letter and the name."""
-        return OWNER if self.role == OWNER else f"{self.role[0]}-{self.name}"
+        return login_of(self.role, self.name)
 
 
 def new_mark() -> str:
@@ -134,7 +134,7 @@ def _keys(user: User) -> list[str]:
             return [f"~{own}*", "resetchannels", f"&{_channel(own)}"]
         case "viewer":
             return [f"%R~{own}*", "resetchannels"]
-    theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "no", "log")]
+    theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "no", "why", "log")]
     return [f"%W~{own}in:{user.name}", *theirs, f"%R~{own}b:*", f"%R~{own}roster", "resetchannels"]
 
 

@@ -9,14 +9,19 @@ success, because finished work is never thrown away.
 
 from __future__ import annotations
 
-from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+else:  # Python 3.9 has none
+    from enum import Enum
+
+    class StrEnum(str, Enum):
+        __str__ = str.__str__
 
 
-class State(str, Enum):
-    """Where a job stands. What enum.StrEnum gives, which Python 3.9 has not."""
-
-    def __str__(self) -> str:
-        return str.__str__(self)
+class State(StrEnum):
+    """Where a job stands."""
 
     PENDING = "PENDING"
     RUNNABLE = "RUNNABLE"

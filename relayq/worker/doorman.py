@@ -76,7 +76,9 @@ class Doorman:
             inboxes = await self._session.inboxes()
             handful, has_more = await inboxes.drain(self._session.id)
             if handful:
-                word = await inboxes.admit(self._session.id, handful, self._verdict(handful))
+                verdict = self._verdict(handful)
+                await inboxes.explain(verdict.jobs)
+                word = await inboxes.admit(self._session.id, handful, verdict)
                 if word in ("full", "lanes"):
                     log.warning("hub takes no jobs from inbox", extra={"inbox": handful.name, "word": word})
                     await asyncio.sleep(FULL_S)
