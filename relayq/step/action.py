@@ -126,7 +126,9 @@ class Step:
         word = end.state.value.lower()
         why = "" if end.reason in ("", "exit") else f" ({end.reason})"
         self._runner.annotate("error", f"job {job} has {word} with exit code {end.exit_code}{why}")
-        return Told(job, word, end.reason, waited=True), end.exit_code & 0xFF or FAILED
+        return Told(
+            job, word, "" if end.reason == "exit" else end.reason, waited=True
+        ), end.exit_code & 0xFF or FAILED
 
     def _tell(self, asked: Wanted, told: Told) -> None:
         url = self._url(asked, told.job)

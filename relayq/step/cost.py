@@ -24,9 +24,9 @@ def sentence(seconds: float, system: str, *, is_private: bool | None, waited: bo
     billed = minutes(seconds, system)
     unit = "minute" if billed == 1 else "minutes"
     line = f"Billed so far: {billed} {unit} of the month's (2,000 in GitHub's free plan)."
-    if not waited:
-        return line
     least = minutes(0, system)
+    if not waited or billed == least:
+        return line
     return f"{line} {billed - least} of them for waiting: without `wait` it is {least}."
 
 
@@ -35,6 +35,6 @@ def forecast(cap_s: float, system: str) -> str:
     most = minutes(cap_s, system)
     share = 100 * most / FREE_MINUTES
     return (
-        f"Waiting costs minutes: up to {most} for this run, {share:.1f} % of the 2,000 of GitHub's free plan. "
+        f"Waiting costs minutes: up to {most} for this run, {share:.1f} % of GitHub's free 2,000. "
         "Without `wait` the step ends when the job is in, and `notify` tells how it ended."
     )

@@ -12,6 +12,7 @@ is made here, and pushing it twice makes it once: what fails on the way is tried
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -49,7 +50,7 @@ class Sender:
         self.ticket, self.fleet = ticket, ticket.fleet
         self.key = SigningKey(ticket.seed)
         self._prefix = f"{{rq:{ticket.fleet}}}:"
-        self._directory = tempfile.mkdtemp(prefix="relayq-")
+        self._directory = tempfile.mkdtemp(prefix="relayq-", dir=os.environ.get("RUNNER_TEMP") or None)
         _write_pems(self._directory, ticket)
         self._roster: Roster | None = None
         self._wire = Wire(ticket.url(self._directory), timeout_s)

@@ -15,6 +15,7 @@ from relayq.store import decode
 from relayq.store.fleet import nobody_serves
 from relayq.store.hub import Hub
 from relayq.store.records import Submission
+from relayq.trust.roster import version_of
 
 WHY_CHARS_MAX = 1_000
 WHY_KEPT_S = 3_600
@@ -88,6 +89,10 @@ class Inboxes:
         }
         reply = await self._hub.run("admit", request, *(job.envelope for job in verdict.jobs))
         return decode.text(reply[0])
+
+    async def roster_version(self) -> int:
+        """Which roster the hub has now."""
+        return version_of(await self._hub.link.call("GETRANGE", self._hub.keys.prefix + "roster", 0, 31))
 
     async def explain(self, jobs: list[Submission]) -> None:
         """Leave word for the senders of jobs that no worker online could run now, for an hour."""

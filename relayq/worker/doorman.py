@@ -77,6 +77,8 @@ class Doorman:
             handful, has_more = await inboxes.drain(self._session.id)
             if handful:
                 verdict = self._verdict(handful)
+                if verdict.refused and await self._admission.learn(await inboxes.roster_version()):
+                    verdict = self._verdict(handful)
                 await inboxes.explain(verdict.jobs)
                 word = await inboxes.admit(self._session.id, handful, verdict)
                 if word in ("full", "lanes"):
