@@ -7,7 +7,8 @@
 | submit | push onto its own inbox, read the jobs it sent and the roster: five commands |
 | viewer | read |
 
-The default user is off, so nobody is anybody without a password. A function runs with
+The default user is off, so nobody is anybody without a password (`acl_file` says why it is
+not powerless). A function runs with
 the rights of whoever calls it: that is why a worker has the commands of the Lua files
 too. It has no way to run Lua of its own (no EVAL, SCRIPT or FUNCTION), nor to look at the
 server, its users or its files. The lists name commands and never categories: `+@write
@@ -103,10 +104,14 @@ def commands(role: str, version: tuple[int, ...]) -> list[str]:
 
 
 def acl_file(owner_secret: str, fleet: str, version: tuple[int, ...]) -> str:
-    """The file with which a new hub starts: nobody by default, and the owner."""
+    """The file with which a new hub starts: nobody by default, and the owner.
+
+    The default user is off, so nobody can be it; yet it has every right. Redis 7.0 reads its
+    append-only file in this user's name, and what the user may not do is lost in a restart.
+    """
     owner = User(OWNER, OWNER, fleet)
     return (
-        "user default off sanitize-payload resetchannels -@all\n"
+        "user default off sanitize-payload resetpass ~* &* +@all\n"
         f"user {owner.login} {' '.join(rules(owner, owner_secret, version))}\n"
     )
 

@@ -261,6 +261,18 @@ def test_a_repository_and_a_key_are_trusted_by_name_and_number(site: InstalledHu
     assert "is not a public key" in owner.refused("trust", "key", "foe", "x", "y")
 
 
+def test_a_hub_that_was_killed_knows_its_members_again(site: InstalledHub, owner: Person) -> None:
+    one = site.person("steady")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "steady"))
+    owner.ended("submit", "--name", "kept", "--", "true")
+    site.restart()
+    assert "kept" in one.relayq("jobs")
+    assert "viewer steady" in owner.relayq("keys")
+    string = owner.relayq("hub", "invite", "viewer", "later")
+    assert owner.ended("hub", "backup", str(site.directory / "backup")).returncode == 0
+    site.person("later").relayq("join", "-", stdin=string)
+
+
 def joined_url(person: Person) -> str:
     """The address that this person's machine has written down."""
     import tomllib

@@ -10,6 +10,9 @@ import pytest
 from relayq.hub import acl
 from relayq.hub.acl import OWNER, SUBMITTER, VIEWER, WORKER
 from relayq.store import scripts
+from relayq.store.blobs import Blobs
+from relayq.store.hub import Hub
+from relayq.store.jobs import Queues
 from relayq.store.wire import Wire, WireReplyError
 from tests.security.hub_support import RoleHub
 
@@ -134,6 +137,44 @@ def test_nobody_is_anybody_without_a_password(hub: RoleHub) -> None:
     with pytest.raises(WireReplyError, match="NOAUTH"):
         wire.call("PING")
     wire.close()
+
+
+def test_nobody_can_be_the_default_user(hub: RoleHub) -> None:
+    for words in (
+        ["AUTH", "default", ""],
+        ["AUTH", ""],
+        ["AUTH", "default", "x"],
+        ["HELLO", "2", "AUTH", "default", ""],
+    ):
+        wire = Wire(f"unix://{hub.socket}")
+        with pytest.raises(WireReplyError, match="WRONGPASS"):
+            wire.call(*words)
+        wire.close()
+    wire = Wire(hub.url("v-anna"))
+    wire.call("RESET")
+    with pytest.raises(WireReplyError, match="NOAUTH"):
+        wire.call("GET", "x")
+    wire.close()
+
+
+@pytest.mark.parametrize("engine", ["redis", "valkey"])
+async def test_a_hub_that_was_killed_has_everything_again(engine: str, fleet: str) -> None:
+    hub = RoleHub(fleet, engine, "--appendonly", "yes", "--aof-use-rdb-preamble", "no")
+    hub.add(WORKER, "mini")
+    hub.start()
+    try:
+        async with Hub(hub.url(), fleet) as owner:
+            await owner.run("put_blob", {"digest": "abc"}, b"content")
+            await owner.run("pause", {"queue": "x", "paused": True})
+        async with Hub(hub.url("w-mini"), fleet) as worker:
+            await worker.run("weight", {"queue": "y", "weight": 2})
+        hub.restart()
+        async with Hub(hub.url("w-mini"), fleet) as worker:
+            assert (await Queues(worker).stats())["paused"] == ["x"]
+            assert (await Queues(worker).stats())["weights"] == {"y": 2.0}
+            assert await Blobs(worker).has("abc")
+    finally:
+        hub.close()
 
 
 def test_a_submitter_has_five_commands() -> None:
