@@ -88,6 +88,10 @@ class Submitter:
         op = Op("retry", record.id, last, self.fleet, int(time.time()))
         return sign_op(self.standing.key, op)
 
+    def sign_order(self, order: str, subject: str) -> bytes:
+        """A signed order about a running job, or to a worker's session, that a worker obeys."""
+        return sign_op(self.standing.key, Op(order, subject, 0, self.fleet, int(time.time())))
+
     @cached_property
     def standing(self) -> Standing:
         """Our keys, and the roster of the fleet."""
