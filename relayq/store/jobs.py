@@ -54,7 +54,8 @@ class Jobs:
         """
         detail = " ".join(part for part in (who, why) if part) or "cancelled"
         request: dict[str, object] = {"id": job, "why": detail[:64], **({"kill": 1} if kill else {})}
-        return state_word(await self._hub.run("cancel", request))
+        order = self._hub.signed("kill" if kill else "cancel", job)
+        return state_word(await self._hub.run("cancel", request, order))
 
     async def hold(self, job: str) -> str:
         """`held`, `running`, `ended:<state>` or `unknown`."""

@@ -8,7 +8,8 @@ function may touch all of it. The Lua library builds its keys from the anchor
 |---|---|---|
 | `cfg` | hash | schema, library revision, epoch, settings, housekeeping clock |
 | `j:<id>` | hash | a job (fields: `lua/prelude.lua`) |
-| `s:<id>` `r:<id>` `ro:<id>` | string | its signed spec, its result, the signed op that runs it again |
+| `s:<id>` `r:<id>` | string | its signed spec, its result |
+| `ro:<id>` `co:<id>` | string | the signed op that runs it again, and the one that ends it |
 | `log:<id>` | stream | its output; id = attempt * 2^44 + position |
 | `at:<id>` | list | its earlier attempts |
 | `as:` `am:` `ar:` `ax:<id>` | bitfield, set, list, hash | an array's elements (`lua/array.lua`) |

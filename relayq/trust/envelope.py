@@ -132,9 +132,14 @@ def open_batch(record: bytes, ring: Keyring) -> Batch:
 
 def open_op(envelope: bytes, ring: Keyring) -> Op:
     """Return the op that a key on the ring signed; else raise Refused."""
+    return open_order(envelope, ring)[1]
+
+
+def open_order(envelope: bytes, ring: Keyring) -> tuple[str, Op]:
+    """Return who signed an op (the kid), and the op; else raise Refused."""
     parts = _split(envelope)
-    _verify(parts, "op", ring)
-    return _parse_op(_body(parts))
+    kid = _verify(parts, "op", ring)
+    return kid, _parse_op(_body(parts))
 
 
 def payload_of(envelope: bytes) -> tuple[bytes, bytes]:

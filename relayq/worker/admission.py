@@ -51,8 +51,8 @@ class Admitted:
     """A claim whose spec was signed by somebody whom the roster lets submit.
 
     `body` is the verified body in the clear, for this machine's disk. `reply` is the box key
-    that output is sealed to, beside the readers of the roster. `failures` counts this
-    attempt among those that the signed retry policy allows.
+    that output is sealed to, beside the readers of the roster, `kid` the key that signed.
+    `failures` counts this attempt among those that the signed retry policy allows.
     """
 
     claim: Claim
@@ -62,6 +62,7 @@ class Admitted:
     exp_s: int
     failures: int
     reply: str = ""
+    kid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +215,7 @@ def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
         claim=claim,
         body=opened.body,
         reply=opened.reply,
+        kid=opened.kid,
         spec=opened.spec,
         lane=opened.lane,
         exp_s=opened.exp_s,

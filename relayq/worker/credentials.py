@@ -69,6 +69,11 @@ class Credentials:
         submitters = self._roster.of_role("submit") if self._roster else ()
         return next((one for one in submitters if one.kid == kid), None)
 
+    def may_command(self, kid: str) -> bool:
+        """Is this the owner's key, or one that this worker's own configuration trusts?"""
+        owner = self._roster.owner if self._roster else ""
+        return any(PublicKey(public).kid == kid for public in (*self._trusted, owner) if public)
+
     async def meet(self, url: str) -> None:
         """Take the roster as it stands in the hub, letting ourselves in where we may.
 

@@ -90,7 +90,8 @@ class Doorman:
                 if kind == JOB:
                     verdict.jobs.append(self._admission.inbox_job(envelope, handful.mark))
                 elif kind == CANCEL:
-                    verdict.cancels.append(self._admission.inbox_cancel(envelope, handful.mark))
+                    job = self._admission.inbox_cancel(envelope, handful.mark)
+                    verdict.cancels.append((job, envelope))
                 else:
                     raise Refused("an entry is neither a job nor an op")
             except (Refused, SpecError) as error:

@@ -116,7 +116,7 @@ function R.drain(x, request)
 end
 
 -- request: session, from, count (how many of its inbox were looked at), jobs, lanes, cancel [id],
--- refused [[id, why]]; then the envelopes of the jobs
+-- refused [[id, why]]; then the envelopes of the jobs and the signed orders to cancel
 -- -> {'lost'} | {'full', used, most} | {'lanes'} | {'done', how many were admitted}
 function R.admit(x, request, envelopes)
   local key, looker = x.P .. 'in:' .. request.from, x.P .. 'ib:' .. request.from
@@ -130,7 +130,9 @@ function R.admit(x, request, envelopes)
     local why = string.match(word, '^bad:(.*)')
     if why then request.refused[#request.refused + 1] = {request.jobs[i].i, why} else taken = taken + 1 end
   end
-  for _, id in ipairs(request.cancel) do R.cancel(x, id, 'by ' .. request.from) end
+  for i, id in ipairs(request.cancel) do
+    R.cancel(x, id, 'by ' .. request.from, nil, envelopes[#request.jobs + i])
+  end
   note_all(x, request.from, request.refused)
   call('LTRIM', key, request.count, -1)
   call('DEL', looker)
