@@ -40,8 +40,8 @@ def _words(*lines: str) -> tuple[str, ...]:
 
 
 READS = _words(
-    "exists get getrange hexists hget hgetall hkeys hlen hmget hscan hvals lindex llen lrange scard",
-    "sismember smembers strlen ttl xlen xrange xread xrevrange zcard zcount zrange zrangebyscore zrank",
+    "exists get getrange hexists hget hgetall hkeys hlen hmget hscan hvals lindex llen lrange mget",
+    "scard sismember smembers strlen ttl xlen xrange xread xrevrange zcard zcount zrange zrangebyscore zrank",
     "zrevrange zscore",
 )
 WRITES = _words(

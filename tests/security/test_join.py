@@ -239,9 +239,11 @@ def test_upgrading_keeps_users_and_gives_them_their_commands(site: InstalledHub,
     one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "kept"))
     asker = Wire(joined_url(owner))
     asker.call("ACL", "SETUSER", "v-kept", "-hgetall", "-fcall_ro")
+    asker.call("ACL", "SETUSER", "owner", "-mget")
     assert "does not allow" in one.refused("jobs")
     assert "revision" in owner.ended("hub", "upgrade").stderr
     one.relayq("jobs")
+    assert asker.call("MGET", "{rq:home}:x") == [None]
     asker.close()
 
 

@@ -14,6 +14,7 @@ from relayq.store.blobs import Blobs
 from relayq.store.hub import Hub
 from relayq.store.jobs import Queues
 from relayq.store.wire import Wire, WireReplyError
+from tests.arch.tree import ROOT
 from tests.security.hub_support import RoleHub
 
 FLEET = "home"
@@ -191,8 +192,18 @@ def test_every_command_of_the_library_is_a_workers_and_no_other_is() -> None:
     text = scripts.source()
     used = {word.lower() for word in re.findall(r"call\('([A-Z]+)'", text)} | {"sadd", "srem"}
     used = used - {"memory"} | {"memory|usage"}
-    beside = {"fcall", "fcall_ro", "ping", "scan", "psubscribe", "punsubscribe", "xread", "hscan"}
+    beside = {"fcall", "fcall_ro", "ping", "scan", "psubscribe", "punsubscribe", "xread", "hscan", "mget"}
     assert set(acl.commands(WORKER, (7, 0))) == used | beside
+
+
+def test_every_command_that_workers_and_clients_send_is_allowed_to_workers() -> None:
+    sent: set[str] = set()
+    for folder in ("relayq/store", "relayq/worker", "relayq/client", "tui"):
+        for path in (ROOT / folder).rglob("*.py"):
+            sent |= set(re.findall(r'(?:call|ask)\(\(?\s*"([A-Z]{3,})"', path.read_text()))
+    owners = {"FUNCTION"}
+    assert len(sent) > 15
+    assert {word.lower() for word in sent - owners} <= set(acl.commands(WORKER, (7, 0)))
 
 
 def test_the_file_names_what_the_server_knows() -> None:
