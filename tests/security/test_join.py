@@ -149,6 +149,18 @@ def test_a_mistyped_command_does_not_show_the_string(site: InstalledHub) -> None
         assert string[:40] not in stranger.refused(*argv)
 
 
+def test_a_place_that_cannot_be_written_to_is_named_without_the_string(
+    site: InstalledHub, owner: Person
+) -> None:
+    string = owner.relayq("hub", "invite", "viewer", "stuck").strip()
+    one = site.person("stuck")
+    (one.home / ".config").write_text("a file")
+    said = one.refused("join", "-", stdin=string)
+    assert ".config" in said
+    assert string[:40] not in said
+    assert read_ticket(string).password not in said
+
+
 def test_everything_that_was_written_is_ours_alone(site: InstalledHub, owner: Person) -> None:
     mini = site.person("modes")
     mini.relayq("join", "-", stdin=owner.relayq("hub", "invite", "worker", "modes"))
