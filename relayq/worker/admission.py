@@ -13,9 +13,11 @@ of a batch and the elements of an array cost one verification (150 us) together.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -26,6 +28,7 @@ from relayq.model.needs import Lane, lane_of
 from relayq.store.records import Claim, Report
 from relayq.trust.bodies import open_hidden, part
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
+from relayq.trust.oidc import Claims, check_moment
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
 from relayq.worker.session import Session
@@ -64,6 +67,7 @@ class _Opened:
     reply: str
     id: str
     fleet: str
+    iat_s: int
     exp_s: int
     spec: JobSpec
     lane: Lane
@@ -82,8 +86,10 @@ class Admission:
         self._arrays: OrderedDict[tuple[int, bytes], _Opened] = OrderedDict()
 
     async def prepare(self, claims: Iterable[Claim]) -> None:
-        """Have the batch record of every claim at hand; raises HubError."""
+        """Have at hand what judging takes: batch records, and the verdict on tokens; raises HubError."""
         for claim in claims:
+            if claim.envelope.split(b" ", 2)[1:2] == [b"oidc"]:
+                await asyncio.to_thread(self._judge_run, claim.envelope)
             digest = batch_digest_of(claim.envelope)
             if digest and digest not in self._records:
                 _remember(self._records, digest, await self._session.batch_record(digest))
@@ -131,7 +137,7 @@ class Admission:
         return opened
 
     def _read(self, envelope: bytes) -> _Opened:
-        signed = open_job(envelope, self._credentials.ring, self._record)
+        signed = open_job(envelope, self._credentials.ring, self._record, self._credentials.judge)
         parted = part(signed.body)
         hidden = open_hidden(parted, self._credentials.opener)
         try:
@@ -139,7 +145,14 @@ class Admission:
         except SpecError:  # whose words may hold what was sealed, and the hub carries them
             raise Refused("the signed job spec is not one that this version of RelayQ understands") from None
         _require(opened.kid == signed.kid, "the sealed part was made for another signer")
+        if signed.claims:
+            _require_run_allowed(opened, signed.claims)
         return opened
+
+    def _judge_run(self, envelope: bytes) -> None:
+        """Have the issuer's keys fetched, if need be, away from the loop. The verdict is taken later."""
+        with suppress(Refused):
+            open_job(envelope, self._credentials.ring, judge=self._credentials.judge)
 
     def _require_allowed(self, opened: _Opened, now_s: int) -> None:
         """What the roster says of the key that signed."""
@@ -203,6 +216,7 @@ def _parsed(head: bytes, hidden: dict[str, Any]) -> _Opened:
         reply=body.reply,
         id=body.id,
         fleet=body.fleet,
+        iat_s=body.iat,
         exp_s=body.exp,
         spec=body.spec,
         lane=lane_of(body.spec),
@@ -220,6 +234,15 @@ def _check_id(job: str, opened: _Opened) -> None:
             is_element and array.start <= int(index) < array.start + array.size,
             f"the signed array has no index {index!r}",
         )
+
+
+def _require_run_allowed(opened: _Opened, claims: Claims) -> None:
+    """What the rule says that let a run of GitHub Actions in."""
+    rule, spec = claims.rule, opened.spec
+    check_moment(claims, opened.iat_s)
+    _require(not rule.approve, "a run of this repository needs the owner's approval")
+    _require(not rule.queues or spec.queue in rule.queues, f"the run may not use queue {spec.queue}")
+    _require(not rule.types or spec.type in rule.types, f"the run may not use job type {spec.type}")
 
 
 def _require(holds: bool, why: str) -> None:

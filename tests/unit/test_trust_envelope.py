@@ -54,7 +54,7 @@ def sealed(kind: str, payload: bytes, word: str = "1", key: SigningKey = KEY) ->
 
 @pytest.mark.parametrize("body", [b"", *BODIES, b"x" * BODY_BYTES_MAX, os.urandom(BODY_BYTES_MAX)])
 def test_what_was_signed_opens_byte_for_byte(body: bytes) -> None:
-    assert open_job(sign_job(KEY, body), RING) == (KEY.kid, body)
+    assert open_job(sign_job(KEY, body), RING) == (KEY.kid, body, None)
 
 
 def test_the_header_is_the_one_that_is_documented() -> None:
