@@ -187,6 +187,11 @@ def payload_of(envelope: bytes) -> tuple[bytes, bytes]:
     return header.replace(b"1z ", b"1 ", 1), _body(parts)
 
 
+def approval_of(envelope: bytes) -> str:
+    """What the owner orders who approves exactly this envelope."""
+    return f"approve:{_sha256(envelope).hex()}"
+
+
 def batch_digest_of(envelope: bytes) -> str | None:
     """Return the digest of the batch record that is needed to open this envelope, if it is a batch member."""
     try:

@@ -27,7 +27,7 @@ from relayq.model.job import JobSpec
 from relayq.model.needs import Lane, lane_of
 from relayq.store.records import Claim, Report
 from relayq.trust.bodies import open_hidden, part
-from relayq.trust.envelope import batch_digest_of, open_job, open_op
+from relayq.trust.envelope import approval_of, batch_digest_of, open_job, open_op, open_order
 from relayq.trust.oidc import Claims, check_moment
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
@@ -71,6 +71,7 @@ class _Opened:
     exp_s: int
     spec: JobSpec
     lane: Lane
+    needs_approval: bool = False
 
 
 class Admission:
@@ -83,6 +84,7 @@ class Admission:
         self._fleet, self._spool = fleet, spool
         self._session, self._gate = session, gate
         self._records: OrderedDict[str, bytes] = OrderedDict()
+        self._approvals: OrderedDict[str, bytes] = OrderedDict()
         self._arrays: OrderedDict[tuple[int, bytes], _Opened] = OrderedDict()
 
     async def prepare(self, claims: Iterable[Claim]) -> None:
@@ -90,6 +92,8 @@ class Admission:
         for claim in claims:
             if claim.envelope.split(b" ", 2)[1:2] == [b"oidc"]:
                 await asyncio.to_thread(self._judge_run, claim.envelope)
+                job = claim.job.partition(":")[0]
+                _remember(self._approvals, job, await self._session.approval(job))
             digest = batch_digest_of(claim.envelope)
             if digest and digest not in self._records:
                 _remember(self._records, digest, await self._session.batch_record(digest))
@@ -113,13 +117,15 @@ class Admission:
         except (Refused, SpecError) as error:
             return _refusal(claim, str(error))
 
-    def _admit(self, claim: Claim) -> Admitted:
+    def _admit(self, claim: Claim) -> Admitted | Report:
         opened = self._open(claim)
         now_s = self._spool.high_water_s(int(time.time()))
         _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
         _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
         self._require_allowed(opened, now_s)
+        if opened.needs_approval and not self._is_approved(opened.id, claim.envelope):
+            return Report(job=claim.job, attempt=claim.attempt, outcome="unapproved")
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
@@ -147,7 +153,17 @@ class Admission:
         _require(opened.kid == signed.kid, "the sealed part was made for another signer")
         if signed.claims:
             _require_run_allowed(opened, signed.claims)
+            return replace(opened, needs_approval=signed.claims.rule.approve)
         return opened
+
+    def _is_approved(self, job: str, envelope: bytes) -> bool:
+        """Has the owner signed that this very envelope may run?"""
+        try:
+            kid, op = open_order(self._approvals.get(job, b""), self._credentials.ring)
+        except Refused:
+            return False
+        is_meant = (op.op, op.id, op.fleet) == (approval_of(envelope), job, self._fleet)
+        return is_meant and self._credentials.may_command(kid)
 
     def _judge_run(self, envelope: bytes) -> None:
         """Have the issuer's keys fetched, if need be, away from the loop. The verdict is taken later."""
@@ -240,7 +256,6 @@ def _require_run_allowed(opened: _Opened, claims: Claims) -> None:
     """What the rule says that let a run of GitHub Actions in."""
     rule, spec = claims.rule, opened.spec
     check_moment(claims, opened.iat_s)
-    _require(not rule.approve, "a run of this repository needs the owner's approval")
     _require(not rule.queues or spec.queue in rule.queues, f"the run may not use queue {spec.queue}")
     _require(not rule.types or spec.type in rule.types, f"the run may not use job type {spec.type}")
 

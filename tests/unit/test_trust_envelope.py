@@ -226,7 +226,7 @@ def test_each_member_of_a_batch_opens_with_its_record() -> None:
     digest = hashlib.sha256(record).hexdigest()
     assert [batch_digest_of(member) for member in members] == [digest] * 3
     assert [open_job(member, RING, {digest: record}.get) for member in members] == [  # type: ignore[arg-type]
-        (KEY.kid, body) for body in BODIES
+        (KEY.kid, body, None) for body in BODIES
     ]
 
 
