@@ -144,6 +144,10 @@ class Workers:
         keys = [self._hub.keys.of("co", one) for one in dict.fromkeys((job, job.partition(":")[0]))]
         return tuple(order for order in await self._hub.link.call("MGET", *keys) if order)
 
+    async def approval(self, job: str) -> bytes:
+        """The owner's signed word that a job may run, or empty."""
+        return await self._hub.link.call("GET", self._hub.keys.of("ap", job)) or b""
+
     async def order_for(self, session: str) -> bytes:
         """The signed order behind what the hub wants of a session."""
         return await self._hub.link.call("HGET", self._hub.keys.of("w", session), "co") or b""

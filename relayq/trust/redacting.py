@@ -40,6 +40,21 @@ class Redactor:
         held, self._held = self._held, b""
         return self._pattern.sub(MASK, held) if self._pattern else held
 
+    @property
+    def margin(self) -> int:
+        """How many bytes on either side of a piece `masked` wants to see."""
+        return max(0, self._longest - 1)
+
+    def masked(self, before: bytes, data: bytes, behind: bytes) -> bytes:
+        """`data` with an asterisk for each byte of a secret, so that every place in it stays the same.
+
+        `before` and `behind` are what stands around it: a secret may begin or end there.
+        """
+        if self._pattern is None:
+            return data
+        text = self._pattern.sub(lambda match: b"*" * len(match[0]), before + data + behind)
+        return text[len(before) : len(before) + len(data)]
+
     def _beginning(self, text: bytes) -> int:
         """How many bytes at the end may belong to a secret whose rest has not come."""
         assert self._pattern

@@ -127,6 +127,10 @@ class Session:
         """The signed orders to end a job; raises HubError."""
         return await (await self._workers()).cancel_orders(job)
 
+    async def approval(self, job: str) -> bytes:
+        """The owner's signed word that a job may run, or empty; raises HubError."""
+        return await (await self._workers()).approval(job)
+
     async def order(self) -> bytes:
         """The signed order behind what the hub wants of this session; raises HubError."""
         return await (await self._workers()).order_for(self.id)

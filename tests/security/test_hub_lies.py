@@ -349,6 +349,14 @@ async def test_a_stranger_sees_states_and_nothing_else(rig: Rig) -> None:
     assert record.state == "SUCCEEDED" and b"payroll" not in record.envelope and output == b""
 
 
+async def test_a_secret_that_a_job_prints_is_masked_in_its_log(rig: Rig) -> None:
+    command = "printf 'a%s' \"$TOKEN\"; printf '%s' \"$TOKEN\" | base64; echo done"
+    job = await run_one(rig, command, secrets={"TOKEN": "hunter2secret"})
+    output = await rig.output(job)
+    assert output.startswith(b"a*************") and output.endswith(b"done\n")
+    assert b"hunter2" not in output and b"aHVudGVyMnNlY3JldA" not in output
+
+
 async def seen_by(rig: Rig, key: SigningKey, job: str) -> tuple[JobRecord, bytes]:
     """The job and its output with somebody else's eyes."""
     hub = rig.hub.twin()

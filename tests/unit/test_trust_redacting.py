@@ -55,6 +55,13 @@ def test_without_secrets_nothing_waits() -> None:
     assert Redactor([]).feed(b"hello") == b"hello"
 
 
+def test_a_mask_keeps_every_place() -> None:
+    redactor = Redactor(["hunter2"])
+    assert redactor.masked(b"", b"say hunter2!", b"") == b"say *******!"
+    assert redactor.masked(b"say hun", b"ter2!", b"") == b"****!"
+    assert redactor.masked(b"", b"say hun", b"ter2!") == b"say ***"
+
+
 @given(st.lists(st.binary(max_size=40), max_size=12))
 def test_what_is_no_secret_passes_unchanged(pieces: list[bytes]) -> None:
     redactor = Redactor(["a-secret-that-is-never-there"])

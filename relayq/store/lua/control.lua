@@ -71,6 +71,12 @@ function R.release(x, id)
   return 'released'
 end
 
+-- the owner lets a job run that waits for that: ap:<id>  the signed op, which the worker verifies
+function R.approve(x, id, op)
+  call('SET', x.P .. 'ap:' .. id, op, 'EX', ORDER_S)
+  return R.release(x, id)
+end
+
 function R.reprioritise(x, id, priority)
   local j = R.job(x, id, 's', 'l', 'y')
   if not j[1] then return 'unknown' end
