@@ -40,9 +40,9 @@ def _words(*lines: str) -> tuple[str, ...]:
 
 
 READS = _words(
-    "exists get getrange hexists hget hgetall hkeys hlen hmget hscan hvals lindex llen lrange mget",
-    "scard sismember smembers strlen ttl xlen xrange xread xrevrange zcard zcount zrange zrangebyscore zrank",
-    "zrevrange zscore",
+    "bitfield_ro exists get getrange hexists hget hgetall hkeys hlen hmget hscan hvals lindex llen lrange",
+    "mget scard sismember smembers strlen ttl xlen xrange xread xrevrange zcard zcount zrange zrangebyscore",
+    "zrank zrevrange zscore",
 )
 WRITES = _words(
     "bitfield del expire hdel hincrby hset hsetnx incr incrby lpop lpush lrem ltrim persist pexpire rpop",
@@ -125,7 +125,7 @@ def _keys(user: User) -> list[str]:
             return [f"~{own}*", "resetchannels", f"&{_channel(own)}"]
         case "viewer":
             return [f"%R~{own}*", "resetchannels"]
-    theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "no", "log")]
+    theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "as", "ax", "no", "log")]
     return [f"%W~{own}in:{user.name}", *theirs, f"%R~{own}b:*", f"%R~{own}roster", "resetchannels"]
 
 

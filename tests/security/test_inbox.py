@@ -114,6 +114,16 @@ async def test_a_submit_only_user_runs_a_job_and_reads_its_output(
         assert [(await one.result(30)).exit_code for one in jobs] == [0, 3]
 
 
+async def test_a_submit_only_user_maps_over_items(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.be_ci(monkeypatch)
+    async with site.rig.worker(), client_of(site, "s-ci") as client:
+        array = await client.map("echo {}; test {} != c", ["a", "b", "c"])
+        assert (await array.result(30)).state == "FAILED"
+        assert [await array[index].get(30) for index in range(2)] == ["a\n", "b\n"]
+        assert [(await array[index].result(30)).exit_code for index in range(3)] == [0, 0, 1]
+        assert [(await array[index].info()).worker for index in range(3)] == ["w1"] * 3
+
+
 async def test_a_submit_only_user_cancels_its_job(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.be_ci(monkeypatch)
     async with site.rig.worker(), client_of(site, "s-ci") as client:
