@@ -38,7 +38,13 @@ class Mutant(NamedTuple):
 
 MUTANTS = (
     # keys and envelopes
-    Mutant("any signature", "trust/keys.py", "self._key().verify(signature, message)", "pass", ENVELOPE),
+    Mutant(
+        "any signature",
+        "trust/keys.py",
+        "self._key().verify(signature, message)",
+        "pass",
+        ENVELOPE,
+    ),
     Mutant(
         "any position in a batch",
         "trust/envelope.py",
@@ -56,8 +62,8 @@ MUTANTS = (
     Mutant(
         "unknown key",
         "trust/keys.py",
-        "if key is None:\n            raise Refused(",
-        "if key is None:\n            key = next(iter(self._keys.values()))\n        if key is None:\n            raise Refused(",
+        "key = self._keys.get(kid)",
+        "key = self._keys.get(kid) or next(iter(self._keys.values()))",
         ENVELOPE,
     ),
     # the roster
@@ -68,19 +74,37 @@ MUTANTS = (
         "",
         ROSTER,
     ),
-    Mutant("older roster", "trust/roster.py", "if roster.version < at_least_version:", "if False:", ROSTER),
+    Mutant(
+        "older roster",
+        "trust/roster.py",
+        "if roster.version < at_least_version:",
+        "if False:",
+        ROSTER,
+    ),
     Mutant(
         "other fleet's roster", "trust/roster.py", "if fleet and roster.fleet != fleet:", "if False:", ROSTER
     ),
-    Mutant("head unchecked", "trust/roster.py", "if roster.version != int(header[1]) or", "if", ROSTER),
+    Mutant(
+        "head unchecked",
+        "trust/roster.py",
+        "if roster.version != int(header[1]) or",
+        "if",
+        ROSTER,
+    ),
     Mutant(
         "revoked still a member",
         "trust/roster.py",
         "if one.role == role and one.kid not in self.revoked",
         "if one.role == role",
-        LIES,
+        ROSTER,
     ),
-    Mutant("revoked key comes back", "trust/roster.py", "if member.kid in roster.revoked or", "if", ROSTER),
+    Mutant(
+        "revoked key comes back",
+        "trust/roster.py",
+        "if member.kid in roster.revoked or",
+        "if",
+        ROSTER,
+    ),
     Mutant(
         "no new epoch",
         "trust/roster.py",
@@ -95,7 +119,13 @@ MUTANTS = (
         "for one in roster.members)]",
         ROSTER,
     ),
-    Mutant("no high-water mark", "trust/book.py", "version_of(here), self.fleet)", "0, self.fleet)", ROSTER),
+    Mutant(
+        "no high-water mark",
+        "trust/book.py",
+        "version_of(here), self.fleet)",
+        "0, self.fleet)",
+        ROSTER,
+    ),
     # seals
     Mutant(
         "seal not bound to its place",
@@ -118,9 +148,27 @@ MUTANTS = (
         "number shared with a child", "trust/sealing.py", "if self._pid != os.getpid():", "if False:", SEALING
     ),
     # what a worker runs
-    Mutant("any fleet", "worker/admission.py", "opened.fleet == self._fleet,", "True,", JOBS),
-    Mutant("any lane", "worker/admission.py", "opened.lane.id == claim.lane,", "True,", JOBS),
-    Mutant("any id", "worker/admission.py", "base == opened.id,", "True,", JOBS),
+    Mutant(
+        "any fleet",
+        "worker/admission.py",
+        "opened.fleet == self._fleet,",
+        "True,",
+        JOBS,
+    ),
+    Mutant(
+        "any lane",
+        "worker/admission.py",
+        "opened.lane.id == claim.lane,",
+        "True,",
+        JOBS,
+    ),
+    Mutant(
+        "any id",
+        "worker/admission.py",
+        "base == opened.id,",
+        "True,",
+        JOBS,
+    ),
     Mutant(
         "replay",
         "worker/admission.py",
@@ -138,7 +186,13 @@ MUTANTS = (
     Mutant(
         "any queue", "worker/admission.py", "not member.queues or spec.queue in member.queues,", "True,", LIES
     ),
-    Mutant("any time", "worker/admission.py", "_require(member.is_current(now_s),", "_require(True,", LIES),
+    Mutant(
+        "any time",
+        "worker/admission.py",
+        "_require(member.is_current(now_s),",
+        "_require(True,",
+        LIES,
+    ),
     Mutant(
         "openings outlive the roster",
         "worker/credentials.py",
@@ -164,7 +218,13 @@ MUTANTS = (
         '        return True\n        self._refuse(f"command {word}"',
         LIES,
     ),
-    Mutant("order for another session", "worker/orders.py", " and op.id == self._session.id", "", LIES),
+    Mutant(
+        "order for another session",
+        "worker/orders.py",
+        " and op.id == self._session.id",
+        "",
+        LIES,
+    ),
     Mutant(
         "anybody approves",
         "worker/admission.py",
@@ -216,15 +276,51 @@ MUTANTS = (
         'keys.key(header["kid"])',
         OIDC,
     ),
-    Mutant("any audience", "trust/oidc.py", 'if claims.get("aud") != AUDIENCE + digest:', "if False:", OIDC),
-    Mutant("any issuer", "trust/oidc.py", 'if claims.get("iss") != keys.issuer:', "if False:", OIDC),
-    Mutant("any algorithm", "trust/oidc.py", 'header.get("alg") != "RS256" or', "", OIDC),
+    Mutant(
+        "any audience",
+        "trust/oidc.py",
+        'if claims.get("aud") != AUDIENCE + digest:',
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any issuer",
+        "trust/oidc.py",
+        'if claims.get("iss") != keys.issuer:',
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any algorithm",
+        "trust/oidc.py",
+        'header.get("alg") != "RS256" or',
+        "",
+        OIDC,
+    ),
     Mutant(
         "keys in the token", "trust/oidc.py", "if not header.keys() <= _HEADER_FIELDS:", "if False:", OIDC
     ),
-    Mutant("weak keys", "trust/oidc.py", "if n.bit_length() < KEY_BITS_MIN or e < 65537:", "if False:", OIDC),
-    Mutant("any event", "trust/oidc.py", 'if claims["event_name"] not in rule.events:', "if False:", OIDC),
-    Mutant("any branch", "trust/oidc.py", 'if rule.ref and claims["ref"] != rule.ref:', "if False:", OIDC),
+    Mutant(
+        "weak keys",
+        "trust/oidc.py",
+        "if n.bit_length() < KEY_BITS_MIN or e < 65537:",
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any event",
+        "trust/oidc.py",
+        'if claims["event_name"] not in rule.events:',
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any branch",
+        "trust/oidc.py",
+        'if rule.ref and claims["ref"] != rule.ref:',
+        "if False:",
+        OIDC,
+    ),
     Mutant(
         "any runner",
         "trust/oidc.py",
@@ -239,7 +335,13 @@ MUTANTS = (
         '== (rule.repository_id, claims["repository_owner_id"]):',
         OIDC,
     ),
-    Mutant("stale token", "trust/oidc.py", "if abs(claims.iat - iat_s) > SKEW_S:", "if False:", OIDC),
+    Mutant(
+        "stale token",
+        "trust/oidc.py",
+        "if abs(claims.iat - iat_s) > SKEW_S:",
+        "if False:",
+        OIDC,
+    ),
 )
 
 

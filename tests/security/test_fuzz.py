@@ -31,20 +31,8 @@ from tests.security.issuer import Issuer, public_of
 SEED = 20261128
 CASES = 2000
 PIECES = [
-    b"",
-    b"\0",
-    b"\n",
-    b" ",
-    b'"',
-    b"{",
-    b"}",
-    b"[" * 40,
-    b"1z ",
-    b"oidc ",
-    b"batch ",
-    b"null",
-    b"NaN",
-    b"\xff\xfe",
+    *(b"", b"\0", b"\n", b" ", b'"', b"{", b"}", b"[" * 40, b"\xff\xfe"),
+    *(b"1z ", b"oidc ", b"batch ", b"null", b"NaN"),
 ]
 
 OWNER, WORKER = SigningKey.generate(), SigningKey.generate()
@@ -158,13 +146,8 @@ def test_tokens(keys: KeyStore) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"",
-        b"\n",
-        b"1 ed25519\n",
-        b"x" * 600_000,
-        b"1 oidc a.b.c\n{}",
-        b"roster 1 ed25519 00000000 x\n",
-        b"[" * 100_000,
+        *(b"", b"\n", b"1 ed25519\n", b"x" * 600_000, b"[" * 100_000),
+        *(b"1 oidc a.b.c\n{}", b"roster 1 ed25519 00000000 x\n"),
     ],
 )
 def test_a_few_by_hand(data: bytes, keys: KeyStore) -> None:
