@@ -256,6 +256,10 @@ def test_upgrading_keeps_users_and_gives_them_their_commands(site: InstalledHub,
     assert "revision" in owner.ended("hub", "upgrade").stderr
     one.relayq("jobs")
     assert asker.call("MGET", "{rq:home}:x") == [None]
+    mark = asker.call("HGET", "{rq:home}:cfg", "code")
+    asker.call("HSET", "{rq:home}:cfg", "code", "999 of-tomorrow")
+    assert "upgrade RelayQ here first" in owner.refused("hub", "upgrade")
+    asker.call("HSET", "{rq:home}:cfg", "code", mark)
     asker.close()
 
 
