@@ -85,9 +85,9 @@ class Submitter:
 
     def push_cancel(self, job: str) -> None:
         """Ask a worker, through the inbox of a submit-only user, to cancel a job."""
-        op = Op("cancel", job, 0, self.fleet, int(time.time()))
+        order = self.sign_order("cancel", job)
         inbox = inbox_of(Address(self.url))
-        self._dispatcher.ask(push_args(self.fleet, inbox, [(CANCEL, sign_op(self.standing.key, op))]))
+        self._dispatcher.ask(push_args(self.fleet, inbox, [(CANCEL, order)]))
 
     def sign_retry(self, record: JobRecord) -> bytes:
         """The signed op that lets a job which has ended run again.
@@ -99,6 +99,10 @@ class Submitter:
         last = max([record.attempt, *numbers]) if record.array is None else MAX_ATTEMPTS + CRASH_LIMIT
         op = Op("retry", record.id, last, self.fleet, int(time.time()))
         return sign_op(self.standing.key, op)
+
+    def sign_order(self, order: str, subject: str) -> bytes:
+        """A signed order about a running job, or to a worker's session, that a worker obeys."""
+        return sign_op(self.standing.key, Op(order, subject, 0, self.fleet, int(time.time())))
 
     @cached_property
     def standing(self) -> Standing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,13 +18,15 @@ from relayq.trust.roster import version_of
 class Hub:
     """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it.
 
-    What is read over it passes `reader`, if there is one, and comes sealed otherwise.
+    What is read over it passes `reader`, if there is one, and comes sealed otherwise. Orders
+    that a worker must obey are signed by `pen`: it gets what is ordered and of whom.
     """
 
     def __init__(self, url: str, fleet: str, reader: Reader | None = None) -> None:
         self.url = url
         self.fleet = fleet
         self.reader = reader
+        self.pen: Callable[[str, str], bytes] | None = None
         self.keys = Keys(fleet)
         self.address = parse_url(url)
         self.link = Link(self.address)
@@ -77,6 +80,10 @@ class Hub:
             verb, scripts.PREFIX + function, 1, self.keys.anchor, text, *blobs, timeout_s=timeout_s
         )
 
+    def signed(self, order: str, subject: str) -> bytes:
+        """The order as the pen signs it; nothing without a pen, and no worker obeys that."""
+        return self.pen(order, subject) if self.pen else b""
+
     async def has_news_for_reader(self) -> bool:
         """Is there a roster that the reader does not know yet? It knows it after this."""
         reader, key = self.reader, self.keys.prefix + "roster"
@@ -112,9 +119,15 @@ async def connect(url: str, fleet: str) -> Hub:
 
 
 async def load_library(url: str, fleet: str) -> None:
-    """Load this RelayQ's library, in place of one of the same schema. The owner's business."""
+    """Load this RelayQ's library, in place of one of the same schema. The owner's business.
+
+    HubSchema when the one that is there is newer.
+    """
     hub = Hub(url, fleet)
     try:
+        mark = await hub.link.call("HGET", hub.keys.anchor, "code")
+        if mark and scripts.revision_of(mark) > scripts.REVISION:
+            raise HubSchema("the hub's function library is newer than this RelayQ: upgrade RelayQ here first")
         await scripts.load(hub.link, hub.keys.anchor)
     finally:
         await hub.close()

@@ -13,9 +13,11 @@ of a batch and the elements of an array cost one verification (150 us) together.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -25,7 +27,8 @@ from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
 from relayq.store.records import Claim, Report, Submission
 from relayq.trust.bodies import open_hidden, part
-from relayq.trust.envelope import batch_digest_of, open_job, open_op
+from relayq.trust.envelope import approval_of, batch_digest_of, open_job, open_op, open_order
+from relayq.trust.oidc import Claims, check_moment
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
 from relayq.worker.session import Session
@@ -51,8 +54,8 @@ class Admitted:
     """A claim whose spec was signed by somebody whom the roster lets submit.
 
     `body` is the verified body in the clear, for this machine's disk. `reply` is the box key
-    that output is sealed to, beside the readers of the roster. `failures` counts this
-    attempt among those that the signed retry policy allows.
+    that output is sealed to, beside the readers of the roster, `kid` the key that signed.
+    `failures` counts this attempt among those that the signed retry policy allows.
     """
 
     claim: Claim
@@ -62,6 +65,7 @@ class Admitted:
     exp_s: int
     failures: int
     reply: str = ""
+    kid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +75,11 @@ class _Opened:
     reply: str
     id: str
     fleet: str
+    iat_s: int
     exp_s: int
     spec: JobSpec
     lane: Lane
+    needs_approval: bool = False
 
 
 class Admission:
@@ -86,11 +92,16 @@ class Admission:
         self._fleet, self._spool = fleet, spool
         self._session, self._gate = session, gate
         self._records: OrderedDict[str, bytes] = OrderedDict()
+        self._approvals: OrderedDict[str, bytes] = OrderedDict()
         self._arrays: OrderedDict[tuple[int, bytes], _Opened] = OrderedDict()
 
     async def prepare(self, claims: Iterable[Claim]) -> None:
-        """Have the batch record of every claim at hand; raises HubError."""
+        """Have at hand what judging takes: batch records, and the verdict on tokens; raises HubError."""
         for claim in claims:
+            if _is_by_token(claim.envelope):
+                await asyncio.to_thread(self._judge_run, claim.envelope)
+                job = claim.job.partition(":")[0]
+                _remember(self._approvals, job, await self._session.approval(job))
             digest = batch_digest_of(claim.envelope)
             if digest and digest not in self._records:
                 _remember(self._records, digest, await self._session.batch_record(digest))
@@ -122,6 +133,12 @@ class Admission:
         except (Refused, SpecError) as error:
             return _refusal(claim, str(error))
 
+    async def prepare_inbox(self, envelopes: Iterable[bytes]) -> None:
+        """Have the verdict on the tokens among them at hand, without holding up the loop."""
+        for envelope in envelopes:
+            if _is_by_token(envelope):
+                await asyncio.to_thread(self._judge_run, envelope)
+
     def inbox_job(self, envelope: bytes, mark: str) -> Submission:
         """What the hub must know of a job that came through an inbox; raises Refused, SpecError."""
         opened = self._read(envelope)
@@ -139,10 +156,12 @@ class Admission:
         _require(op.id.startswith(mark), f"job {op.id} does not carry the mark of who wants it cancelled")
         return op.id
 
-    def _admit(self, claim: Claim) -> Admitted:
+    def _admit(self, claim: Claim) -> Admitted | Report:
         opened = self._open(claim)
         self._check_sender(opened)
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
+        if opened.needs_approval and not self._is_approved(opened.id, claim.envelope):
+            return Report(job=claim.job, attempt=claim.attempt, outcome="unapproved")
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
@@ -167,7 +186,7 @@ class Admission:
         return opened
 
     def _read(self, envelope: bytes) -> _Opened:
-        signed = open_job(envelope, self._credentials.ring, self._record)
+        signed = open_job(envelope, self._credentials.ring, self._record, self._credentials.judge)
         parted = part(signed.body)
         hidden = open_hidden(parted, self._credentials.opener)
         try:
@@ -175,7 +194,24 @@ class Admission:
         except SpecError:  # whose words may hold what was sealed, and the hub carries them
             raise Refused("the signed job spec is not one that this version of RelayQ understands") from None
         _require(opened.kid == signed.kid, "the sealed part was made for another signer")
+        if signed.claims:
+            _require_run_allowed(opened, signed.claims)
+            return replace(opened, needs_approval=signed.claims.rule.approve)
         return opened
+
+    def _is_approved(self, job: str, envelope: bytes) -> bool:
+        """Has the owner signed that this very envelope may run?"""
+        try:
+            kid, op = open_order(self._approvals.get(job, b""), self._credentials.ring)
+        except Refused:
+            return False
+        is_meant = (op.op, op.id, op.fleet) == (approval_of(envelope), job, self._fleet)
+        return is_meant and self._credentials.may_command(kid)
+
+    def _judge_run(self, envelope: bytes) -> None:
+        """Have the issuer's keys fetched, if need be, away from the loop. The verdict is taken later."""
+        with suppress(Refused):
+            open_job(envelope, self._credentials.ring, judge=self._credentials.judge)
 
     def _require_allowed(self, opened: _Opened, now_s: int) -> None:
         """What the roster says of the key that signed."""
@@ -222,6 +258,7 @@ def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
         claim=claim,
         body=opened.body,
         reply=opened.reply,
+        kid=opened.kid,
         spec=opened.spec,
         lane=opened.lane,
         exp_s=opened.exp_s,
@@ -238,6 +275,7 @@ def _parsed(head: bytes, hidden: dict[str, Any]) -> _Opened:
         reply=body.reply,
         id=body.id,
         fleet=body.fleet,
+        iat_s=body.iat,
         exp_s=body.exp,
         spec=body.spec,
         lane=lane_of(body.spec),
@@ -255,6 +293,18 @@ def _check_id(job: str, opened: _Opened) -> None:
             is_element and array.start <= int(index) < array.start + array.size,
             f"the signed array has no index {index!r}",
         )
+
+
+def _require_run_allowed(opened: _Opened, claims: Claims) -> None:
+    """What the rule says that let a run of GitHub Actions in."""
+    rule, spec = claims.rule, opened.spec
+    check_moment(claims, opened.iat_s)
+    _require(not rule.queues or spec.queue in rule.queues, f"the run may not use queue {spec.queue}")
+    _require(not rule.types or spec.type in rule.types, f"the run may not use job type {spec.type}")
+
+
+def _is_by_token(envelope: bytes) -> bool:
+    return envelope.split(b" ", 2)[1:2] == [b"oidc"]
 
 
 def _require(holds: bool, why: str) -> None:

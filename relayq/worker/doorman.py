@@ -76,6 +76,7 @@ class Doorman:
             inboxes = await self._session.inboxes()
             handful, has_more = await inboxes.drain(self._session.id)
             if handful:
+                await self._admission.prepare_inbox(entry[1:] for entry in handful.entries)
                 verdict = self._verdict(handful)
                 if verdict.refused and await self._admission.learn(await inboxes.roster_version()):
                     verdict = self._verdict(handful)
@@ -94,11 +95,16 @@ class Doorman:
                 if kind == JOB:
                     verdict.jobs.append(self._admission.inbox_job(envelope, handful.mark))
                 elif kind == CANCEL:
-                    verdict.cancels.append(self._admission.inbox_cancel(envelope, handful.mark))
+                    job = self._admission.inbox_cancel(envelope, handful.mark)
+                    verdict.cancels.append((job, envelope))
                 else:
                     raise Refused("an entry is neither a job nor an op")
             except (Refused, SpecError) as error:
                 log.warning("refused from inbox", extra={"inbox": handful.name, "why": str(error)})
                 job = error.job if isinstance(error, TurnedAway) else ""
                 verdict.refused.append((job, str(error)))
+            except Exception:
+                # No worker may die of what somebody sends, or one entry would end them all in turn.
+                log.exception("an inbox entry broke the judge")
+                verdict.refused.append(("", "it cannot be read"))
         return verdict

@@ -123,6 +123,18 @@ class Session:
         assert self._hub is not None
         return Inboxes(self._hub)
 
+    async def cancel_orders(self, job: str) -> tuple[bytes, ...]:
+        """The signed orders to end a job; raises HubError."""
+        return await (await self._workers()).cancel_orders(job)
+
+    async def approval(self, job: str) -> bytes:
+        """The owner's signed word that a job may run, or empty; raises HubError."""
+        return await (await self._workers()).approval(job)
+
+    async def order(self) -> bytes:
+        """The signed order behind what the hub wants of this session; raises HubError."""
+        return await (await self._workers()).order_for(self.id)
+
     async def open_link(self) -> Hub:
         """A further connection to the same hub."""
         return await connect(self._url, self._fleet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -113,6 +114,16 @@ async def test_a_submit_only_user_runs_a_job_and_reads_its_output(
         assert [(await one.result(30)).exit_code for one in jobs] == [0, 3]
 
 
+async def test_a_submit_only_user_maps_over_items(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.be_ci(monkeypatch)
+    async with site.rig.worker(), client_of(site, "s-ci") as client:
+        array = await client.map("echo {}; test {} != c", ["a", "b", "c"])
+        assert (await array.result(30)).state == "FAILED"
+        assert [await array[index].get(30) for index in range(2)] == ["a\n", "b\n"]
+        assert [(await array[index].result(30)).exit_code for index in range(3)] == [0, 0, 1]
+        assert [(await array[index].info()).worker for index in range(3)] == ["w1"] * 3
+
+
 async def test_a_submit_only_user_cancels_its_job(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.be_ci(monkeypatch)
     async with site.rig.worker(), client_of(site, "s-ci") as client:
@@ -178,6 +189,52 @@ async def test_an_inbox_that_another_worker_looks_into_is_left_alone(site: Site)
     assert await inboxes.drain("w2#2") == (None, False)
     second, _ = await inboxes.drain("w1#1")
     assert second == first
+
+
+async def test_a_busy_inbox_does_not_keep_the_others_waiting(site: Site) -> None:
+    inboxes = Inboxes(site.rig.hub)
+    await inboxes.open("busy", new_mark())
+    for name in ("ci", "busy"):
+        await site.rig.hub.link.call("RPUSH", site.rig.hub.keys.of("in", name), *[b"x"] * 200)
+    seen = set()
+    for number in range(40):
+        handful, _ = await inboxes.drain(f"w{number}#1")
+        assert handful is not None
+        seen.add(handful.name)
+        await site.rig.hub.link.call("DEL", site.rig.hub.keys.of("ib", handful.name))
+    assert seen == {"ci", "busy"}
+
+
+async def test_no_entry_whatever_it_holds_ends_a_worker(site: Site) -> None:
+    chance = random.Random(8)
+    whole = site.entry()[1]
+    entries = [
+        bytes(chance.choices(b"jc1 ed25519 {}[]\n\x00\xff", k=chance.randrange(200))) for _ in range(600)
+    ]
+    entries += [b"j" + mangled(whole, chance) for _ in range(1_400)]
+    site.submitter.call("RPUSH", f"{{rq:{site.rig.fleet}}}:in:ci", *[entry for entry in entries if entry])
+    async with site.rig.worker() as worker:
+        await eventually(lambda: waiting(site) == 0, "all of it is judged")
+        job, envelope = site.entry()
+        site.push(envelope)
+        assert (await site.ended(job)).state == "SUCCEEDED"
+        assert not worker.has_left
+    refused, kept = await Inboxes(site.rig.hub).refusals()
+    assert refused >= 1_900
+    assert not [one for one in kept if one.why == "it cannot be read"]
+
+
+def mangled(envelope: bytes, chance: random.Random) -> bytes:
+    """An envelope with something done to it; once in a while nothing."""
+    at = chance.randrange(len(envelope))
+    match chance.randrange(4):
+        case 0:
+            return envelope[:at]
+        case 1:
+            return envelope[:at] + bytes([chance.randrange(256)]) + envelope[at + 1 :]
+        case 2:
+            return envelope[:at] + envelope[at + chance.randrange(1, 60) :]
+    return envelope + envelope[at:]
 
 
 async def test_an_entry_of_two_megabytes_is_refused_in_the_hub(site: Site) -> None:
