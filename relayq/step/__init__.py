@@ -5,7 +5,7 @@
 `store.wire` alone and speaks Python 3.9: a runner's python3 is whatever it is.
 
 `sender.py` is the submit-only user at the hub, `waiting.py` what it may learn of its job,
-`inputs.py` what a step was asked for, `notices.py` who shall be told on GitHub,
+`identity.py` who signs, `inputs.py` what a step was asked for, `notices.py` who shall be told on GitHub,
 `runner.py` how a step speaks to its runner, `cost.py` what it costs in minutes and
 `action.py` the step.
 """

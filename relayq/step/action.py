@@ -19,6 +19,7 @@ from relayq.errors import RelayQError, UsageError
 from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq.step import cost
+from relayq.step.identity import author_of
 from relayq.step.inputs import Wanted, event_of, inputs_of, secrets_of, wanted
 from relayq.step.runner import Runner, code
 from relayq.step.sender import Sender
@@ -76,7 +77,8 @@ class Step:
                 "Actions secret RELAYQ_JOIN, and pass it (input 'join')"
             )
         with Sender(read_ticket(self._given["join"])) as sender:
-            job = sender.submit(asked.spec)
+            author = author_of(sender.key, sender.roster, self._environ, asked.sign)
+            job = sender.submit(asked.spec, author)
             self._runner.output("job-id", job)
             watcher = Watcher(sender, job)
             answer = watcher.answer(ADMISSION_S)

@@ -40,6 +40,7 @@ INPUTS = (
     "wait",
     "cap",
     "link",
+    "sign",
 )
 EVENT_BYTES_MAX = 32 << 20
 CAP = "10m"
@@ -53,7 +54,7 @@ class Wanted(NamedTuple):
     wait: bool
     cap_s: float
     link: str
-    secrets: tuple[str, ...]
+    sign: str = "auto"
 
 
 def inputs_of(environ: Mapping[str, str]) -> dict[str, str]:
@@ -86,7 +87,7 @@ def wanted(given: Mapping[str, str], environ: Mapping[str, str]) -> Wanted:
         wait=_flag(given.get("wait", ""), "wait"),
         cap_s=parse_duration_ms(given.get("cap", CAP), "cap") / 1000,
         link=_link(given.get("link", "").strip()),
-        secrets=tuple(fields["secrets"].values()),
+        sign=given.get("sign", "auto").strip().lower(),
     )
 
 

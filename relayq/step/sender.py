@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 from relayq.errors import HubDenied, HubError, HubFull, HubUnreachable, Refused
 from relayq.model.ids import new_id
 from relayq.store.wire import JOB, MOST_WAITING, Wire, WireError, WireReplyError, push_args
-from relayq.trust.bodies import Author
 from relayq.trust.keys import SigningKey
 from relayq.trust.roster import Roster, open_roster
 from relayq.trust.ticket import SUBMITTER, Ticket
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any, Union
 
     from relayq.model.job import JobSpec
+    from relayq.trust.bodies import Author, RunAuthor
 
     Command = Sequence[Union[bytes, str, int]]
 
@@ -66,9 +66,8 @@ class Sender:
         self._wire.close()
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def submit(self, spec: JobSpec) -> str:
+    def submit(self, spec: JobSpec, author: Author | RunAuthor) -> str:
         """Seal, sign and push one job; its id."""
-        author = Author(self.key, self.roster)
         job = new_id(self.ticket.mark)
         envelope = author.job(spec, job, int(time.time()))
         [waiting] = self.ask(push_args(self.fleet, self.ticket.name, [(JOB, envelope)]))
@@ -81,7 +80,7 @@ class Sender:
 
     @property
     def roster(self) -> Roster:
-        """Who is in the fleet, as the owner signed it; Refused when we are not."""
+        """Who is in the fleet, as its owner signed it."""
         if self._roster is None:
             self._roster = self.fresh_roster()
         return self._roster
@@ -91,12 +90,7 @@ class Sender:
         [data] = self.ask(("GET", self._prefix + "roster"))
         if not data:
             raise HubError(f"fleet {self.fleet!r} has no roster in this hub: its owner's first job makes it")
-        roster = open_roster(data, self.ticket.owner, fleet=self.fleet)
-        if not roster.member(SUBMITTER, self.key.public):
-            raise Refused(
-                f"{self.ticket.name} is not in fleet {self.fleet!r} (any more): ask for another join string"
-            )
-        return roster
+        return open_roster(data, self.ticket.owner, fleet=self.fleet)
 
     def key_of(self, kind: str, job: str) -> str:
         """The hub's key for something of a job of ours."""

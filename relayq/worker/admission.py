@@ -14,6 +14,7 @@ of a batch and the elements of an array cost one verification (150 us) together.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -23,11 +24,12 @@ from typing import Any, TypeVar
 
 from relayq.errors import Refused, SpecError
 from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
+from relayq.model.ids import is_id
 from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
 from relayq.store.records import Claim, Report, Submission
 from relayq.trust.bodies import open_hidden, part
-from relayq.trust.envelope import approval_of, batch_digest_of, open_job, open_op, open_order
+from relayq.trust.envelope import approval_of, batch_digest_of, open_job, open_op, open_order, payload_of
 from relayq.trust.oidc import Claims, check_moment
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
@@ -42,7 +44,7 @@ REASON_CHARS_MAX = 200
 
 
 class TurnedAway(Refused):
-    """A job that came through an inbox, is its sender's for certain, and may not run: `job` is its id."""
+    """A job that came through an inbox and may not run: `job` is its id, empty where it is nobody's."""
 
     def __init__(self, job: str, why: str) -> None:
         super().__init__(why)
@@ -141,7 +143,10 @@ class Admission:
 
     def inbox_job(self, envelope: bytes, mark: str) -> Submission:
         """What the hub must know of a job that came through an inbox; raises Refused, SpecError."""
-        opened = self._read(envelope)
+        try:
+            opened = self._read(envelope)
+        except Refused as error:
+            raise TurnedAway(_told_id(envelope, mark), error.why) from None
         _require(opened.id.startswith(mark), f"job {opened.id} does not carry the mark of its sender")
         try:
             self._check_sender(opened)
@@ -280,6 +285,15 @@ def _parsed(head: bytes, hidden: dict[str, Any]) -> _Opened:
         spec=body.spec,
         lane=lane_of(body.spec),
     )
+
+
+def _told_id(envelope: bytes, mark: str) -> str:
+    """The id that an envelope in the inbox of `mark` gives itself, for telling its sender; else empty."""
+    try:
+        job = json.loads(part(payload_of(envelope)[1]).head)["id"]
+    except (Refused, ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return job if isinstance(job, str) and is_id(job) and job.startswith(mark) and ":" not in job else ""
 
 
 def _check_id(job: str, opened: _Opened) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -15,17 +16,20 @@ from relayq.hub.certificates import make_authority
 from relayq.store.wire import Wire
 from relayq.trust.keys import SigningKey
 from relayq.trust.ticket import Ticket, read_ticket
+from tests.security.issuer import Issuer, running
 from tests.security.site_support import InstalledHub, Person
 from tests.step.runner_support import ACTION, Ran, Runner
+from tests.step.tokens import Tokens, tokens
 from tests.support import eventually_sync
 
 
 class Home:
     """A hub, its owner, a worker, and the join string that a repository keeps as its secret."""
 
-    def __init__(self) -> None:
+    def __init__(self, issuer: Issuer) -> None:
         self.site = InstalledHub().start()
         self.owner = self.site.owner()
+        (self.owner.config / "config.toml").write_text(f'[trust]\noidc_issuer = "{issuer.url}"\n')
         log = self.owner.home / "worker.log"
         self.worker = self.owner.start("worker", "--headless", log=log.name)
         self.join = self.invited("ci", "--queues", "default,video")
@@ -55,8 +59,14 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[Home]:
-    house = Home()
+def issuer() -> Iterator[Issuer]:
+    with running() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+def house(issuer: Issuer) -> Iterator[Home]:
+    house = Home(issuer)
     yield house
     house.site.close()
 
@@ -263,6 +273,65 @@ def test_nothing_but_the_standard_library_is_loaded(house: Home, runner: Runner,
     loaded = {name.partition(".")[0] for name in (tmp_path / "modules").read_text().split()}
     assert "relayq" in loaded
     assert not loaded & {"cryptography", "redis", "asyncio", "httpx", "platformdirs", "rich", "textual"}
+
+
+# -- signed by the run itself
+
+
+@pytest.fixture
+def service(issuer: Issuer, runner: Runner) -> Iterator[Tokens]:
+    """What a run with `id-token: write` may ask."""
+    with tokens(issuer) as service:
+        runner.environment |= service.variables | {"GITHUB_REPOSITORY_ID": "12"}
+        yield service
+
+
+def trust(house: Home, *options: str) -> None:
+    """The owner trusts the repository."""
+    house.owner.relayq("trust", "github", "me/site", "--repository-id", "12", "--owner-id", "34", *options)
+
+
+def test_a_run_signs_with_its_identity_where_the_owner_trusts_the_repository(
+    house: Home, runner: Runner, service: Tokens
+) -> None:
+    assert runner.run(join=house.join, command="true").outputs["status"] == "accepted"
+    assert service.audiences == []  # no rule yet: the submit key signs
+    trust(house)
+    ran = runner.run(join=house.join, command="echo by token; exit 3", wait="true")
+    assert (ran.code, ran.outputs["status"]) == (3, "failed"), ran.raw
+    assert "by token" in ran.log.shown
+    [audience] = service.audiences
+    assert re.fullmatch("relayq:sha256:[0-9a-f]{64}", audience)
+    envelope = Wire(json_url(house.owner)).call("GET", f"{{rq:home}}:s:{ran.outputs['job-id']}")
+    assert re.match(rb"1z? oidc ", envelope)
+    service.claims = {"event_name": "pull_request"}
+    ran = runner.run(join=house.join, command="true")
+    assert (ran.code, ran.outputs["status"]) == (1, "refused")
+    assert "event 'pull_request' is not one of push" in ran.error
+    service.claims = {"ref": "refs/heads/other"}
+    assert "is not refs/heads/main" in runner.run(join=house.join, command="true").error
+    assert runner.run(join=house.join, command="true", sign="key").outputs["status"] == "accepted"
+    house.owner.relayq("trust", "github", "me/site", "--remove")
+    service.claims = {}
+    assert "no rule of the roster" in runner.run(join=house.join, command="true", sign="oidc").error
+
+
+def test_a_token_service_that_fails_is_a_sentence(house: Home, runner: Runner, service: Tokens) -> None:
+    for answers, why in (
+        ([(403, "{}")], "it answers 403"),
+        ([(302, "{}")], "it answers 302"),
+        ([(500, "")] * 3, "it answers 500"),
+        ([(200, '{"value": ""}')] * 3, "holds no token"),
+    ):
+        service.answers = list(answers)
+        ran = runner.run(join=house.join, command="true", sign="oidc")
+        assert ran.code == 125
+        assert "GitHub gave no identity token to this run" in ran.error
+        assert why in ran.error
+        assert service.answers == []
+    del runner.environment["ACTIONS_ID_TOKEN_REQUEST_URL"]
+    ran = runner.run(join=house.join, command="true", sign="oidc")
+    assert (ran.code, "id-token: write" in ran.error) == (2, True)
 
 
 # -- a hub, or a string, that is not what it should be
