@@ -78,7 +78,7 @@ class Workers:
         )
         if reply[0] == b"unknown":
             return SyncReply(now_ms=0, session_known=False)
-        _, now, version, next_ms, command, claims, words, orders, gone, offsets, wide, roster = reply
+        _, now, version, next_ms, command, claims, words, orders, gone, offsets, wide, roster, inboxes = reply
         flags = [decode.text(order) for order in orders]
         return SyncReply(
             now_ms=int(now),
@@ -94,6 +94,7 @@ class Workers:
             roster_version=int(roster),
             command=decode.text(command),
             wide=(decode.text(wide[0]), int(wide[1])) if wide else None,
+            inboxes=int(inboxes),
         )
 
     async def letters(self, session: str, from_id: str, block_ms: int = 55_000) -> list[Letter]:
@@ -141,7 +142,8 @@ class Workers:
     async def cancel_orders(self, job: str) -> tuple[bytes, ...]:
         """The signed orders to end a job: its own, and its array's."""
         keys = [self._hub.keys.of("co", one) for one in dict.fromkeys((job, job.partition(":")[0]))]
-        return tuple(order for order in await self._hub.link.call("MGET", *keys) if order)
+        found = [await self._hub.link.call("GET", key) for key in keys]
+        return tuple(order for order in found if order)
 
     async def approval(self, job: str) -> bytes:
         """The owner's signed word that a job may run, or empty."""

@@ -23,11 +23,11 @@ from typing import Any, TypeVar
 
 from relayq.errors import Refused, SpecError
 from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
-from relayq.model.job import JobSpec
+from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
-from relayq.store.records import Claim, Report
+from relayq.store.records import Claim, Report, Submission
 from relayq.trust.bodies import open_hidden, part
-from relayq.trust.envelope import approval_of, batch_digest_of, open_job, open_op, open_order
+from relayq.trust.envelope import approval_of, batch_digest_of, is_of_run, open_job, open_op, open_order
 from relayq.trust.oidc import Claims, check_moment
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
@@ -39,6 +39,14 @@ _V = TypeVar("_V")
 
 REMEMBERED = 64
 REASON_CHARS_MAX = 200
+
+
+class TurnedAway(Refused):
+    """A job that came through an inbox, is its sender's for certain, and may not run: `job` is its id."""
+
+    def __init__(self, job: str, why: str) -> None:
+        super().__init__(why)
+        self.job = job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +98,8 @@ class Admission:
     async def prepare(self, claims: Iterable[Claim]) -> None:
         """Have at hand what judging takes: batch records, and the verdict on tokens; raises HubError."""
         for claim in claims:
-            if claim.envelope.split(b" ", 2)[1:2] == [b"oidc"]:
-                await asyncio.to_thread(self._judge_run, claim.envelope)
+            if is_of_run(claim.envelope):
+                await asyncio.to_thread(self.judge_runs, [claim.envelope])
                 job = claim.job.partition(":")[0]
                 _remember(self._approvals, job, await self._session.approval(job))
             digest = batch_digest_of(claim.envelope)
@@ -117,19 +125,40 @@ class Admission:
         except (Refused, SpecError) as error:
             return _refusal(claim, str(error))
 
+    def inbox_job(self, envelope: bytes, mark: str) -> Submission:
+        """What the hub must know of a job that came through an inbox; raises Refused, SpecError."""
+        opened = self._read(envelope)
+        _require(opened.id.startswith(mark), f"job {opened.id} does not carry the mark of its sender")
+        try:
+            self._check_sender(opened)
+        except Refused as error:
+            raise TurnedAway(opened.id, error.why) from None
+        return Submission(routing=routing(opened.spec, opened.id), lane=opened.lane, envelope=envelope)
+
+    def inbox_cancel(self, envelope: bytes, mark: str) -> str:
+        """The job that an op from an inbox wants cancelled; raises Refused."""
+        op = open_op(envelope, self._credentials.ring)
+        _require(op.op == "cancel" and op.fleet == self._fleet, "the op is not a cancel in this fleet")
+        _require(op.id.startswith(mark), f"job {op.id} does not carry the mark of who wants it cancelled")
+        return op.id
+
     def _admit(self, claim: Claim) -> Admitted | Report:
         opened = self._open(claim)
-        now_s = self._spool.high_water_s(int(time.time()))
-        _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
-        _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
+        self._check_sender(opened)
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
-        self._require_allowed(opened, now_s)
         if opened.needs_approval and not self._is_approved(opened.id, claim.envelope):
             return Report(job=claim.job, attempt=claim.attempt, outcome="unapproved")
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
         return _admitted(claim, opened, failures)
+
+    def _check_sender(self, opened: _Opened) -> None:
+        """Whoever it was signed by may send it here, and now."""
+        now_s = self._spool.high_water_s(int(time.time()))
+        _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
+        _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
+        self._require_allowed(opened, now_s)
 
     def _open(self, claim: Claim) -> _Opened:
         """Verify the envelope and compare the id; the elements of an array share one opening."""
@@ -165,10 +194,11 @@ class Admission:
         is_meant = (op.op, op.id, op.fleet) == (approval_of(envelope), job, self._fleet)
         return is_meant and self._credentials.may_command(kid)
 
-    def _judge_run(self, envelope: bytes) -> None:
+    def judge_runs(self, envelopes: Iterable[bytes]) -> None:
         """Have the issuer's keys fetched, if need be, away from the loop. The verdict is taken later."""
-        with suppress(Refused):
-            open_job(envelope, self._credentials.ring, judge=self._credentials.judge)
+        for envelope in filter(is_of_run, envelopes):
+            with suppress(Refused):
+                open_job(envelope, self._credentials.ring, judge=self._credentials.judge)
 
     def _require_allowed(self, opened: _Opened, now_s: int) -> None:
         """What the roster says of the key that signed."""
