@@ -32,10 +32,7 @@ class Handful:
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What a worker found in a handful.
-
-    Jobs, (id, signed order) of those to be cancelled, and (id or "", why) of what is refused.
-    """
+    """What a worker found in a handful: jobs, cancels as (id, signed order), and (id or "", why) refused."""
 
     jobs: list[Submission] = field(default_factory=list)
     cancels: list[tuple[str, bytes]] = field(default_factory=list)
@@ -90,7 +87,7 @@ class Inboxes:
             "cancel": [job for job, _ in verdict.cancels],
             "refused": verdict.refused,
         }
-        signed = [job.envelope for job in verdict.jobs] + [order for _, order in verdict.cancels]
+        signed = [*(job.envelope for job in verdict.jobs), *(order for _, order in verdict.cancels)]
         reply = await self._hub.run("admit", request, *signed)
         return decode.text(reply[0])
 

@@ -142,7 +142,8 @@ class Workers:
     async def cancel_orders(self, job: str) -> tuple[bytes, ...]:
         """The signed orders to end a job: its own, and its array's."""
         keys = [self._hub.keys.of("co", one) for one in dict.fromkeys((job, job.partition(":")[0]))]
-        return tuple(order for order in await self._hub.link.call("MGET", *keys) if order)
+        found = [await self._hub.link.call("GET", key) for key in keys]
+        return tuple(order for order in found if order)
 
     async def approval(self, job: str) -> bytes:
         """The owner's signed word that a job may run, or empty."""

@@ -187,6 +187,11 @@ def payload_of(envelope: bytes) -> tuple[bytes, bytes]:
     return header.replace(b"1z ", b"1 ", 1), _body(parts)
 
 
+def is_of_run(envelope: bytes) -> bool:
+    """Does it claim to be signed by the token of a GitHub Actions run?"""
+    return envelope.split(b" ", 2)[1:2] == [b"oidc"]
+
+
 def approval_of(envelope: bytes) -> str:
     """What the owner orders who approves exactly this envelope."""
     return f"approve:{_sha256(envelope).hex()}"

@@ -29,7 +29,15 @@ from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
 from relayq.store.records import Claim, Report, Submission
 from relayq.trust.bodies import open_hidden, part
-from relayq.trust.envelope import approval_of, batch_digest_of, open_job, open_op, open_order, payload_of
+from relayq.trust.envelope import (
+    approval_of,
+    batch_digest_of,
+    is_of_run,
+    open_job,
+    open_op,
+    open_order,
+    payload_of,
+)
 from relayq.trust.oidc import Claims, check_moment
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
@@ -100,8 +108,8 @@ class Admission:
     async def prepare(self, claims: Iterable[Claim]) -> None:
         """Have at hand what judging takes: batch records, and the verdict on tokens; raises HubError."""
         for claim in claims:
-            if _is_by_token(claim.envelope):
-                await asyncio.to_thread(self._judge_run, claim.envelope)
+            if is_of_run(claim.envelope):
+                await asyncio.to_thread(self.judge_runs, [claim.envelope])
                 job = claim.job.partition(":")[0]
                 _remember(self._approvals, job, await self._session.approval(job))
             digest = batch_digest_of(claim.envelope)
@@ -134,12 +142,6 @@ class Admission:
             return self._admit(claim)
         except (Refused, SpecError) as error:
             return _refusal(claim, str(error))
-
-    async def prepare_inbox(self, envelopes: Iterable[bytes]) -> None:
-        """Have the verdict on the tokens among them at hand, without holding up the loop."""
-        for envelope in envelopes:
-            if _is_by_token(envelope):
-                await asyncio.to_thread(self._judge_run, envelope)
 
     def inbox_job(self, envelope: bytes, mark: str) -> Submission:
         """What the hub must know of a job that came through an inbox; raises Refused, SpecError."""
@@ -213,10 +215,11 @@ class Admission:
         is_meant = (op.op, op.id, op.fleet) == (approval_of(envelope), job, self._fleet)
         return is_meant and self._credentials.may_command(kid)
 
-    def _judge_run(self, envelope: bytes) -> None:
+    def judge_runs(self, envelopes: Iterable[bytes]) -> None:
         """Have the issuer's keys fetched, if need be, away from the loop. The verdict is taken later."""
-        with suppress(Refused):
-            open_job(envelope, self._credentials.ring, judge=self._credentials.judge)
+        for envelope in filter(is_of_run, envelopes):
+            with suppress(Refused):
+                open_job(envelope, self._credentials.ring, judge=self._credentials.judge)
 
     def _require_allowed(self, opened: _Opened, now_s: int) -> None:
         """What the roster says of the key that signed."""
@@ -315,10 +318,6 @@ def _require_run_allowed(opened: _Opened, claims: Claims) -> None:
     check_moment(claims, opened.iat_s)
     _require(not rule.queues or spec.queue in rule.queues, f"the run may not use queue {spec.queue}")
     _require(not rule.types or spec.type in rule.types, f"the run may not use job type {spec.type}")
-
-
-def _is_by_token(envelope: bytes) -> bool:
-    return envelope.split(b" ", 2)[1:2] == [b"oidc"]
 
 
 def _require(holds: bool, why: str) -> None:

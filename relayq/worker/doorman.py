@@ -76,7 +76,7 @@ class Doorman:
             inboxes = await self._session.inboxes()
             handful, has_more = await inboxes.drain(self._session.id)
             if handful:
-                await self._admission.prepare_inbox(entry[1:] for entry in handful.entries)
+                await asyncio.to_thread(self._admission.judge_runs, [entry[1:] for entry in handful.entries])
                 verdict = self._verdict(handful)
                 if verdict.refused and await self._admission.learn(await inboxes.roster_version()):
                     verdict = self._verdict(handful)

@@ -117,12 +117,6 @@ class Session:
         except Refused:
             return b""
 
-    async def inboxes(self) -> Inboxes:
-        """What submit-only users have sent; raises HubError."""
-        await self._workers()
-        assert self._hub is not None
-        return Inboxes(self._hub)
-
     async def cancel_orders(self, job: str) -> tuple[bytes, ...]:
         """The signed orders to end a job; raises HubError."""
         return await (await self._workers()).cancel_orders(job)
@@ -134,6 +128,12 @@ class Session:
     async def order(self) -> bytes:
         """The signed order behind what the hub wants of this session; raises HubError."""
         return await (await self._workers()).order_for(self.id)
+
+    async def inboxes(self) -> Inboxes:
+        """What submit-only users have sent; raises HubError."""
+        await self._workers()
+        assert self._hub is not None
+        return Inboxes(self._hub)
 
     async def open_link(self) -> Hub:
         """A further connection to the same hub."""

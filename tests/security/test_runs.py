@@ -20,6 +20,7 @@ from relayq.trust.members import GithubRule
 from relayq.trust.roster import add_github_rule
 from tests.integration.worker_support import Rig
 from tests.security.issuer import Issuer, running
+from tests.security.test_hub_lies import let_in
 from tests.support import eventually
 
 RULE = GithubRule(repository="me/site", repository_id="12", owner_id="34", queues=("default",))
@@ -120,9 +121,11 @@ async def test_a_run_that_needs_approval_waits_until_the_owner_has_signed_for_th
         explained = await rig.jobs.explain(job)
         assert explained and ("approval", "") in explained.blockers
 
-        stranger = SigningKey.generate()
+        stranger, laptop = SigningKey.generate(), SigningKey.generate()
+        let_in(rig, "submit", laptop)
         lies = [
             lambda order, subject: b"",
+            lambda order, subject: sign_op(laptop, Op(order, subject, 0, rig.fleet, 1)),
             lambda order, subject: sign_op(stranger, Op(order, subject, 0, rig.fleet, 1)),
             lambda order, subject: sign_op(rig.key, Op("approve:" + "0" * 64, subject, 0, rig.fleet, 1)),
             lambda order, subject: sign_op(rig.key, Op(order, new_id(), 0, rig.fleet, 1)),

@@ -132,8 +132,8 @@ function R.admit(x, request, envelopes)
     local why = string.match(word, '^bad:(.*)')
     if why then request.refused[#request.refused + 1] = {request.jobs[i].i, why} else taken = taken + 1 end
   end
-  for i, id in ipairs(request.cancel) do
-    R.cancel(x, id, 'by ' .. request.from, nil, envelopes[#request.jobs + i])
+  for n, id in ipairs(request.cancel) do
+    R.cancel(x, id, 'by ' .. request.from, nil, envelopes[#request.jobs + n])
   end
   note_all(x, request.from, request.refused)
   call('LTRIM', key, request.count, -1)
