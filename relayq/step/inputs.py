@@ -12,9 +12,10 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from relayq.errors import UsageError
+from relayq.errors import SpecError, UsageError
 from relayq.model.duration import parse_duration_ms
 from relayq.model.job import JobSpec
+from relayq.model.reading import read_json, read_map
 from relayq.step.notices import notices
 
 if TYPE_CHECKING:
@@ -92,7 +93,12 @@ def wanted(given: Mapping[str, str], environ: Mapping[str, str]) -> Wanted:
 
 
 def pairs(text: str, field: str) -> dict[str, str]:
-    """Lines NAME=value, or NAME<<END with the value on the lines until END."""
+    """Lines NAME=value, or NAME<<END with the value on the lines until END; or one JSON object.
+
+    JSON is for values that others chose: `{"NAME": ${{ toJSON(...) }}}` has no way out of its quotes.
+    """
+    if text.lstrip().startswith("{"):
+        return _json_pairs(text, field)
     found: dict[str, str] = {}
     lines = iter(text.splitlines())
     for line in lines:
@@ -105,6 +111,21 @@ def pairs(text: str, field: str) -> dict[str, str]:
             value = _until(value, lines, f"{name} (input '{field}')")
         found[name] = value
     return found
+
+
+def _json_pairs(text: str, field: str) -> dict[str, str]:
+    try:
+        given = read_map(read_json(text, f"the input '{field}'"), field)
+    except SpecError as error:
+        # The text itself may hold what nobody may see.
+        raise UsageError(f"what begins with {{ is no JSON object (input '{field}')") from error
+    return {name: _json_text(value, field) for name, value in given.items() if value is not None}
+
+
+def _json_text(value: object, field: str) -> str:
+    if isinstance(value, (dict, list)):
+        raise UsageError(f"a value is an object or a list: only text is a variable (input '{field}')")
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _divided(line: str) -> tuple[str, str, str]:

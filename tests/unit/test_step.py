@@ -25,7 +25,15 @@ def test_lines_become_pairs() -> None:
     assert pairs(text, "params") == {"A": "1", "B": "x=y ", "C": "one\n two", "D": ""}
 
 
-@pytest.mark.parametrize("text", ["A", "=x", "A B=1", "A<<END\n1", "<<X\nX"])
+def test_json_has_no_way_out_of_its_quotes() -> None:
+    scene = 'x\nLD_PRELOAD=evil.so\nSCENE<<END"}'
+    text = json.dumps({"SCENE": scene, "N": 7, "ON": True, "NO": None})
+    assert pairs(text, "params") == {"SCENE": scene, "N": "7", "ON": "true"}
+
+
+@pytest.mark.parametrize(
+    "text", ["{", '{"A": []}', '{"A": 1, "A": 2}', "{A=1}", "A", "=x", "A B=1", "A<<END\n1", "<<X\nX"]
+)
 def test_lines_that_are_no_pairs_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="params"):
         pairs(text, "params")
