@@ -79,6 +79,8 @@ class WorkerConfig(Frozen):
     queues: tuple[str, ...] | None
     max_memory_bytes: int | None
     nice: int
+    isolation: str
+    user: str | None
     stop_deadline_ms: int
     keep_workdir_ms: int
     keep_logs_ms: int
@@ -128,6 +130,11 @@ class Config(Frozen):
         """The owner's private key."""
         return self._path("owner_key")
 
+    @property
+    def policy_path(self) -> Path:
+        """What the worker on this machine lets jobs do."""
+        return self._path("policy")
+
     def shown(self) -> Iterator[tuple[str, str, str]]:
         """Yield (dotted key, value, source) for people; a URL without its password."""
         for key, value in self.values.items():
@@ -156,6 +163,7 @@ def load(overrides: Mapping[str, object] | None = None) -> Config:
     values["paths.runtime_dir"] = short(
         str(values["paths.runtime_dir"] or f"{values['paths.state_dir']}/run")
     )
+    values["paths.policy"] = values["paths.policy"] or f"{values['paths.config_dir']}/policy.toml"
     values["paths.owner_key"] = values["paths.owner_key"] or f"{values['paths.data_dir']}/owner.key"
     return _config(values, {key: found[key][1] if key in found else "default" for key in SETTINGS})
 

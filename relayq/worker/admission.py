@@ -14,17 +14,20 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from relayq.errors import Refused, SpecError
 from relayq.model.job import JobSpec, parse_body
 from relayq.model.needs import Lane, lane_of
+from relayq.model.signer import THE_OWNER, Signer
 from relayq.store.records import Claim, Report
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
 from relayq.trust.keys import Keyring
 from relayq.worker.gate import Gate
+from relayq.worker.isolation import FREE, Terms
+from relayq.worker.judge import Judge
 from relayq.worker.session import Session
 from relayq.worker.spool import OpenAttempt, Past, Spool
 
@@ -39,7 +42,8 @@ REASON_CHARS_MAX = 200
 class Admitted:
     """A claim whose spec was signed by an owner of this worker.
 
-    `failures` counts this attempt among those that the signed retry policy allows.
+    `failures` counts this attempt among those that the signed retry policy allows;
+    `terms` are the conditions under which it runs.
     """
 
     claim: Claim
@@ -48,6 +52,7 @@ class Admitted:
     lane: Lane
     exp_s: int
     failures: int
+    terms: Terms = FREE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +63,31 @@ class _Opened:
     exp_s: int
     spec: JobSpec
     lane: Lane
+    kid: str = ""
 
 
 class Admission:
-    """Judges claims by the keys, the ledger, the lease, and whether anything new is taken at all."""
+    """Judges claims by the keys, the ledger, the lease, the policy, and whether anything new is taken.
+
+    `signer_of` tells whose a key on the ring is, by its kid.
+    """
+
+    signer_of: Callable[[str], Signer] = staticmethod(lambda _kid: THE_OWNER)
 
     def __init__(
-        self, *, publics: Iterable[str], fleet: str, spool: Spool, session: Session, gate: Gate
+        self,
+        *,
+        publics: Iterable[str],
+        fleet: str,
+        spool: Spool,
+        session: Session,
+        gate: Gate,
+        judge: Judge,
     ) -> None:
         self._ring = Keyring(publics)
         self._fleet, self._spool = fleet, spool
         self._session, self._gate = session, gate
+        self._judge = judge
         self._records: OrderedDict[str, bytes] = OrderedDict()
         self._arrays: OrderedDict[bytes, _Opened] = OrderedDict()
 
@@ -107,7 +126,8 @@ class Admission:
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
-        return _admitted(claim, opened, failures)
+        terms = self._judge.terms(opened.spec, self.signer_of(opened.kid))
+        return _admitted(claim, opened, failures, terms)
 
     def _open(self, claim: Claim) -> _Opened:
         """Verify the envelope and compare the id; the elements of an array share one opening."""
@@ -120,7 +140,8 @@ class Admission:
         return opened
 
     def _read(self, envelope: bytes) -> _Opened:
-        return _parsed(open_job(envelope, self._ring, self._record).body)
+        opened = open_job(envelope, self._ring, self._record)
+        return _parsed(opened.body, opened.kid)
 
     def _record(self, digest: str) -> bytes:
         return self._records.get(digest, b"")
@@ -151,7 +172,7 @@ def readmit(one: OpenAttempt) -> Admitted:
     return _admitted(claim, opened, one.failures)
 
 
-def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
+def _admitted(claim: Claim, opened: _Opened, failures: int, terms: Terms = FREE) -> Admitted:
     return Admitted(
         claim=claim,
         body=opened.body,
@@ -159,14 +180,17 @@ def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
         lane=opened.lane,
         exp_s=opened.exp_s,
         failures=failures,
+        terms=terms,
     )
 
 
-def _parsed(signed: bytes) -> _Opened:
+def _parsed(signed: bytes, kid: str = "") -> _Opened:
     body = parse_body(signed)
     _require(body.op == "submit", f"the signed body is a {body.op!r}, not a job")
     lane = lane_of(body.spec)
-    return _Opened(body=signed, id=body.id, fleet=body.fleet, exp_s=body.exp, spec=body.spec, lane=lane)
+    return _Opened(
+        body=signed, id=body.id, fleet=body.fleet, exp_s=body.exp, spec=body.spec, lane=lane, kid=kid
+    )
 
 
 def _check_id(job: str, opened: _Opened) -> None:

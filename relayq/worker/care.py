@@ -102,6 +102,7 @@ class Care:
         }
         marks = [f"{name}={order['env'][name]}" for name in MARKS if name in order["env"]]
         facts |= {"order": order["key"], "dir": order["dir"], "marks": marks}
+        facts["boxed"] = bool(order.get("boxed"))
         return facts | {"boot": self.boot, "at_ms": int(time.time() * 1000)}
 
     def end(self, key: str, reason: str, kill_ms: int | None = None) -> None:
@@ -234,7 +235,8 @@ class Care:
     def _note_end(self, kept: Kept, code: int) -> None:
         """The main process is gone; a negative code is a signal, as in subprocess."""
         kept.code = code if code >= UNKNOWN else 128 - code
-        kept.kill_at = kept.kill_at or time.monotonic()
+        if kept.boxed or not kept.kill_at:  # nothing outlives the first process of a sandbox
+            kept.kill_at = time.monotonic()
         kept.run_ms = int((time.monotonic() - kept.started_at) * 1000)
         kept.look_at = 0.0
 
@@ -279,8 +281,12 @@ class Care:
         kept.look_at = time.monotonic() + kept.pause_s
 
     def _warn(self, kept: Kept, pids: list[int]) -> None:
-        """Send TERM, once to each: many programs take a second one for impatience."""
-        tree.send([pid for pid in pids if pid not in kept.warned], signal.SIGTERM)
+        """Send TERM, once to each: many programs take a second one for impatience.
+
+        A sandbox would not hand it on to the command, only end it.
+        """
+        spared = kept.warned | ({kept.pid} if kept.boxed else set())
+        tree.send([pid for pid in pids if pid not in spared], signal.SIGTERM)
         kept.warned.update(pids)
 
     def _finish(self, kept: Kept) -> None:
