@@ -41,6 +41,10 @@ class Word(NamedTuple):
     kind: str
     text: str
 
+    def __str__(self) -> str:
+        is_plain = self.kind != REGEX and self == Word.parse(self.text)
+        return self.text if is_plain else f"{self.kind}:{self.text}"
+
     @classmethod
     def parse(cls, text: str) -> Word:
         """Read it; ValueError says what is wrong with it."""
@@ -84,11 +88,18 @@ class Word(NamedTuple):
         return "" if fits else f"{shown(word)} does not match {shown(self.text)}"
 
 
+ANYTHING = Word(REGEX, r"(?s:.*)")
+
+
 class Command(NamedTuple):
     """The patterns of an argv; `more` is that of further words, None when there may be none."""
 
     words: tuple[Word, ...]
     more: Word | None
+
+    def __str__(self) -> str:
+        more = [] if self.more is None else [MORE if self.more == ANYTHING else f"{MORE}{self.more}"]
+        return " ".join([*map(str, self.words), *more])
 
     @classmethod
     def parse(cls, texts: list[str]) -> Command:
@@ -100,7 +111,7 @@ class Command(NamedTuple):
         more = None
         if texts[-1].startswith(MORE):
             *texts, last = texts
-            more = Word.parse(last.removeprefix(MORE)) if last != MORE else Word(REGEX, r"(?s:.*)")
+            more = Word.parse(last.removeprefix(MORE)) if last != MORE else ANYTHING
         return cls(tuple(map(Word.parse, texts)), more)
 
     def fits(self, argv: list[str], place: Place) -> tuple[int, str]:

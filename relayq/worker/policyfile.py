@@ -16,7 +16,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,12 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _VARIABLE = re.compile(r"[A-Za-z0-9_*?]+")
 
 
-def load_policy(path: Path, *, must_exist: bool = False) -> Policy:
+def load_policy(path: Path) -> Policy:
     """The policy in a file, or an empty one without it; ConfigError for one that cannot be used."""
     try:
         _check_owner(path)
         text = path.read_bytes()
     except FileNotFoundError:
-        if must_exist:
-            raise ConfigError(f"policy {path} does not exist") from None
         return Policy()
     except OSError as error:
         raise ConfigError(f"policy {path} cannot be read: {error.strerror}") from None
@@ -63,8 +61,7 @@ def parse_policy(text: str, path: str = "policy.toml") -> Policy:
     if not isinstance(keys, dict):
         raise ConfigError(f"policy {path}: 'keys' holds one section a key, such as [keys.laptop]")
     tables |= {f"keys.{name}": table for name, table in keys.items()}
-    if document:
-        tables[TOP] = document
+    tables = ({TOP: document} if document else {}) | tables
     return Policy(path=path, sections={name: _section(table, name, path) for name, table in tables.items()})
 
 
@@ -79,7 +76,7 @@ def _check_owner(path: Path) -> None:
 def _section(table: object, name: str, path: str) -> Rules:
     if not isinstance(table, dict):
         raise ConfigError(f"policy {path}: '{name}' is a section, written [{name}]")
-    where = f"[{name}]" if name else "at the top"
+    where = f"in [{name}]" if name else "at the top"
     fields: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _READERS:
@@ -168,6 +165,14 @@ def _user(value: object) -> str:
     if not isinstance(value, str) or not _USER.fullmatch(value):
         raise ValueError(f"{shown(value)} is not the name of a user")
     return value
+
+
+def spelt(policy: Policy) -> Iterator[tuple[str, str, object]]:
+    """Every rule as (section, name in the file, value), in the order of the file."""
+    for section, rules in policy.sections.items():
+        for name, (attribute, _) in _READERS.items():
+            if (value := getattr(rules, attribute)) is not None:
+                yield section, name, value
 
 
 _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
