@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from relayq.config import Config
 
 BOXED = (OWNER, STRICT)
+CWD = "cwd"  # the file with the real path of a strict job's directory
 AS_SINCE = 2  # the keeper's version that can start a command as another user
 
 
@@ -118,8 +119,8 @@ class Isolation:
         level = max(level, merged.level or NONE, key=LEVELS.index)
         if merged.network is False and level not in BOXED:
             level = OWNER
-        if level == STRICT:
-            _check_seen(spec, merged)
+        if level == STRICT and spec.cwd:
+            _check_seen(spec.cwd, (*(merged.roots or ()), *(merged.writable or ())))
         return Terms(
             level=level,
             network=merged.network is not False,
@@ -144,7 +145,8 @@ class Isolation:
             }
         if box:
             box.prepare()
-            argv = box.argv(self.bwrap, order["argv"], order["cwd"], order["env"])
+            cwd = _seen_cwd(order, terms) if terms.level == STRICT else order["cwd"]
+            argv = box.argv(self.bwrap, order["argv"], cwd, order["env"])
             order = order | {"argv": argv, "env": box.env(order["env"]), "cwd": "", "boxed": True}
         if self.account:
             hand_over(order["dir"], self.account)
@@ -234,10 +236,22 @@ def hidden_of(config: Config) -> Hidden:
     return Hidden(tuple(outermost), tuple(map(os.path.realpath, files)))
 
 
-def _check_seen(spec: JobSpec, merged: Rules) -> None:
-    """A strict job can only work in a directory that it sees."""
-    real = os.path.realpath(os.path.join("/", spec.cwd)) if spec.cwd else ""
-    seen = (*(merged.roots or ()), *(merged.writable or ()))
-    if real and not any(inside(real, root) for root in seen):
+def _seen_cwd(order: dict[str, Any], terms: Terms) -> str:
+    """Where a strict job works, looked at once more: a link on the way may have been changed since.
+
+    It is written down beside the job's reach, because the worker gathers the outputs there.
+    """
+    if not order["cwd"]:
+        return ""
+    real = _check_seen(order["cwd"], (*terms.readable, *terms.writable))
+    Path(order["dir"], CWD).write_text(real)
+    return real
+
+
+def _check_seen(cwd: str, seen: tuple[str, ...]) -> str:
+    """The real path of a strict job's directory; Refused for one that it does not see."""
+    real = os.path.realpath(os.path.join("/", cwd))
+    if not any(inside(real, root) for root in seen):
         where = "a strict job works in its own directory or under a root of the policy"
-        raise Refused(f"policy rule isolation: {where}, and not in {shown(spec.cwd)}")
+        raise Refused(f"policy rule isolation: {where}, and not in {shown(cwd)}")
+    return real

@@ -156,7 +156,7 @@ def _fits_glob(pattern: str, word: str) -> bool:
     if word == pattern:
         return True
     is_option = word.startswith("-") and not pattern.startswith("-")
-    return not is_option and "/" not in word and word != ".." and _glob(pattern).fullmatch(word) is not None
+    return not is_option and word != ".." and _glob(pattern).fullmatch(word) is not None
 
 
 def _outside(pattern: str, word: str, place: Place) -> str:

@@ -263,6 +263,7 @@ def _complain(attempt: Attempt, text: str) -> None:
 
 
 def _not_started(attempt: Attempt, obstacle: Obstacle) -> Outcome:
+    Path(attempt.place, "work").mkdir(parents=True, mode=0o700, exist_ok=True)
     _complain(attempt, f"relayq: {obstacle.sentence}\n")
     return Outcome(ok=False, exit_code=obstacle.exit_code, reason="exit")
 

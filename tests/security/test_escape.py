@@ -16,10 +16,11 @@ from tests.support import eventually
 
 GONE_S = 1.0
 DEAF = "import os, signal, time, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+HEARS = "signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(600)"
 STAYS = "open('ready', 'w').close(); time.sleep(600)"
 
 ESCAPES = {
-    "setsid": f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n {STAYS}\nsignal.signal(15, signal.SIG_DFL); time.sleep(600)",
+    "setsid": f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n {STAYS}\n{HEARS}",
     "double fork": (
         f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  {STAYS}\n os._exit(0)\n"
         "signal.signal(15, signal.SIG_DFL); time.sleep(600)"
