@@ -167,6 +167,11 @@ def _user(value: object) -> str:
     return value
 
 
+def rules() -> tuple[str, ...]:
+    """The names of all rules."""
+    return tuple(_READERS)
+
+
 def spelt(policy: Policy) -> Iterator[tuple[str, str, object]]:
     """Every rule as (section, name in the file, value), in the order of the file."""
     for section, rules in policy.sections.items():
