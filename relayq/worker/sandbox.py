@@ -26,7 +26,7 @@ from relayq.worker.patterns import inside
 
 OWNER, STRICT = "owner", "strict"
 PRIVATE = "private"  # what a strict job has for HOME and /tmp, beside its work directory
-HOME = "/home/relayq"
+HOME = "/job"
 
 # What a program needs of the system, where it exists.
 SYSTEM = (

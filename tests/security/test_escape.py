@@ -15,32 +15,32 @@ from tests.security.shut_in import BOXES, boxed, keeper_in
 from tests.support import eventually
 
 GONE_S = 1.0
-DEAF = "import os, signal, time, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
-HEARS = "signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(600)"
-STAYS = "open('ready', 'w').close(); time.sleep(600)"
+DEAF = "import os, select, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+HEARS = "signal.signal(signal.SIGTERM, signal.SIG_DFL); signal.pause()"
+STAYS = "open('ready', 'w').close(); signal.pause()"
 
 ESCAPES = {
     "setsid": f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n {STAYS}\n{HEARS}",
     "double fork": (
         f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  {STAYS}\n os._exit(0)\n"
-        "signal.signal(15, signal.SIG_DFL); time.sleep(600)"
+        "signal.signal(15, signal.SIG_DFL); signal.pause()"
     ),
     "cleared environment": (
         f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n"
         "  os.chdir('/'); open(os.environ['RELAYQ_WORKDIR'] + '/ready', 'w').close()\n"
-        f"  os.execve(sys.executable, ['x', '-c', '{DEAF}; time.sleep(600)'], {{}})\n os._exit(0)\n"
-        "signal.signal(15, signal.SIG_DFL); time.sleep(600)"
+        f"  os.execve(sys.executable, ['x', '-c', '{DEAF}; signal.pause()'], {{}})\n os._exit(0)\n"
+        "signal.signal(15, signal.SIG_DFL); signal.pause()"
     ),
     # Each process starts another before a list of all could be made and used.
     "fork storm": (
         f"{DEAF}\nfor number in range(4):\n if os.fork() == 0:\n  os.setsid()\n  while True:\n"
-        "   time.sleep(0.01)\n   if os.fork():\n    time.sleep(0.1); os._exit(0)\n"
-        "open('ready', 'w').close(); signal.signal(15, signal.SIG_DFL); time.sleep(600)"
+        "   select.select([], [], [], 0.01)\n   if os.fork():\n    select.select([], [], [], 0.1); os._exit(0)\n"
+        "open('ready', 'w').close(); signal.signal(15, signal.SIG_DFL); signal.pause()"
     ),
     "killing its supervisor": (
         f"{DEAF}\nfor pid in (1, os.getppid()):\n"
         " for number in (15, 9, 19):\n  os.kill(pid, number)\n"
-        f"if os.fork() == 0:\n {STAYS}\nsignal.signal(15, signal.SIG_DFL); time.sleep(600)"
+        f"if os.fork() == 0:\n {STAYS}\nsignal.signal(15, signal.SIG_DFL); signal.pause()"
     ),
 }
 
@@ -84,7 +84,7 @@ async def test_a_job_that_kills_all_it_can_hurts_nobody_else(keeper: Home, level
 
 @pytest.mark.parametrize("level", BOXES)
 async def test_what_a_job_leaves_behind_ends_with_it(keeper: Home, level: str) -> None:
-    script = f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n time.sleep(600)"
+    script = f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n signal.pause()"
     order = boxed(keeper, "a.1", "/usr/bin/python3", "-c", script, level=level)
     await keeper.client.start([order])
     assert (await keeper.event(Exited)).code == 0

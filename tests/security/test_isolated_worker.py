@@ -15,9 +15,10 @@ from relayq.errors import Refused
 from relayq.model.job import JobSpec
 from relayq.model.signer import GITHUB, MEMBER, THE_OWNER, Signer
 from relayq.store.blobs import Blobs
-from relayq.worker.account import try_account
+from relayq.worker.account import Account, try_account
 from relayq.worker.bubblewrap import try_bubblewrap
-from relayq.worker.isolation import Isolation
+from relayq.worker.isolation import Isolation, Terms
+from relayq.worker.keeper import VERSION
 from relayq.worker.policyfile import parse_policy
 from tests.integration.worker_support import Rig
 from tests.support import eventually
@@ -299,6 +300,19 @@ def test_a_policy_raises_the_level_and_never_lowers_it() -> None:
 
 
 # -- another user
+
+
+def test_a_keeper_that_cannot_change_the_user_is_given_no_such_order(tmp_path: Path) -> None:
+    account = Account("jobs", 12345, 12345, (12345,), "/nonexistent")
+    isolation = Isolation(asked="user", account=account)
+    order = {"argv": ["true"], "env": {}, "cwd": "", "dir": str(tmp_path)}
+    older = isolation.obstacle(order, Terms(level="user"), keeper_version=1)
+    assert older
+    assert (older.exit_code, older.sentence.partition(":")[0]) == (
+        126,
+        "the keeper is older than this worker",
+    )
+    assert isolation.obstacle(order, Terms(level="user"), keeper_version=VERSION) is None
 
 
 async def test_jobs_run_as_another_user_where_the_worker_is_root(
