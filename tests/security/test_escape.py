@@ -34,7 +34,8 @@ ESCAPES = {
     # Each process starts another before a list of all could be made and used.
     "fork storm": (
         f"{DEAF}\nfor number in range(4):\n if os.fork() == 0:\n  os.setsid()\n  while True:\n"
-        "   select.select([], [], [], 0.01)\n   if os.fork():\n    select.select([], [], [], 0.1); os._exit(0)\n"
+        "   select.select([], [], [], 0.01)\n   if os.fork():\n"
+        "    select.select([], [], [], 0.1); os._exit(0)\n"
         "open('ready', 'w').close(); signal.signal(15, signal.SIG_DFL); signal.pause()"
     ),
     "killing its supervisor": (
