@@ -24,14 +24,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from relayq.errors import Refused
 from relayq.model.job import JobSpec
 from relayq.model.reading import shown
 from relayq.model.signer import MEMBER, THE_OWNER, Signer
 from relayq.worker.account import Account, hand_over, try_account
 from relayq.worker.bubblewrap import try_bubblewrap
 from relayq.worker.patterns import inside
-from relayq.worker.policy import LEVELS, NONE, USER, Policy, Rules, merge
+from relayq.worker.policy import LEVELS, NONE, USER, Policy, Rules, merge, refused_by
 from relayq.worker.sandbox import OWNER, STRICT, Hidden, Sandbox
 from relayq.worker.spawn import NOT_FOUND, NOT_RUNNABLE
 
@@ -219,12 +218,12 @@ class Isolation:
         """Refuse what the policy demands and this machine cannot do."""
         for rule, is_demanded in (("isolation", merged.level in BOXED), ("network", merged.network is False)):
             if is_demanded and not self.bwrap:
-                raise Refused(f"policy rule {rule}: bubblewrap does not work here: {self.why_no_bwrap}")
+                raise refused_by(rule, f"bubblewrap does not work here: {self.why_no_bwrap}")
         if merged.level == USER and not self.account:
-            raise Refused(f"policy rule isolation: no other user to run as: {self.why_no_user}")
+            raise refused_by("isolation", f"no other user to run as: {self.why_no_user}")
         if merged.user and (self.account is None or self.account.name != merged.user):
             why = self.why_no_user or "worker.user names another one"
-            raise Refused(f"policy rule user: jobs do not run as {merged.user!r} here: {why}")
+            raise refused_by("user", f"jobs do not run as {merged.user!r} here: {why}")
 
 
 def hidden_of(config: Config) -> Hidden:
@@ -253,5 +252,5 @@ def _check_seen(cwd: str, seen: tuple[str, ...]) -> str:
     real = os.path.realpath(os.path.join("/", cwd))
     if not any(inside(real, root) for root in seen):
         where = "a strict job works in its own directory or under a root of the policy"
-        raise Refused(f"policy rule isolation: {where}, and not in {shown(cwd)}")
+        raise refused_by("isolation", f"{where}, and not in {shown(cwd)}")
     return real

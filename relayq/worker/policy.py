@@ -213,9 +213,14 @@ CHECKS: dict[str, Callable[[Rules, JobSpec, Signer], str]] = {
 }
 
 
+def refused_by(rule: str, why: str) -> Refused:
+    """The refusal by a rule. Why may hold words of the job, which are not the hub's business."""
+    return Refused(f"policy rule {rule}: {why}", told=f"policy rule {rule}")
+
+
 def _require(trouble: str, rule: str) -> None:
     if trouble:
-        raise Refused(f"policy rule {rule}: {trouble}")
+        raise refused_by(rule, trouble)
 
 
 def _meet(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:

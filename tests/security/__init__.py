@@ -1,1 +1,0 @@
-"""Attacks that must fail, each against the real thing."""
