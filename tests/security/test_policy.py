@@ -223,6 +223,15 @@ def test_a_job_cannot_bring_its_own_script_to_a_path_of_the_policy(root: Path) -
     assert "lies in the job's own work directory" in said
 
 
+def test_the_roots_of_all_jobs_are_those_of_a_sections_commands(root: Path) -> None:
+    policy = f"roots = ['{root}']\n[github]\ncommands = [['python3', 'scripts/*.py']]"
+    assert refusal(policy, command=["python3", "scripts/a.py"], cwd=str(root)) == ""
+    assert refusal(policy, command=["python3", "media/a.py"], cwd=str(root)).startswith(
+        "policy rule github.commands: "
+    )
+    assert refusal(policy, command=["python3", "scripts/a.py"], cwd="/etc").startswith("policy rule roots: ")
+
+
 def test_a_work_path_stays_in_the_work_directory(root: Path) -> None:
     for word in ("/etc/x.csv", "../x.csv", "a/x.csv", "-x.csv"):
         assert lesson(root, ["show", "a.txt", word], cwd="").startswith("policy rule github.commands")
