@@ -84,13 +84,16 @@ class Isolation:
     hidden: Hidden = field(default=Hidden((), ()))
 
     @classmethod
-    def find(cls, config: Config, place: Path | None = None) -> Isolation:
-        """Try what this machine can do; `place` is where the attempts' directories are made."""
+    def find(cls, config: Config, place: Path | None = None, *, is_boxing: bool = True) -> Isolation:
+        """Try what this machine can do; `place` is where the attempts' directories are made.
+
+        Where nothing asks for a sandbox (`is_boxing`), none is tried.
+        """
         name = config.worker.user
         account, why_no_user = (
             try_account(name, str(place or "")) if name else (None, "worker.user is not set")
         )
-        bwrap, why_no_bwrap = try_bubblewrap(account)
+        bwrap, why_no_bwrap = try_bubblewrap(account) if is_boxing else ("", "nothing asks for it")
         return cls(
             asked=config.worker.isolation,
             bwrap=bwrap,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from relayq.model.job import JobSpec
 from relayq.model.signer import Signer
 from relayq.worker.isolation import Isolation, Terms
-from relayq.worker.policy import Policy, judge
+from relayq.worker.policy import NONE, Policy, judge
 from relayq.worker.policyfile import load_policy
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ class Judge:
     @classmethod
     def of(cls, config: Config, place: Path | None = None) -> Judge:
         """Read the policy and try what this machine can do; ConfigError for a policy that is wrong."""
-        return cls(load_policy(config.policy_path), Isolation.find(config, place))
+        policy = load_policy(config.policy_path)
+        is_asked = config.worker.isolation != NONE or bool(policy.sections)
+        return cls(policy, Isolation.find(config, place, is_boxing=is_asked))
 
     def terms(self, spec: JobSpec, signer: Signer) -> Terms:
         """The conditions under which the job runs; Refused when it may not."""
