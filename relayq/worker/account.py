@@ -99,7 +99,8 @@ def _trouble(account: Account, place: str) -> str:
 
 
 def _give(path: str, account: Account) -> None:
-    os.chown(path, account.uid, account.gid, follow_symlinks=False)
-    for directory, directories, files in os.walk(path):
+    """Give what is inside first: until the end nobody else can enter, and put a link in our way."""
+    for directory, directories, files in os.walk(path, topdown=False):
         for name in (*directories, *files):
             os.chown(f"{directory}/{name}", account.uid, account.gid, follow_symlinks=False)
+    os.chown(path, account.uid, account.gid, follow_symlinks=False)

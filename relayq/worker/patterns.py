@@ -114,6 +114,11 @@ class Command(NamedTuple):
             more = Word.parse(last.removeprefix(MORE)) if last != MORE else ANYTHING
         return cls(tuple(map(Word.parse, texts)), more)
 
+    def relative_paths(self) -> list[Word]:
+        """The patterns that mean a path under a root."""
+        words = [*self.words, *([self.more] if self.more else [])]
+        return [word for word in words if word.kind == PATH and not word.text.startswith("/")]
+
     def fits(self, argv: list[str], place: Place) -> tuple[int, str]:
         """How many words fit, and why the next does not; an empty reason when all do."""
         for number, (word, given) in enumerate(zip_longest(self.words, argv, fillvalue=None)):

@@ -12,7 +12,7 @@ the person at the other end knows whom to ask. `policyfile.py` reads the file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from os.path import join, realpath
 
@@ -93,9 +93,13 @@ def judge(policy: Policy, spec: JobSpec, signer: Signer) -> None:
     applying = list(policy.rules_for(signer))
     if not signer.is_owner or any(rules.env is not None for _, rules in applying):
         _require(_denied_variable(spec), "env")
+    merged = merge([rules for _, rules in applying])
     for section, rules in applying:
         for name, check in CHECKS.items():
-            _require(check(rules, spec, signer), f"{section}.{name}" if section else name)
+            # The paths of a command lie under the roots, whichever section names these.
+            is_borrowing = name == "commands" and rules.places is None
+            given = replace(rules, roots=merged.roots, writable=merged.writable) if is_borrowing else rules
+            _require(check(given, spec, signer), f"{section}.{name}" if section else name)
 
 
 def merge(demands: list[Rules]) -> Rules:

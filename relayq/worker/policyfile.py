@@ -24,7 +24,7 @@ from typing import Any
 from relayq.errors import ConfigError, SpecError
 from relayq.model.duration import parse_duration_ms, parse_size
 from relayq.model.reading import shown
-from relayq.model.signer import KINDS
+from relayq.model.signer import KINDS, MEMBER
 from relayq.worker.patterns import Command
 from relayq.worker.policy import LEVELS, TOP, Policy, Rules, is_denied
 
@@ -62,7 +62,26 @@ def parse_policy(text: str, path: str = "policy.toml") -> Policy:
         raise ConfigError(f"policy {path}: 'keys' holds one section a key, such as [keys.laptop]")
     tables |= {f"keys.{name}": table for name, table in keys.items()}
     tables = ({TOP: document} if document else {}) | tables
-    return Policy(path=path, sections={name: _section(table, name, path) for name, table in tables.items()})
+    policy = Policy(path=path, sections={name: _section(table, name, path) for name, table in tables.items()})
+    _check_rooted(policy)
+    return policy
+
+
+def _check_rooted(policy: Policy) -> None:
+    """A relative path lies under a root: without one, nothing would ever fit it."""
+    for name, given in policy.sections.items():
+        above = [TOP, MEMBER] if name.startswith("keys.") else [TOP]
+        places = [policy.sections[each].places for each in (name, *above) if each in policy.sections]
+        loose = [word for command in given.commands or () for word in command.relative_paths()]
+        if loose and not any(places):
+            raise ConfigError(
+                f"policy {policy.path}: commands {_where(name)}: {shown(str(loose[0]))} lies under a root, "
+                "and there are no roots: name them, or write an absolute path"
+            )
+
+
+def _where(section: str) -> str:
+    return f"in [{section}]" if section else "at the top"
 
 
 def _check_owner(path: Path) -> None:
@@ -76,7 +95,7 @@ def _check_owner(path: Path) -> None:
 def _section(table: object, name: str, path: str) -> Rules:
     if not isinstance(table, dict):
         raise ConfigError(f"policy {path}: '{name}' is a section, written [{name}]")
-    where = f"in [{name}]" if name else "at the top"
+    where = _where(name)
     fields: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _READERS:

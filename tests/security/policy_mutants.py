@@ -7,14 +7,13 @@ should kill it, and prints which survive; it exits with 1 if any does.
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.mutation import ROOT, passes
+
 PLUGIN = "tests.security.policy_mutated"
 VARIABLE = "RELAYQ_TEST_POLICY_MUTANT"
 
@@ -172,30 +171,8 @@ MUTANTS = (
 
 
 def survives(mutant: Mutant) -> bool:
-    """Whether the suite that should notice does not. A suite that cannot run at all is an error."""
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-p",
-            PLUGIN,
-            "-p",
-            "no:cacheprovider",
-            f"tests/{mutant.suite}",
-        ],
-        cwd=ROOT,
-        env={**os.environ, VARIABLE: mutant.name},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if run.returncode not in (0, 1):
-        raise RuntimeError(f"{mutant.name}: the suite did not run\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
-    return run.returncode == 0
+    """Whether the suite that should notice does not."""
+    return passes(mutant.name, plugin=PLUGIN, variable=VARIABLE, suite=[f"tests/{mutant.suite}"])
 
 
 def named(name: str) -> Mutant:

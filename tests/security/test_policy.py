@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from relayq.errors import Refused
 from relayq.model.job import JobSpec
@@ -223,6 +225,15 @@ def test_a_job_cannot_bring_its_own_script_to_a_path_of_the_policy(root: Path) -
     assert "lies in the job's own work directory" in said
 
 
+def test_the_roots_of_all_jobs_are_those_of_a_sections_commands(root: Path) -> None:
+    policy = f"roots = ['{root}']\n[github]\ncommands = [['python3', 'scripts/*.py']]"
+    assert refusal(policy, command=["python3", "scripts/a.py"], cwd=str(root)) == ""
+    assert refusal(policy, command=["python3", "media/a.py"], cwd=str(root)).startswith(
+        "policy rule github.commands: "
+    )
+    assert refusal(policy, command=["python3", "scripts/a.py"], cwd="/etc").startswith("policy rule roots: ")
+
+
 def test_a_work_path_stays_in_the_work_directory(root: Path) -> None:
     for word in ("/etc/x.csv", "../x.csv", "a/x.csv", "-x.csv"):
         assert lesson(root, ["show", "a.txt", word], cwd="").startswith("policy rule github.commands")
@@ -252,6 +263,28 @@ def test_a_directory_that_is_a_link_counts_as_what_it_is(root: Path, tmp_path: P
 @pytest.mark.parametrize("cwd", ["/srv/../etc", "/srvx", "srv/../../etc", "//etc", "/"])
 def test_a_directory_beside_a_root_is_not_under_it(cwd: str) -> None:
     assert refusal("roots = ['/srv']", cwd=cwd).startswith("policy rule roots: ")
+
+
+PIECES = st.sampled_from(
+    ["..", ".", "", "scripts", "media", "a.py", "link", "etc", "-c", "~", "x:", "*", "\n", "ü"]
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(PIECES, max_size=6), start=st.sampled_from(["", "/", "./", "//"]), end=st.booleans())
+def test_whatever_fits_a_path_lies_under_its_root(
+    root: Path, words: list[str], start: str, end: bool
+) -> None:
+    link = root / "link"
+    if not link.is_symlink():
+        link.symlink_to(root.parent)
+    before = f"{root}/" if start == "/" else start
+    word = before + "/".join(words) + "/a.py" * end
+    for cwd in (root, root / "scripts"):
+        if lesson(root, ["python3", word], cwd=str(cwd)) == "":
+            real = os.path.realpath(cwd / word)
+            assert os.path.dirname(real) == f"{root}/scripts"
+            assert not word.startswith("-")
 
 
 def test_a_regular_expression_must_fit_the_whole_word() -> None:

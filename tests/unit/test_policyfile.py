@@ -30,6 +30,8 @@ from relayq.worker.policyfile import load_policy, parse_policy, spelt
         ("commands = [['a', '-f=/etc/*']]", "is an option with a path in it: write re: for it"),
         ("commands = [['a', '../x']]", "has '..' in it"),
         ("commands = [['a', 'glob:x/y']]", "a slash, which a glob never matches"),
+        ("commands = [['a', 'b/c']]", "commands at the top: 'b/c' lies under a root, and there are no roots"),
+        ("[owner]\nroots = ['/']\n[github]\ncommands = [['a', '...path:b']]", "in [github]: 'path:b' lies"),
         ("roots = ['srv']", "'srv' is not an absolute path"),
         ("env = ['PATH']", "PATH can never be allowed"),
         ("env = ['LD_PRELOAD']", "LD_PRELOAD can never be allowed"),
@@ -93,11 +95,15 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
 
 def test_rules_are_shown_as_they_are_written() -> None:
     policy = parse_policy(
-        "shell = false\n[github]\n"
+        "shell = false\n[github]\nwritable = ['/srv']\n"
         "commands = [['a', '*.b', 're:c+', 'work:d', 'path:e', 'f/*', '...'], ['g', '...work:h']]"
     )
     shown = [
         (section, rule, str(value[0]) if rule == "commands" else value)
         for section, rule, value in spelt(policy)
     ]
-    assert shown == [("", "shell", False), ("github", "commands", "a *.b re:c+ work:d path:e f/* ...")]
+    assert shown == [
+        ("", "shell", False),
+        ("github", "commands", "a *.b re:c+ work:d path:e f/* ..."),
+        ("github", "writable", ("/srv",)),
+    ]
