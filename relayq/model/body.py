@@ -137,8 +137,12 @@ def joined(shown_fields: dict[str, Any], hidden: dict[str, Any]) -> dict[str, An
     return whole
 
 
+# Made once: json.dumps makes one for each call that names separators.
+_WRITER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 def _dumps(document: dict[str, Any]) -> bytes:
     try:
-        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+        return _WRITER.encode(document).encode()
     except (TypeError, ValueError) as error:
         raise SpecError(f"the arguments cannot be written as JSON: {error} (field 'args')") from None

@@ -17,10 +17,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from relayq.errors import Refused, SpecError
-from relayq.model.body import hidden_bytes, parse_halves
+from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
 from relayq.model.job import JobSpec
 from relayq.model.needs import Lane, lane_of
 from relayq.model.signer import MEMBER, THE_OWNER, Signer
@@ -151,7 +151,7 @@ class Admission:
         parted = part(signed.body)
         hidden = open_hidden(parted, self._credentials.opener)
         try:
-            opened = _parsed(parted.head + b"\n" + hidden_bytes(hidden))
+            opened = _parsed(parted.head, hidden)
         except SpecError:  # whose words may hold what was sealed, and the hub carries them
             raise Refused("the signed job spec is not one that this version of RelayQ understands") from None
         _require(opened.kid == signed.kid, "the sealed part was made for another signer")
@@ -194,7 +194,8 @@ class Admission:
 
 def readmit(one: OpenAttempt) -> Admitted:
     """What was let in, verified and journaled before this worker's last end; raises SpecError."""
-    opened = _parsed(one.body)
+    head, _, hidden = one.body.partition(b"\n")
+    opened = _parsed(head, parse_hidden(hidden))
     claim = Claim(
         job=one.job, attempt=one.attempt, crashes=0, lane=opened.lane.id, envelope=b"", offered_ms=0
     )
@@ -214,12 +215,11 @@ def _admitted(claim: Claim, opened: _Opened, failures: int, terms: Terms = FREE)
     )
 
 
-def _parsed(clear: bytes) -> _Opened:
+def _parsed(head: bytes, hidden: dict[str, Any]) -> _Opened:
     """Read both halves of a body in the clear."""
-    head, _, hidden = clear.partition(b"\n")
     body = parse_halves(head, hidden)
     return _Opened(
-        body=clear,
+        body=head + b"\n" + hidden_bytes(hidden),
         kid=body.by,
         reply=body.reply,
         id=body.id,

@@ -136,12 +136,11 @@ class Dialogue:
     def _sealed(self, report: Report) -> Report:
         """The report as the hub may see it: how a run ended goes with it in the worker's name."""
         voice, job, reply = self._credentials.voice, report.job, report.reply
-        note = voice.note(job, report.note, reply) if report.note else ""
-        if report.outcome not in ENDS:
-            return replace(report, result=b"", note=note)
-        ended = Ended(report.outcome, report.exit_code, report.result)
-        sealed = voice.ended(job, report.attempt, ended, reply)
-        return replace(report, result=sealed, note=note, is_bare=not report.result)
+        if report.outcome in ENDS:
+            ended = Ended(report.outcome, report.exit_code, report.result)
+            sealed = voice.ended(job, report.attempt, ended, reply)
+            return replace(report, result=sealed, is_bare=not report.result)
+        return replace(report, note=voice.note(job, report.note, reply)) if report.note else report
 
     async def _absorb(self, request: SyncRequest, reply: SyncReply) -> None:
         self._next_at = time.monotonic() + min(reply.next_ms, HEARTBEAT_MS) / 1000
