@@ -7,6 +7,8 @@ that runs already read it when it started.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +22,9 @@ from relayq.errors import ConfigError, Refused, UsageError
 from relayq.model.job import JobSpec
 
 if TYPE_CHECKING:
+    from relayq.client.aio import AsyncClient
     from relayq.model.signer import Signer
+    from relayq.trust.roster import Roster
     from relayq.worker.judge import Judge
     from relayq.worker.policy import Policy
 
@@ -53,7 +57,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", metavar="ID | -- COMMAND", help="check: a job, or a command")
     parser.add_argument("--file", metavar="FILE", help="this policy and not the one in force")
     parser.add_argument(
-        "--as", dest="signer", default="owner", metavar="WHO", help="who signs: owner, github or a key's name"
+        "--as",
+        dest="signer",
+        metavar="WHO",
+        help="who signs: owner, github or a key's name (default: who signed the job, else owner)",
     )
     add_json(parser, "one JSON object")
     add_job_options(parser)
@@ -80,7 +87,8 @@ def _check(args: argparse.Namespace, config: Config) -> int:
     from relayq.model.signer import Signer
     from relayq.worker.judge import Judge
 
-    spec, signer, judge = _spec(args), Signer.parse(args.signer), Judge.of(config)
+    spec, signer = _job(args)
+    signer, judge = Signer.parse(args.signer) if args.signer else signer, Judge.of(config)
     try:
         terms = judge.terms(spec, signer)
     except Refused as refused:
@@ -98,25 +106,44 @@ def _tell(args: argparse.Namespace, signer: Signer, *, why: str = "", level: str
     return FAILED if why else OK
 
 
-def _spec(args: argparse.Namespace) -> JobSpec:
-    """The job that was typed, or that the hub has."""
+def _job(args: argparse.Namespace) -> tuple[JobSpec, Signer]:
+    """The job that was typed, or that the hub has, and who signs it."""
+    from relayq.model.signer import THE_OWNER
+
     if args.command_line is not None:
         if args.id:
             raise UsageError(f"give the job {args.id} or a command, not both")
-        return JobSpec.from_dict({"command": command_of(args), **fields_of(args)})
+        return JobSpec.from_dict({"command": command_of(args), **fields_of(args)}), THE_OWNER
     if not args.id:
         raise UsageError("what shall be checked? relayq policy check ID, or relayq policy check -- COMMAND")
     from relayq.cli.session import with_client
-    from relayq.client.aio import AsyncClient
     from relayq.client.glance import glance
 
-    async def fetch(client: AsyncClient) -> JobSpec | None:
-        return glance((await (await client.job(args.id)).explain()).record.envelope)
-
-    spec = with_client(args, fetch)
+    envelope, roster = with_client(args, lambda client: _fetch(client, args.id))
+    spec = glance(envelope)
     if spec is None:
-        raise Refused(f"the spec of job {args.id} cannot be read by this version")
-    return spec
+        raise Refused(f"the spec of job {args.id} cannot be read here")
+    return spec, _signer(envelope, roster)
+
+
+async def _fetch(client: AsyncClient, text: str) -> tuple[bytes, Roster | None]:
+    """A job's envelope, in the clear as far as our keys open it, and the roster."""
+    from relayq.store.desk import Foreign
+
+    record = (await (await client.job(text)).explain()).record
+    try:
+        return record.envelope, await asyncio.to_thread(client.submitter.standing.desk.seen)
+    except Foreign:
+        return record.envelope, None
+
+
+def _signer(envelope: bytes, roster: Roster | None) -> Signer:
+    """Who says to have signed: a worker believes it only after it has looked at the signature."""
+    from relayq.model.signer import MEMBER, THE_OWNER, Signer
+
+    kid = str(json.loads(envelope.partition(b"\n")[2]).get("by", ""))
+    submitters = roster.of_role("submit") if roster else ()
+    return next((Signer(MEMBER, one.name) for one in submitters if one.kid == kid), THE_OWNER)
 
 
 def _show(args: argparse.Namespace, config: Config) -> int:

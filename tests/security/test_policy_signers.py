@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from relayq.trust.keys import SigningKey
 from relayq.trust.members import Member
 from relayq.trust.roster import add_member
 from relayq.worker.sandbox import HOME
+from tests.e2e.command_line import relayq
 from tests.integration.worker_support import Rig
 from tests.security.test_isolated_worker import with_policy
 from tests.support import PrivateServer, eventually
@@ -83,3 +86,15 @@ async def test_the_hub_learns_the_rule_and_no_word_of_the_job(rig: Rig, own_serv
         await eventually(lambda: b"policy rule commands" in written())
         assert b"'cat'" not in written()
         assert b"diary" not in written()
+
+
+async def test_a_job_is_checked_by_whoever_signed_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAYQ_URL", rig.url)
+    monkeypatch.setenv("RELAYQ_FLEET", rig.fleet)
+    with_policy(rig, "[keys.laptop]\nqueues = ['laptop']")
+    laptop = let_in(rig, "laptop")
+    for job, who in ((await sent(rig, laptop, "true"), "member:laptop"), (await rig.submit("true"), "owner")):
+        checked = await asyncio.to_thread(relayq, "policy", "check", "--json", job[-6:])
+        told = json.loads(checked.stdout)
+        assert told["signer"] == who
+        assert (checked.returncode, told["allowed"]) == ((0, True) if who == "owner" else (1, False))
