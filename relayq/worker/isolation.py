@@ -234,7 +234,7 @@ def hidden_of(config: Config) -> Hidden:
     directories = (config.state_dir, config.data_dir, config.config_dir, config.cache_dir, config.runtime_dir)
     real = {os.path.realpath(path) for path in (*directories, "/etc/relayq")}
     outermost = sorted(one for one in real if not any(inside(one, other) for other in real - {one}))
-    files = (config.owner_key_path, config.policy_path)
+    files = (config.owner_key_path, config.identity_path, config.policy_path)
     return Hidden(tuple(outermost), tuple(map(os.path.realpath, files)))
 
 

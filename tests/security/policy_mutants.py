@@ -147,6 +147,7 @@ MUTANTS = (
         'yield from ("--dir", path)',
         BOX,
     ),
+    Mutant("key elsewhere not hidden", "sandbox", 'yield from ("--ro-bind", "/dev/null", path)', "pass", BOX),
     Mutant("loader obeyed by the sandbox", "sandbox", "if not _is_obeyed(name)}", "}", BOX),
     Mutant("network stays", "sandbox", '["--unshare-net"]', "[]", BOX),
     Mutant("processes visible", "sandbox", '[bwrap, "--unshare-pid",', "[bwrap,", BOX),

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from relayq.config import load
 from relayq.worker.account import try_account
-from relayq.worker.isolation import Terms
+from relayq.worker.isolation import Terms, hidden_of
 from relayq.worker.keeping import Exited
 from relayq.worker.sandbox import HOME
 from tests.integration.keeper_support import Home, shell
@@ -48,6 +49,21 @@ async def test_a_job_sees_its_work_directory_and_nothing_else_of_the_worker(keep
     assert "the worker's memory" not in told
     assert (keeper.dir("a.1") / "work" / "file").read_text() == "mine\n"
     assert not (state / "x").exists()
+
+
+@pytest.mark.parametrize("level", BOXES)
+async def test_a_key_that_is_elsewhere_is_hidden_as_well(keeper: Home, level: str, tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    key = tmp_path / "keys" / "owner.key"
+    key.write_text("the owner's key")
+    isolation = replace(isolation_of(keeper), hidden=hidden_of(load({"paths.owner_key": str(key)})))
+    script = f"cat {key}; rm -f {key}; echo mine > {key}; mv {key} {key}.old"
+    order = keeper.order("a.1", *shell(script), cwd="")
+    terms = Terms(level=level, readable=(str(tmp_path / "keys"),))
+    await keeper.client.start([isolation.confine(order, terms)])
+    await keeper.event(Exited)
+    assert b"the owner's key" not in keeper.out("a.1")
+    assert key.read_text() == "the owner's key"
 
 
 @pytest.mark.parametrize("level", BOXES)
