@@ -13,12 +13,16 @@ from typing import Any
 
 from relayq.errors import SpecError
 from relayq.model.job import JobSpec, parse_body
+from relayq.model.schedule import parse_schedule_body
 from relayq.trust.envelope import BODY_BYTES_MAX
+from relayq.trust.slots import is_slot, schedule_of
 
 
 def glance(envelope: bytes) -> JobSpec | None:
     """The spec inside, or None when it cannot be read."""
     try:
+        if is_slot(envelope):
+            return parse_schedule_body(_body(envelope)).schedule.spec
         return parse_body(_body(envelope)).spec
     except (zlib.error, SpecError):
         return None
@@ -34,7 +38,7 @@ def peek(envelope: bytes) -> Mapping[str, Any]:
 
 
 def _body(envelope: bytes) -> bytes:
-    header, _, payload = envelope.partition(b"\n")
+    header, _, payload = schedule_of(envelope).partition(b"\n")
     if header.startswith(b"1z "):
         return zlib.decompressobj().decompress(payload, BODY_BYTES_MAX)
     return payload

@@ -28,6 +28,8 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `b:<sha256>` `bn` | string, hash | input and output files, and how many jobs refer to each |
 | `io:<id>` `o:<id>` | set, hash | the files a job refers to; those it left |
 | `full:<ticket>` | stream | a whole log on its way from a worker's disk (`lua/pull.lua`) |
+| `sc` `sk` | hash, zset | schedules: name -> envelope; schedulers by when they were last heard |
+| `sd:` `sz:` `sl:<name>` | hash, zset, list | a schedule's state, slots fired out of turn, its history |
 | `ev` `n` `hs:<day>` | stream, hash, hash | events, counters, statistics |
 """
 

@@ -24,6 +24,7 @@ from relayq.model.needs import Lane, lane_of
 from relayq.store.records import Claim, Report
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
 from relayq.trust.keys import Keyring
+from relayq.trust.slots import is_slot, open_slot
 from relayq.worker.gate import Gate
 from relayq.worker.session import Session
 from relayq.worker.spool import OpenAttempt, Past, Spool
@@ -120,6 +121,9 @@ class Admission:
         return opened
 
     def _read(self, envelope: bytes) -> _Opened:
+        if is_slot(envelope):
+            now_s = self._spool.high_water_s(int(time.time()))
+            return _parsed(open_slot(envelope, self._ring, now_s).body)
         return _parsed(open_job(envelope, self._ring, self._record).body)
 
     def _record(self, digest: str) -> bytes:
