@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from io import FileIO
 
-from relayq.errors import ConfigError
+from relayq.errors import ConfigError, UsageError
 from relayq.places import default_dirs, short
 from relayq.settings import SETTINGS, without_password
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Layer = dict[str, tuple[object, str]]  # key -> value as written, source
 
+TYPED = "flag"
 SYSTEM_FILE = "/etc/relayq/config.toml"
 _RESERVED = ("RELAYQ_HUB_", "RELAYQ_WORKER_", "RELAYQ_TRUST_", "RELAYQ_PATHS_", "RELAYQ_TUI_")
 _UNITS = {
@@ -190,12 +191,13 @@ def _value(key: str, found: Layer, defaults: Mapping[str, object]) -> object:
     try:
         return SETTINGS[key].read(written)
     except ValueError as error:
-        raise ConfigError(f"{key} = {without_password(written)[:80]!r} ({source}) is not {error}") from None
+        kind = UsageError if source == TYPED else ConfigError
+        raise kind(f"{key} = {without_password(written)[:80]!r} ({source}) is not {error}") from None
 
 
 def _typed(overrides: Mapping[str, object]) -> Layer:
     given = {key: value for key, value in _flat(overrides).items() if value is not None}
-    return _known(given, "flag")
+    return _known(given, TYPED)
 
 
 def _environment() -> Layer:

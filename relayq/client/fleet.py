@@ -44,7 +44,7 @@ def why_not(lane: Lane, offer: dict[str, Any], told: dict[str, str]) -> str:
 
 def offer_of(given: dict[str, Any]) -> Offer:
     """What a worker wrote into the hub, as an Offer; what a newer worker added is left out."""
-    known = {name: given[name] for name in Offer.__slots__ if name in given}
+    known = {name: given[name] for name in Offer.FIELDS if name in given}
     for name in ("labels", "types", "queues"):
         if known.get(name) is not None:
             known[name] = frozenset(known[name])
