@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from relayq.client.files import PathText
     from relayq.config import Config
     from relayq.model.job import JobSpec
+    from relayq.model.schedule import Schedule
     from relayq.plugins import JobType
     from relayq.store.records import JobRecord
-    from relayq.trust.keys import SigningKey
+    from relayq.trust.keys import Keyring, SigningKey
 
 LOOK_AGAIN_S = 30.0
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
@@ -87,6 +88,26 @@ class Submitter:
         last = max([record.attempt, *numbers]) if record.array is None else MAX_ATTEMPTS + CRASH_LIMIT
         op = Op("retry", record.id, last, self.fleet, int(time.time()))
         return sign_op(self._key, op)
+
+    def sign_schedule(self, schedule: Schedule) -> bytes:
+        """The envelope of a schedule, which is all that its jobs need."""
+        from relayq.model.schedule import schedule_body
+        from relayq.trust.envelope import sign_schedule
+
+        self._check_type(schedule.spec)
+        return sign_schedule(self._key, schedule_body(schedule, self.fleet, int(time.time())))
+
+    @property
+    def kid(self) -> str:
+        """The short name of the key it signs with."""
+        return self._key.kid
+
+    @property
+    def ring(self) -> Keyring:
+        """The keys that are believed on this machine, its own among them."""
+        from relayq.trust.keys import Keyring
+
+        return Keyring(sorted({*self.config.trust_keys, self._key.public}))
 
     @cached_property
     def _key(self) -> SigningKey:

@@ -115,6 +115,17 @@ class Cron:
                 return found
         return None
 
+    @property
+    def firings_a_month(self) -> float:
+        """Firings in 30 days, averaged over 360."""
+        first = date(2026, 1, 1)
+        days = 0
+        for day in self._dates(first):
+            if day - first >= timedelta(days=360):
+                break
+            days += 1
+        return days * len(self.hours) * len(self.minutes) / 12
+
     def _refuse(self, why: str) -> NoReturn:
         raise CronError(why, nearest(self.text))
 

@@ -17,7 +17,7 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -303,7 +303,7 @@ def check_slot(signed: SignedSchedule, slot_ms: int, now_s: int) -> None:
 def labelled(spec: JobSpec, schedule: str) -> JobSpec:
     """The spec with the schedule's name where it has none, and as a label to find its jobs by."""
     labels = (*(pair for pair in spec.labels if pair[0] != LABEL), (LABEL, schedule))
-    return replace(spec, name=spec.name or schedule, labels=labels)
+    return spec.but(name=spec.name or schedule, labels=labels)
 
 
 # -- reading and judging
