@@ -111,12 +111,27 @@ def twin_path(repository: Path, name: str) -> Path:
     return repository / FOLDER / f"relayq-{_file_name(name)}.yml"
 
 
-def write_twin(repository: Path, schedule: Schedule, uses: str) -> Path:
-    """Write the twin of a schedule; `uses` is the submit action, of this repository or at a full sha."""
+def check_action(repository: Path, name: str, uses: str | None) -> str:
+    """The submit action for a schedule's twin: the one named, the one it has, or the repository's own."""
+    if uses is None:
+        old = twin_path(repository, name)
+        text = old.read_text(encoding="utf-8", errors="replace") if old.is_file() else ""
+        kept = [word for word in re.findall(r"^ *- uses: (\S+)", text, re.MULTILINE) if word not in _CHECKOUT]
+        uses = kept[0] if kept else ACTION
+        if not kept and not (repository / ACTION / "action.yml").is_file():
+            raise UsageError(
+                f"{repository.name} has no submit action of its own: "
+                "name one with --uses OWNER/REPO/.github/actions/submit@SHA"
+            )
     if not _USES.fullmatch(uses):
         raise UsageError(
             f"{uses!r} is no action to rely on: write ./PATH, or OWNER/REPO/PATH@ and a commit's 40 digits"
         )
+    return uses
+
+
+def write_twin(repository: Path, schedule: Schedule, uses: str) -> Path:
+    """Write the twin of a schedule, with the submit action as `check_action` gives it."""
     path = twin_path(repository, schedule.name)
     make_dir(path.parent)
     try:

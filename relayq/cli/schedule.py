@@ -32,7 +32,7 @@ POLICY_OPTIONS = (
     ("--end", "TIME", "no firing after this; none takes it away again"),
     ("--jitter", "TIME", "fire up to this much later, by chance"),
     ("--misfire", "HOW", "missed slots: once (the last, default), skip, all or all:N (the last N)"),
-    ("--grace", "TIME", "with --misfire skip: how late is not too late (default: 1m)"),
+    ("--late", "TIME", "with --misfire skip: how late is not too late (default: 1m)"),
     ("--overlap", "HOW", "when the job before still lives: skip (default), allow, queue or cancel it"),
 )
 
@@ -175,6 +175,8 @@ def _add(args: argparse.Namespace) -> int:
     from relayq.model.schedule import Schedule
 
     rule = rule_of(args)
+    if not args.command_line:
+        raise UsageError("say what: relayq schedule add NAME --every 1h -- COMMAND")
     if rule is None:
         raise UsageError("say when: --cron '30 2 * * *', --every 15m or --at 2027-01-31T18:00")
     fields = {name: value for name, value in fields_of(args).items() if name != "at"}
@@ -214,33 +216,31 @@ def _edit(args: argparse.Namespace) -> int:
 
 def _twinned(args: argparse.Namespace, schedule: Schedule) -> Schedule:
     """The schedule with the cron line of its twin, where it has one or shall have one."""
-    from relayq.workflows import twin_cron
+    from relayq.workflows import check_action, repository_of, twin_cron
 
     if args.no_github:
         return replace(schedule, github="")
+    if (args.github or args.uses) and (repository := repository_of(Path.cwd())):
+        check_action(repository, schedule.name, args.uses)
     return replace(schedule, github=twin_cron(schedule)) if args.github or schedule.github else schedule
 
 
 def _write_twin(args: argparse.Namespace, schedule: Schedule) -> None:
     """Write the workflow where it was asked for, or where there is one that is now out of date."""
-    from relayq.workflows import ACTION, repository_of, twin_path, write_twin
+    from relayq.workflows import check_action, repository_of, twin_path, write_twin
 
-    repository = repository_of(Path.cwd())
-    is_here = repository is not None and twin_path(repository, schedule.name).exists()
-    if args.no_github and repository is not None and is_here:
-        say(
-            f"its twin is no longer wanted: git rm {twin_path(repository, schedule.name).relative_to(repository)}"
-        )
-    if not schedule.github or not (args.github or is_here):
-        if schedule.github:
-            say(
-                f"its twin must be written anew: `relayq schedule edit {schedule.name} --github` in its repository"
-            )
+    repository, name = repository_of(Path.cwd()), schedule.name
+    old = twin_path(repository, name) if repository else None
+    is_here = old is not None and old.exists()
+    if args.no_github and is_here:
+        say(f"its twin is no longer wanted: git rm {old}")
+    if not schedule.github:
         return
-    if repository is None:
-        raise UsageError("a twin is written into a git repository: go there, and repeat this as `edit`")
-    path = write_twin(repository, schedule, args.uses or ACTION)
-    say(f"wrote {path.relative_to(repository)}: commit and push it, and set the secret RELAYQ_URL")
+    if repository and (args.github or is_here):
+        path = write_twin(repository, schedule, check_action(repository, name, args.uses))
+        say(f"wrote {path.relative_to(repository)}: commit and push it, and set the secret RELAYQ_URL")
+    else:
+        say(f"its twin is still to be written: in its git repository, `relayq schedule edit {name} --github`")
 
 
 def _run_now(args: argparse.Namespace) -> int:

@@ -47,7 +47,7 @@ def policy_of(args: argparse.Namespace) -> dict[str, Any]:
     for field in ("start", "end"):
         if text := getattr(args, field):
             fields[f"{field}_ms"] = 0 if text == NONE else moment_ms(text, zone, field)
-    for field in ("jitter", "grace"):
+    for field in ("jitter", "late"):
         if text := getattr(args, field):
             fields[f"{field}_ms"] = parse_duration_ms(text, field)
     if args.overlap:
@@ -104,4 +104,5 @@ def local_zone() -> str:
         names.append(Path("/etc/timezone").read_text(encoding="utf-8").strip())
     names.append(str(Path("/etc/localtime").resolve()).rpartition("zoneinfo/")[2])
     known = available_timezones()
-    return next((name for name in names if name in known), "UTC")
+    found = next((name for name in names if name in known), "UTC")
+    return "UTC" if found.endswith(("/UTC", "/UCT", "/Universal", "/Zulu")) else found

@@ -13,7 +13,7 @@ from typing import Any
 
 from relayq.errors import SpecError
 from relayq.model.job import JobSpec, parse_body
-from relayq.model.schedule import parse_schedule_body
+from relayq.model.schedule import Schedule, parse_schedule_body
 from relayq.trust.envelope import BODY_BYTES_MAX
 from relayq.trust.slots import is_slot, schedule_of
 
@@ -24,6 +24,14 @@ def glance(envelope: bytes) -> JobSpec | None:
         if is_slot(envelope):
             return parse_schedule_body(_body(envelope)).schedule.spec
         return parse_body(_body(envelope)).spec
+    except (zlib.error, SpecError):
+        return None
+
+
+def glance_schedule(envelope: bytes) -> Schedule | None:
+    """The schedule inside, or None when it cannot be read."""
+    try:
+        return parse_schedule_body(_body(envelope)).schedule
     except (zlib.error, SpecError):
         return None
 

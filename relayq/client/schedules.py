@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
     from relayq.store.schedules import ScheduleRecord, Slot
 
-BY_HAND = "by hand"
+BY_HAND = "hand"
 
 
 async def add(client: AsyncClient, schedule: Schedule) -> None:

@@ -8,7 +8,7 @@ and the slot time (`slot_body`), and a worker checks that the rule has such a sl
 
 What is due and late is judged by the hub's clock. The rule for missed slots (*misfire*)
 looks at all slots that are due together: with `skip` the last one runs if it is at most
-`grace` late, with `once` the last one runs however late it is, with `all` the last N run.
+`late` behind its time, with `once` the last one runs however late it is, with `all` the last N run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from relayq.model.reading import (
 
 MISFIRE = ("once", "skip", "all")
 OVERLAP = ("skip", "allow", "queue", "cancel")
-GRACE_MS = 60_000
+LATE_MS = 60_000
 EVERY_MIN_MS = 1_000
 RUNS_MAX = 100
 DATES_MAX = 100
@@ -105,7 +105,7 @@ class Schedule:
     jitter_ms: int = 0
     misfire: str = "once"
     runs_max: int = RUNS_MAX
-    grace_ms: int = GRACE_MS
+    late_ms: int = LATE_MS
     overlap: str = "skip"
     github: str = ""
 
@@ -117,7 +117,7 @@ class Schedule:
         check_line(self.github, "github", 200)
         for field in ("start_ms", "end_ms"):
             check_int(getattr(self, field), field.removesuffix("_ms"), 0, MAX_MOMENT_MS)
-        for field in ("jitter_ms", "grace_ms"):
+        for field in ("jitter_ms", "late_ms"):
             check_int(getattr(self, field), field.removesuffix("_ms"), 0, MAX_DURATION_MS)
         if self.end_ms and self.end_ms <= self.start_ms:
             raise SpecError(f"schedule '{self.name}' ends before it starts (field 'end')")
@@ -200,7 +200,7 @@ class Schedule:
         if not last:
             return None
         run = tuple(last)[-self.runs_max :] if self.misfire == "all" else (last[-1],)
-        if self.misfire == "skip" and now_ms - self.due_ms(last[-1]) > self.grace_ms:
+        if self.misfire == "skip" and now_ms - self.due_ms(last[-1]) > self.late_ms:
             run = ()
         return Plan(run=run, missed=count - len(run), upto_ms=last[-1])
 
@@ -404,7 +404,7 @@ _CODECS: dict[str, tuple[str, Any, Any]] = {
     "end": ("end_ms", parse_moment_ms, spell_moment),
     "jitter": ("jitter_ms", parse_duration_ms, spell_duration),
     "misfire": ("misfire", _same, _same),
-    "grace": ("grace_ms", parse_duration_ms, spell_duration),
+    "late": ("late_ms", parse_duration_ms, spell_duration),
     "overlap": ("overlap", _same, _same),
     "github": ("github", _same, _same),
 }

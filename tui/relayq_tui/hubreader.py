@@ -14,6 +14,7 @@ from relayq.store.events import Event, Events
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs, Queues
 from relayq.store.records import JobRecord
+from relayq.store.schedules import Schedules
 from relayq.store.workers import Workers
 from relayq_tui.feed import (
     Connection,
@@ -23,11 +24,13 @@ from relayq_tui.feed import (
     JobsChanged,
     JobsGone,
     Post,
+    SchedulesChanged,
     Series,
     Snapshot,
     WorkersChanged,
 )
 from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
+from relayq_tui.hubschedules import here, schedule_rows
 from relayq_tui.rows import JobRow, WorkerRow
 from relayq_tui.store import MAX_JOBS
 
@@ -37,6 +40,7 @@ GATHER_S = 0.1
 BEAT_S = 5.0
 BLOCK_MS = 20_000
 SERIES_MIN = 60
+NEWS_OF_SCHEDULES = frozenset({"schedule", "slot"})
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
 
 
@@ -57,6 +61,8 @@ class Reader:
         self._workers, self._bulk = Workers(hub), Bulk(hub, self._jobs)
         self._events = Events(self._waiting)
         self._rows = rows
+        self._schedules = Schedules(hub)
+        self._scheduled: SchedulesChanged | None = known._scheduled if known else None
         self._machines: dict[str, WorkerRow] = known._machines if known else {}
         self._has_posted: bool = bool(known and known._has_posted)
         self._dirty: set[str] = set()
@@ -86,6 +92,7 @@ class Reader:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow(last_id))
                 group.create_task(self._fetch())
+                group.create_task(self._look_at_schedules())
                 group.create_task(self._read_rest())
                 group.create_task(self._keep_beating())
         finally:
@@ -164,6 +171,8 @@ class Reader:
                 self._gone([event.subject])
             elif event.subject.partition(":")[0] in self._rows or event.kind == "submit":
                 self._dirty.add(event.subject.partition(":")[0])
+            if event.kind == "end" and self._is_of_schedule(event.subject):
+                self._news.add("slot")
         self._bell.set()
 
     async def _fetch(self) -> None:
@@ -178,6 +187,8 @@ class Reader:
                 await self._fetch_jobs(portion)
             if news & NEWS_OF_WORKERS:
                 await self._look_at_workers()
+            if news & NEWS_OF_SCHEDULES:
+                await self._look_at_schedules()
             await self._look_at_counts()
 
     async def _fetch_jobs(self, ids: list[str]) -> None:
@@ -194,6 +205,8 @@ class Reader:
             await asyncio.sleep(BEAT_S)
             await self._beat()
             await self._look_at_workers()
+            if self._is_past():
+                await self._look_at_schedules()
 
     async def _beat(self) -> None:
         """Read the hub's clock: that it answers, how fast, and how far ours is off."""
@@ -216,6 +229,22 @@ class Reader:
         if machines != before:
             self._machines = machines
             self._post(WorkersChanged(found))
+
+    async def _look_at_schedules(self) -> None:
+        board, found = await self._schedules.board(), await asyncio.to_thread(here)
+        seen = SchedulesChanged(schedule_rows(board, found), bool(board.schedulers))
+        if seen != self._scheduled:
+            self._scheduled = seen
+            self._post(seen)
+
+    def _is_of_schedule(self, job: str) -> bool:
+        """Is it the last job of a schedule?"""
+        return self._scheduled is not None and any(row.last_job == job for row in self._scheduled.schedules)
+
+    def _is_past(self) -> bool:
+        """Has the next firing of one passed, fired or not?"""
+        rows = self._scheduled.schedules if self._scheduled else ()
+        return any(row.next_ms and row.next_ms[0] <= self.now_ms() for row in rows)
 
     async def _look_at_counts(self) -> None:
         stats = await self._queues.stats()
