@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from io import FileIO
 
-from relayq.errors import ConfigError, UsageError
+from relayq.errors import ConfigError, TypedError
 from relayq.places import default_dirs, short
 from relayq.settings import SETTINGS, without_password
 
@@ -151,14 +151,22 @@ def load(overrides: Mapping[str, object] | None = None) -> Config:
     above = _environment() | _typed(overrides or {})
     values: dict[str, object] = {key: setting.default for key, setting in SETTINGS.items()}
     values |= {f"paths.{kind}_dir": path for kind, path in default_dirs().items()}
-    config_dir = _value("paths.config_dir", above, values)
-    found = _file(SYSTEM_FILE) | _file(f"{config_dir}/config.toml") | above
+    found = _file(SYSTEM_FILE) | _file(_user_file(above, values)) | above
     values = {key: _value(key, found, values) for key in SETTINGS}
     values["paths.runtime_dir"] = short(
         str(values["paths.runtime_dir"] or f"{values['paths.state_dir']}/run")
     )
     values["paths.owner_key"] = values["paths.owner_key"] or f"{values['paths.data_dir']}/owner.key"
     return _config(values, {key: found[key][1] if key in found else "default" for key in SETTINGS})
+
+
+def user_file() -> str:
+    """The path of the user's configuration file, whatever stands in it."""
+    return _user_file(_environment(), {f"paths.{kind}_dir": path for kind, path in default_dirs().items()})
+
+
+def _user_file(above: Layer, defaults: Mapping[str, object]) -> str:
+    return f"{_value('paths.config_dir', above, defaults)}/config.toml"
 
 
 def env_name(key: str) -> str:
@@ -191,7 +199,7 @@ def _value(key: str, found: Layer, defaults: Mapping[str, object]) -> object:
     try:
         return SETTINGS[key].read(written)
     except ValueError as error:
-        kind = UsageError if source == TYPED else ConfigError
+        kind = TypedError if source == TYPED else ConfigError
         raise kind(f"{key} = {without_password(written)[:80]!r} ({source}) is not {error}") from None
 
 

@@ -10,6 +10,8 @@ from relayq.model.needs import Lane, Offer, unserved
 if TYPE_CHECKING:
     from relayq.store.records import WorkerRecord
 
+NOBODY = "no worker is online; start one with `relayq worker`"
+
 
 def nobody_serves(lane: Lane, clock: list[bytes], workers: list[list[Any]]) -> list[str]:
     """Why no worker that is online could ever run a job of this lane; empty when one could.
@@ -28,7 +30,7 @@ def nobody_serves(lane: Lane, clock: list[bytes], workers: list[list[Any]]) -> l
             if not why:
                 return []
             reasons.append(f"worker {session.decode().rpartition('#')[0]} {why}")
-    return reasons or ["no worker is online; start one with `relayq worker`"]
+    return reasons or [NOBODY]
 
 
 def why_not(lane: Lane, offer: dict[str, Any], told: dict[str, str]) -> str:
