@@ -7,6 +7,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 
+from relayq.errors import HubUnreachable
 from relayq.model.lifecycle import State
 from relayq.store.bulk import PORTION, Bulk
 from relayq.store.elements import ended_elements
@@ -16,6 +17,7 @@ from relayq.store.jobs import Jobs, Queues
 from relayq.store.records import JobRecord
 from relayq.store.schedules import Schedules
 from relayq.store.workers import Workers
+from relayq.workflows import Found
 from relayq_tui.feed import (
     Connection,
     Counts,
@@ -63,6 +65,7 @@ class Reader:
         self._rows = rows
         self._schedules = Schedules(hub)
         self._scheduled: SchedulesChanged | None = known._scheduled if known else None
+        self._crons: Found = known._crons if known else Found([], [])
         self._machines: dict[str, WorkerRow] = known._machines if known else {}
         self._has_posted: bool = bool(known and known._has_posted)
         self._dirty: set[str] = set()
@@ -92,7 +95,6 @@ class Reader:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow(last_id))
                 group.create_task(self._fetch())
-                group.create_task(self._look_at_schedules())
                 group.create_task(self._read_rest())
                 group.create_task(self._keep_beating())
         finally:
@@ -121,6 +123,7 @@ class Reader:
             self._post(Snapshot(jobs=rows, at_ms=self.now_ms()))
             self._has_posted = True
         await self._look_at_fleet()
+        await self._look_at_schedules()
         recent = await Events(self._hub).recent(500)
         self._post(EventsSeen([event_row(event) for event in recent]))
 
@@ -139,6 +142,9 @@ class Reader:
                 start += PORTION - OVERLAP
         if len(met) < MAX_JOBS:
             await self._look_again(before - met)
+        self._crons = await asyncio.to_thread(here)
+        if self._crons.crons:
+            await self._look_at_schedules()
 
     async def _look_again(self, missed: set[str]) -> None:
         """Jobs that were met nowhere: gone, or moved from an index not yet read to one that had been."""
@@ -209,9 +215,16 @@ class Reader:
                 await self._look_at_schedules()
 
     async def _beat(self) -> None:
-        """Read the hub's clock: that it answers, how fast, and how far ours is off."""
+        """Read the hub's clock: that it answers, how fast, and how far ours is off.
+
+        Another question may hold the line: one that is held for two beats is dead.
+        """
         began_s = time.monotonic()
-        seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
+        try:
+            async with asyncio.timeout(2 * BEAT_S):
+                seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
+        except TimeoutError:
+            raise HubUnreachable(f"hub {self._hub.address.shown} stopped answering") from None
         latency_s = time.monotonic() - began_s
         hub_ms = int(seconds) * 1000 + int(micros) / 1000 + latency_s * 500
         self._ahead_ms = hub_ms - time.time() * 1000
@@ -231,8 +244,8 @@ class Reader:
             self._post(WorkersChanged(found))
 
     async def _look_at_schedules(self) -> None:
-        board, found = await self._schedules.board(), await asyncio.to_thread(here)
-        seen = SchedulesChanged(schedule_rows(board, found), bool(board.schedulers))
+        board = await self._schedules.board()
+        seen = SchedulesChanged(schedule_rows(board, self._crons), bool(board.schedulers))
         if seen != self._scheduled:
             self._scheduled = seen
             self._post(seen)
