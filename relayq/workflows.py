@@ -207,9 +207,8 @@ def _read_file(path: Path, found: Found) -> None:
     each = sum(_job_minutes(job) for job in _jobs(workflow))
     twin_of = next(_schedules_of(workflow), "")
     for entry in entries if isinstance(entries, list) else ():
-        cron, zone = (
-            (entry.get("cron"), entry.get("timezone", "UTC")) if isinstance(entry, Mapping) else (None, "")
-        )
+        given = entry if isinstance(entry, Mapping) else {}
+        cron, zone = given.get("cron"), given.get("timezone", "UTC")
         try:
             minutes = monthly_minutes(str(cron), str(zone), each)
         except CronError as error:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from relayq.cli.options import command_of, fields_of
 from relayq.cli.output import say
+from relayq.client.schedules import local_zone
 from relayq.errors import SpecError, UsageError
 from relayq.model.cron import resolve
 from relayq.model.duration import parse_duration_ms, parse_moment_ms
@@ -93,16 +91,3 @@ def moment_ms(text: str, zone: str, field: str) -> int:
     elif meant.utcoffset() != meant.replace(fold=1).utcoffset():
         say(f"{text} exists twice in {zone}, where the clock is moved: the first is meant")
     return parse_moment_ms(at_s, field)
-
-
-def local_zone() -> str:
-    """The IANA name of this machine's zone, UTC when it does not say."""
-    from zoneinfo import available_timezones
-
-    names = [os.environ.get("TZ", "").lstrip(":")]
-    with suppress(OSError, UnicodeDecodeError):
-        names.append(Path("/etc/timezone").read_text(encoding="utf-8").strip())
-    names.append(str(Path("/etc/localtime").resolve()).rpartition("zoneinfo/")[2])
-    known = available_timezones()
-    found = next((name for name in names if name in known), "UTC")
-    return "UTC" if found.endswith(("/UTC", "/UCT", "/Universal", "/Zulu")) else found

@@ -6,7 +6,10 @@ whoever changed it on the way must not get the owner's signature for it.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relayq.errors import HubFull, NotFound, Refused, SpecError, UsageError
@@ -53,10 +56,11 @@ async def change(client: AsyncClient, before: ScheduleRecord, schedule: Schedule
 
 
 async def change_rule(client: AsyncClient, name: str, text: str) -> None:
-    """Give a schedule another rule, as people write it; its zone stays."""
+    """Give a schedule another rule, as people write it; a cron rule's zone stays."""
     record = await find(client, name)
     schedule = verified(client, record)
-    await change(client, record, replace(schedule, rule=parse_rule(text, schedule.rule.zone)))
+    zone = schedule.rule.zone if schedule.rule.cron else local_zone()
+    await change(client, record, replace(schedule, rule=parse_rule(text, zone)))
 
 
 async def run_now(client: AsyncClient, name: str, who: str = BY_HAND) -> str:
@@ -114,3 +118,16 @@ def unknown(name: str, known: list[str] | None = None) -> NotFound:
     near = get_close_matches(name, known or [], 1)
     hint = f", did you mean '{near[0]}'?" if near else "; `relayq schedule list` shows them"
     return NotFound(f"there is no schedule {name!r}{hint}")
+
+
+def local_zone() -> str:
+    """The IANA name of this machine's zone, UTC when it does not say."""
+    from zoneinfo import available_timezones
+
+    names = [os.environ.get("TZ", "").lstrip(":")]
+    with suppress(OSError, UnicodeDecodeError):
+        names.append(Path("/etc/timezone").read_text(encoding="utf-8").strip())
+    names.append(str(Path("/etc/localtime").resolve()).rpartition("zoneinfo/")[2])
+    known = available_timezones()
+    found = next((name for name in names if name in known), "UTC")
+    return "UTC" if found.endswith(("/UTC", "/UCT", "/Universal", "/Zulu")) else found

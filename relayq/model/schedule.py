@@ -195,6 +195,7 @@ class Schedule:
     def _due(self, floor_ms: int, now_ms: int) -> tuple[int, deque[int]]:
         """How many slots are due, and the last of them."""
         count, last = 0, deque[int](maxlen=RUNS_MAX)
+        floor_ms = max(floor_ms, self.start_ms - 1)
         if self.rule.every_ms:  # counted, not walked: a second's rule has millions of slots in a month
             newest = self.latest(now_ms)
             skipped = ((newest or 0) - floor_ms) // self.rule.every_ms - RUNS_MAX

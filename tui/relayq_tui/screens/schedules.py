@@ -263,6 +263,8 @@ class SchedulesScreen(ScheduleActions):
 
     def _drift(self, row: ScheduleRow) -> Cell:
         late = row.drift_ms >= LATE_MS
+        if not row.last_ms:
+            return "", None
         drift = format_duration(row.drift_ms) if row.drift_ms >= 1_000 else "0s"
         return f"+{drift}", self.rq.palette.warn if late else self.rq.palette.head
 
