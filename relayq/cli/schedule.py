@@ -85,8 +85,12 @@ def _refuse_strays(args: argparse.Namespace, options: Sequence[str]) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     from relayq.cli import scheduleviews as views
+    from relayq.store.schedules import KEPT
 
-    board, ring = with_client(args, _board_and_ring)
+    async def look(client: AsyncClient) -> tuple[Board, Any]:
+        return await client.schedules.board(history=KEPT if args.json else 0), client.submitter.ring
+
+    board, ring = with_client(args, look)
     found = views.workflow_crons(Path.cwd())
     for problem in found.problems:
         say(problem)
@@ -158,10 +162,6 @@ def _named(name: str) -> Callable[[AsyncClient], Any]:
         return verified(client, await find(client, name)), await client.now_ms()
 
     return look
-
-
-async def _board_and_ring(client: AsyncClient) -> tuple[Board, Any]:
-    return await client.schedules.board(), client.submitter.ring
 
 
 # -- changing

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from relayq.errors import HubFull, NotFound, Refused, SpecError, UsageError
 from relayq.model.cron import slot_id
 from relayq.model.schedule import Schedule, labelled, parse_rule
+from relayq.store.schedules import KEPT
 from relayq.trust.slots import read_schedule
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ async def fire_latest(client: AsyncClient, name: str, who: str) -> Slot | None:
 
 async def find(client: AsyncClient, name: str) -> ScheduleRecord:
     """One schedule, or NotFound with the name that was perhaps meant."""
-    board = await client.schedules.board()
+    board = await client.schedules.board(history=KEPT)
     found = next((record for record in board.schedules if record.name == name), None)
     if found is None:
         raise unknown(name, [record.name for record in board.schedules])

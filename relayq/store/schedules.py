@@ -19,6 +19,8 @@ from relayq.model.schedule import Schedule
 from relayq.store import decode
 from relayq.store.hub import Hub
 
+KEPT = 50
+
 
 class Slot(NamedTuple):
     """What became of a slot: `word` is new, before, overlap, unique, dup, bad..., missed N or by-hand.
@@ -138,15 +140,15 @@ class Schedules:
         told = [(int(slot), decode.text(said), decode.text(job)) for slot, said, job in reply[1:]]
         return word, [Slot(slot_ms, 0, who, said, job) for slot_ms, said, job in told]
 
-    async def board(self) -> Board:
-        """All of them."""
-        now_ms, found, schedulers = await self._hub.view("schedules")
+    async def board(self, *, history: int = 0) -> Board:
+        """All of them, each with the latest `history` slots of the 50 that are kept."""
+        now_ms, found, schedulers = await self._hub.view("schedules", {"history": history})
         records = sorted((_record(item) for item in found), key=lambda record: record.name)
         return Board(int(now_ms), records, [decode.text(name) for name in schedulers])
 
     async def get(self, name: str) -> ScheduleRecord | None:
-        """One of them, or None."""
-        return next((one for one in (await self.board()).schedules if one.name == name), None)
+        """One of them with its history, or None."""
+        return next((one for one in (await self.board(history=KEPT)).schedules if one.name == name), None)
 
     async def _put(self, schedule: Schedule, envelope: bytes, request: dict[str, object]) -> str:
         lane = lane_of(schedule.spec)

@@ -12,7 +12,7 @@
 --                 -> added | changed | exists | unknown | many | raced
 -- fire            request {name, rev, rule, who, upto, missed, runs {{slot, id}...}}
 --                 -> {'ok', {slot, word, job}...} | {unknown | paused | changed} | {'full', used, most}
--- schedules       -> {now, {{name, envelope, fields, letter of its last job, history}...}, schedulers}
+-- schedules       request {history} -> {now, {{name, envelope, fields, letter of its last job, history}...}, schedulers}
 
 local MOST = 1000
 local KEPT = 50
@@ -166,13 +166,14 @@ function R.fire(x, request)
   return out
 end
 
-function R.schedules(x)
+function R.schedules(x, request)
   local out, flat = {}, call('HGETALL', x.P .. 'sc')
   for i = 1, #flat, 2 do
     local name = flat[i]
     local last = call('HGET', state_of(x, name), 'j')
     out[#out + 1] = {name, flat[i + 1], call('HGETALL', state_of(x, name)),
-                     last and R.job(x, last, 's')[1] or '', call('LRANGE', x.P .. 'sl:' .. name, 0, KEPT - 1)}
+                     last and R.job(x, last, 's')[1] or '',
+                     request.history > 0 and call('LRANGE', x.P .. 'sl:' .. name, 0, request.history - 1) or {}}
   end
   return {int(x.now), out, call('ZRANGEBYSCORE', x.P .. 'sk', int(x.now - SILENT), '+inf')}
 end
