@@ -262,12 +262,11 @@ def _fire(args: argparse.Namespace) -> int:
         print_json({"slot": spell_moment(slot.slot_ms), "word": slot.word, "job": slot.job})
     else:
         said = {
-            "new": "fired",
-            "before": "was fired before",
-            "overlap": "is passed over: the job before lives",
+            "new": f"is fired: job {slot.job}",
+            "before": "has been decided before",
+            "overlap": f"is passed over: job {slot.job} still lives",
         }
-        words = said.get(slot.word, slot.word)
-        print_lines([f"slot {spell_moment(slot.slot_ms)} {words} {slot.job}".rstrip()])
+        print_lines([f"slot {spell_moment(slot.slot_ms)} {said.get(slot.word, slot.word)}"])
     return OK
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
+from itertools import count
 
 from relayq.errors import HubUnreachable
 from relayq.model.lifecycle import State
@@ -40,6 +41,7 @@ FIRST = 100
 OVERLAP = 20
 GATHER_S = 0.1
 BEAT_S = 5.0
+LOOK_EVERY = 6  # beats after which it is seen whether schedulers have come or gone
 BLOCK_MS = 20_000
 SERIES_MIN = 60
 NEWS_OF_SCHEDULES = frozenset({"schedule", "slot"})
@@ -207,11 +209,11 @@ class Reader:
     # -- the fleet -------------------------------------------------------------------
 
     async def _keep_beating(self) -> None:
-        while True:
+        for number in count(1):
             await asyncio.sleep(BEAT_S)
             await self._beat()
             await self._look_at_workers()
-            if self._is_past():
+            if self._is_past() or number % LOOK_EVERY == 0:
                 await self._look_at_schedules()
 
     async def _beat(self) -> None:
