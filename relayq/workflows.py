@@ -100,10 +100,17 @@ def twin_cron(schedule: Schedule) -> str:
     words = MACROS.get(rule.cron.lower(), rule.cron).split()
     if "7" in words[4]:  # GitHub's Sunday is 0
         words[4] = ",".join(map(str, cron.weekdays))
-    room = 59 - max(cron.minutes)
-    later = min(LATER_MIN, gap_s // 120) if len(cron.hours) == 24 else min(LATER_MIN, gap_s // 120, room)
+    most = min(LATER_MIN, gap_s // 120)
+    if len(cron.hours) < 24:  # it must not run into another hour, or day
+        most = min(most, 59 - max(cron.minutes))
+    later = next((later for later in range(most, 0, -1) if not _is_full(cron.minutes, later)), 0)
     minutes = sorted((minute + later) % 60 for minute in cron.minutes)
     return " ".join([",".join(map(str, minutes)), *words[1:]])
+
+
+def _is_full(minutes: list[int], later: int) -> bool:
+    """Would one of them stand at the full hour, when everybody's crons fire?"""
+    return any((minute + later) % 60 == 0 for minute in minutes)
 
 
 def twin_path(repository: Path, name: str) -> Path:

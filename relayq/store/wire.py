@@ -221,3 +221,16 @@ def submit_args(
         request["watch"] = 1
     text = json.dumps(request, separators=(",", ":"))
     return ["FCALL", "rq1_submit", 1, f"{{rq:{fleet}}}:cfg", text, record, *[e for _, e in jobs]]
+
+
+def fire_args(
+    fleet: str, schedule: str, rule: str, slot_ms: int, job: str, who: str = "github"
+) -> list[bytes | str | int]:
+    """The command that fires one slot of a schedule from elsewhere, unless that has been done.
+
+    `rule` is what the caller went by, zone and all; `job` is `relayq.model.cron.slot_id`. The
+    reply is `ok` and (slot, word, job), or `unknown`, `paused` or `changed` (another rule).
+    """
+    request = {"name": schedule, "rule": rule, "who": who, "runs": [[slot_ms, job]]}
+    text = json.dumps(request, separators=(",", ":"))
+    return ["FCALL", "rq1_fire", 1, f"{{rq:{fleet}}}:cfg", text]

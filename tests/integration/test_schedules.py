@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 
 from relayq.errors import HubFull
+from relayq.model.cron import Cron, slot_id
 from relayq.model.schedule import Rule
 from relayq.store.hub import Hub
+from relayq.store.wire import Wire, fire_args
 from relayq.trust.keys import SigningKey
 from tests.integration.schedule_support import DAY, Clock, schedule, words
 
@@ -65,6 +67,21 @@ async def test_a_twin_that_comes_first_makes_the_job_and_the_scheduler_nothing(c
     assert words(await local.fire_due(now_ms)) == ["before"]
     record = await clock.record()
     assert (record.last_who, record.fired, record.missed) == ("github", 1, 0)
+
+
+async def test_the_standard_library_alone_fires_a_slot(clock: Clock, hub_url: str, fleet: str) -> None:
+    """What a step on GitHub does: the rule says which slot came last, the hub has all the rest."""
+    await clock.add(schedule("nightly", Rule(cron="30 2 * * *", zone="Europe/Berlin")))
+    now_ms = await clock.advance(DAY)
+    slot_s = Cron("30 2 * * *", "Europe/Berlin").latest(now_ms // 1000)
+    assert slot_s
+    job = slot_id(fleet, "nightly", slot_s * 1000)
+    wire = Wire(hub_url)
+    for word in (b"new", b"before"):
+        reply = wire.call(*fire_args(fleet, "nightly", "30 2 * * * Europe/Berlin", slot_s * 1000, job))
+        assert reply == [b"ok", [str(slot_s * 1000).encode(), word, job.encode()]]
+    wire.close()
+    assert (await clock.record("nightly")).last_who == "github"
 
 
 async def test_a_slot_fired_out_of_turn_is_not_counted_as_missed(clock: Clock) -> None:
