@@ -36,7 +36,7 @@ from relayq.trust.slots import read_schedule
 
 log = logging.getLogger("relayq.scheduler")
 
-POLL_S = 5.0
+POLL_S = 2.0
 GOODBYE_S = 2.0
 EARLY_MS_MAX = 2_000
 # What lies further ahead needs no alarm yet.

@@ -199,3 +199,17 @@ def test_a_schedule_that_the_hub_has_changed_is_never_signed_again(
     assert "not believed" in typed("schedule list")[1]
     assert "not believed" in typed("schedule show x")[1]
     assert json.loads(typed("schedule list --json")[1])["refused"]
+
+
+def test_the_local_hubs_worker_fires_schedules_when_it_is_asked_to(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["up", "--scheduler"]) == 0
+    try:
+        assert main(["schedule", "add", "tick", "--every", "1s", "--", f"echo x >> {home}/ran"]) == 0
+        eventually_sync((home / "ran").exists, "a slot has run", timeout_s=30)
+        capsys.readouterr()
+        assert main(["up", "--scheduler"]) == 0
+        assert "was decided when it was started" in capsys.readouterr().err
+    finally:
+        assert main(["down"]) == 0
