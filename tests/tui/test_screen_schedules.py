@@ -22,7 +22,7 @@ async def test_the_next_to_fire_stands_first_and_the_paused_last() -> None:
 
 async def test_the_one_under_the_cursor_is_told_in_words() -> None:
     async with running(screen="schedules") as (app, pilot):
-        assert shows(app, "7m00s late   3 missed")
+        assert shows(app, "7m00s late   fired by github   3 missed   1440 GitHub minutes a month")
         await pilot.press("j")
         await settled(pilot)
         for text in ("ping-fleet  every 1h", "on time", "fires  23:00", "in 45m53s", "03:00"):

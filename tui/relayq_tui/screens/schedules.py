@@ -230,7 +230,7 @@ class SchedulesScreen(ScheduleActions):
             Column("  LAST", 12, lambda row: ("  " + self._last(row)[0], self._last(row)[1])),
             Column("AGO", 4, self._ago, right=True),
             Column("DRIFT", 7, self._drift, right=True),
-            Column("BY", 8, lambda row: (row.last_by, self.rq.palette.head)),
+            Column("BY", 9, lambda row: (row.last_by, self.rq.palette.head)),
             Column("MISSED", 6, self._missed, right=True),
             Column("MIN/MO", 6, self._minutes, right=True),
         ]
