@@ -39,6 +39,7 @@ log = logging.getLogger("relayq.scheduler")
 POLL_S = 2.0
 GOODBYE_S = 2.0
 EARLY_MS_MAX = 2_000
+LOOKS_MAX = 3
 # What lies further ahead needs no alarm yet.
 HORIZON_S = 86_400
 HOPELESS = (HubDenied, HubSchema, HubTooOld)
@@ -103,22 +104,31 @@ class Firing:
         return decided
 
     async def fire(self, name: str, now_ms: int) -> list[Slot]:
-        """Fire what is due of one schedule."""
+        """Fire what is due of one schedule, by what it is now."""
+        for _ in range(LOOKS_MAX):
+            word, slots = await self._try(name, now_ms)
+            if word not in ("changed", "behind"):
+                break
+            await self.load()
+        if word in ("unknown", "paused"):
+            await self.load()
+        return slots
+
+    async def _try(self, name: str, now_ms: int) -> tuple[str, list[Slot]]:
+        """Fire what is due of one schedule by what is known of it; the hub's word, and what became of it."""
         kept = self.kept.get(name)
         plan = None if kept is None or kept.is_paused else kept.schedule.plan(kept.floor_ms, now_ms)
         if kept is None or plan is None:
-            return []
+            return "ok", []
         runs = [(slot_ms, slot_id(self.fleet, name, slot_ms)) for slot_ms in plan.run]
         known = {"rev": kept.rev, "floor": kept.floor_ms, "upto": plan.upto_ms, "missed": plan.missed}
         word, slots = await self.store.fire(name, runs, who=self.who, known=known)
-        if word != "ok":
-            await self.load()
-            return []
-        kept.floor_ms = max(kept.floor_ms, plan.upto_ms)
+        if word == "ok":
+            kept.floor_ms = max(kept.floor_ms, plan.upto_ms)
         for slot in slots:
             if slot.word != "before":
                 log.info("slot fired", extra={"schedule": name, "word": slot.word, "job": slot.job})
-        return slots
+        return word, slots
 
     def _believed(self, record: ScheduleRecord) -> Schedule | None:
         try:

@@ -124,7 +124,10 @@ class Schedules:
         who: str,
         known: dict[str, object] | None = None,
     ) -> tuple[str, list[Slot]]:
-        """Fire slots (slot time, job id); `ok`, `unknown`, `paused` or `changed`, and what became of each.
+        """Fire slots (slot time, job id); a word, and after `ok` what became of each.
+
+        Else `unknown`, `paused`, `changed` (it is not what was gone by) or `behind` (others have decided
+        slots meanwhile, and there are missed ones to count): look again.
 
         A scheduler tells in `known` what it went by (`rev`, `floor`) and what it decided beside the
         runs (`upto`, `missed`); a late firing from elsewhere only the `rule`. Raises HubFull when there

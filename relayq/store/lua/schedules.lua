@@ -11,7 +11,7 @@
 -- put_schedule    request {name, mode, rev, restart, routing, lane, lane_json, rule, by}, envelope
 --                 -> added | changed | exists | unknown | many | raced
 -- fire            request {name, rev, rule, who, upto, missed, runs {{slot, id}...}}
---                 -> {'ok', {slot, word, job}...} | {unknown | paused | changed} | {'full', used, most}
+--                 -> {'ok', {slot, word, job}...} | {unknown | paused | changed | behind} | {'full', used, most}
 -- schedules       request {history} -> {now, {{name, envelope, fields, letter of its last job, history}...}, schedulers}
 
 local MOST = 1000
@@ -142,6 +142,8 @@ function R.fire(x, request)
   local floor, met = tonumber(sd.fl) or 0, 0
   if sd.p then return {'paused'} end
   if (request.rev and request.rev ~= sd.v) or (request.rule and request.rule ~= sd.r) then return {'changed'} end
+  -- a scheduler that did not see what others have decided would count the missed ones wrongly
+  if request.upto and request.missed > 0 and request.floor ~= floor then return {'behind'} end
   local early = request.upto and call('ZCOUNT', x.P .. 'sz:' .. name, '-inf', int(request.upto)) or 0
   for _, run in ipairs(request.runs) do
     local slot, id = run[1], run[2]
@@ -156,7 +158,7 @@ function R.fire(x, request)
     end
   end
   if request.upto and request.upto > floor then
-    local missed = request.floor == floor and request.missed - math.max(0, early - met) or 0
+    local missed = request.missed - math.max(0, early - met)
     if missed > 0 then
       call('HINCRBY', state_of(x, name), 'nm', int(missed))
       tell(x, name, request.upto, request.who, 'missed ' .. int(missed), '')

@@ -117,6 +117,18 @@ async def test_a_day_of_power_cut_follows_the_policy(
     assert (record.fired - before.fired, record.missed - before.missed) == (run, missed)
 
 
+async def test_missed_slots_are_counted_once_by_schedulers_that_take_turns(clock: Clock) -> None:
+    await clock.add(schedule(overlap="allow"))
+    await clock.advance(-(await clock.now_ms()) % MINUTE + 1)
+    first, second = await clock.firing("pi1"), await clock.firing("pi2")
+    await first.fire_due(await clock.now_ms())
+    before = await clock.record()
+    for number in range(6):
+        await (second if number % 2 else first).fire_due(await clock.advance(10 * MINUTE))
+    record = await clock.record()
+    assert (record.fired - before.fired, record.missed - before.missed) == (6, 54)
+
+
 async def test_skip_leaves_out_even_the_last_when_it_is_too_late(clock: Clock) -> None:
     await clock.add(schedule(rule=Rule(every_ms=DAY), misfire="skip", late_ms=MINUTE))
     local = await clock.firing()
