@@ -47,12 +47,15 @@ HOPELESS = (HubDenied, HubSchema, HubTooOld)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerOptions:
-    """`publics` are the keys whose schedules it fires; `tend` is called after it made a job."""
+    """`believed` gives the keys whose schedules it fires; `tend` is called after it made a job.
+
+    Both are called in threads of their own.
+    """
 
     url: str
     fleet: str
     name: str
-    publics: Iterable[str]
+    believed: Callable[[], Iterable[str]]
     tend: Callable[[], None] | None = None
 
 
@@ -76,18 +79,18 @@ class Firing:
     store: Schedules
     fleet: str
     who: str
-    ring: Keyring
+    ring: Callable[[], Keyring]
     kept: dict[str, _Kept] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
     async def load(self) -> None:
-        """Read all schedules anew."""
-        board = await self.store.board()
+        """Read all schedules anew, and who is believed."""
+        board, ring = await self.store.board(), await asyncio.to_thread(self.ring)
         refused, self.refused = self.refused, {}
         self.kept = {
             record.name: _Kept(schedule, record.rev, record.floor_ms, bool(record.paused_ms))
             for record in board.schedules
-            if (schedule := self._believed(record)) is not None
+            if (schedule := self._believed(record, ring)) is not None
         }
         for name, why in self.refused.items():
             if refused.get(name) != why:
@@ -130,9 +133,9 @@ class Firing:
                 log.info("slot fired", extra={"schedule": name, "word": slot.word, "job": slot.job})
         return word, slots
 
-    def _believed(self, record: ScheduleRecord) -> Schedule | None:
+    def _believed(self, record: ScheduleRecord, ring: Keyring) -> Schedule | None:
         try:
-            _, signed = read_schedule(record.envelope, self.ring)
+            signed = read_schedule(record.envelope, ring)
         except Refused as error:
             self.refused[record.name] = str(error)
             return None
@@ -148,7 +151,6 @@ class Scheduler:
     def __init__(self, options: SchedulerOptions) -> None:
         self._options = options
         self._id = f"{options.name}#{secrets.token_hex(3)}"
-        self._ring = Keyring(sorted(set(options.publics)))
         self._stopped = asyncio.Event()
         self._turn = asyncio.Lock()
         self._alarms = AsyncIOScheduler(timezone=UTC)
@@ -193,6 +195,9 @@ class Scheduler:
 
     def _firing_of(self, hub: Hub) -> Firing:
         return Firing(Schedules(hub), self._options.fleet, self._options.name, self._ring)
+
+    def _ring(self) -> Keyring:
+        return Keyring(sorted(set(self._options.believed())))
 
     async def _connected(self) -> Hub | None:
         """The hub, once it is there; None when told to stop before that."""

@@ -87,18 +87,16 @@ def _list(args: argparse.Namespace) -> int:
     from relayq.cli import scheduleviews as views
     from relayq.store.schedules import KEPT
 
-    async def look(client: AsyncClient) -> tuple[Board, Any]:
-        return await client.schedules.board(history=KEPT if args.json else 0), client.submitter.ring
-
-    board, ring = with_client(args, look)
+    history = KEPT if args.json else 0
+    board = with_client(args, lambda client: client.schedules.board(history=history))
     found = views.workflow_crons(Path.cwd())
     for problem in found.problems:
         say(problem)
     if args.json:
-        for item in views.as_json(board, found, ring):
+        for item in views.as_json(board, found):
             print_json(item)
         return OK
-    rows = list(views.rows(board, found, ring))
+    rows = list(views.rows(board, found))
     if rows:
         print_table(views.HEADERS, rows)
     else:
@@ -112,13 +110,13 @@ def _show(args: argparse.Namespace) -> int:
     from relayq.client.schedules import find
 
     async def look(client: AsyncClient) -> Any:
-        return await find(client, args.names[0]), await client.now_ms(), client.submitter.ring
+        return await find(client, args.names[0]), await client.now_ms()
 
-    record, now_ms, ring = with_client(args, look)
+    record, now_ms = with_client(args, look)
     if args.json:
-        print_json(views.schedule_json(record, now_ms, ring))
+        print_json(views.schedule_json(record, now_ms))
         return OK
-    print_facts(views.facts(record, now_ms, ring))
+    print_facts(views.facts(record, now_ms))
     if record.history:
         print_table(views.HISTORY_HEADERS, views.history(record))
     return OK
@@ -159,7 +157,7 @@ def _named(name: str) -> Callable[[AsyncClient], Any]:
     async def look(client: AsyncClient) -> tuple[Schedule, int]:
         from relayq.client.schedules import find, verified
 
-        return verified(client, await find(client, name)), await client.now_ms()
+        return verified(await find(client, name)), await client.now_ms()
 
     return look
 
@@ -204,7 +202,7 @@ def _edit(args: argparse.Namespace) -> int:
 
     async def work(client: AsyncClient) -> tuple[Schedule, int]:
         record = await find(client, args.names[0])
-        schedule = _twinned(args, changed(args, verified(client, record)))
+        schedule = _twinned(args, changed(args, verified(record)))
         await change(client, record, schedule)
         return schedule, await client.now_ms()
 

@@ -44,16 +44,18 @@ def run(args: argparse.Namespace) -> int:
 
 def options_of(config: Config, trust: list[str]) -> SchedulerOptions:
     """What a scheduler on this machine needs to know."""
-    from relayq.cli.keys import believed
     from relayq.client.submitter import Submitter
     from relayq.scheduling import SchedulerOptions
 
     submitter = Submitter(config)
-    publics = {*trust, *(key for key, _, _ in believed(config))}
     # The embedded hub's own worker leaves when it is idle, and must be there for what is fired.
     tend = submitter.tend if submitter.is_embedded else None
     return SchedulerOptions(
-        url=submitter.url, fleet=config.fleet, name=config.worker.name, publics=publics, tend=tend
+        url=submitter.url,
+        fleet=config.fleet,
+        name=config.worker.name,
+        tend=tend,
+        believed=lambda: {*trust, *config.trust_keys, *submitter.believed()},
     )
 
 

@@ -11,13 +11,10 @@ from zoneinfo import ZoneInfo
 
 from relayq.cli.views import cut, iso, local_time
 from relayq.client.glance import title_of
-from relayq.errors import Refused
 from relayq.model.duration import format_duration, spell_duration
 from relayq.model.ids import short
 from relayq.model.schedule import Schedule
 from relayq.store.schedules import Board, ScheduleRecord, Slot
-from relayq.trust.keys import Keyring
-from relayq.trust.slots import read_schedule
 from relayq.workflows import Found, WorkflowCron, monthly_minutes, read_crons, repository_of
 
 HEADERS = ("SCHEDULE", "KEPT BY", "RULE", "NEXT", "LAST", "BY", "LATE", "MISSED", "MIN/MONTH")
@@ -32,21 +29,21 @@ def workflow_crons(directory: Path) -> Found:
     return read_crons(repository) if repository else Found([], [])
 
 
-def rows(board: Board, found: Found, ring: Keyring) -> Iterator[list[str]]:
+def rows(board: Board, found: Found) -> Iterator[list[str]]:
     """The lines of `relayq schedule list`."""
     kept = {record.name for record in board.schedules}
     for record in board.schedules:
-        yield _row(record, board.now_ms, ring)
+        yield _row(record, board.now_ms)
     for cron in found.crons:
         if cron.twin_of not in kept:
             yield _cron_row(cron, board.now_ms)
 
 
-def as_json(board: Board, found: Found, ring: Keyring) -> Iterator[dict[str, Any]]:
+def as_json(board: Board, found: Found) -> Iterator[dict[str, Any]]:
     """The same as JSON."""
     kept = {record.name for record in board.schedules}
     for record in board.schedules:
-        yield schedule_json(record, board.now_ms, ring)
+        yield schedule_json(record, board.now_ms)
     for cron in found.crons:
         if cron.twin_of not in kept:
             yield {
@@ -60,17 +57,9 @@ def as_json(board: Board, found: Found, ring: Keyring) -> Iterator[dict[str, Any
             }
 
 
-def read(record: ScheduleRecord, ring: Keyring) -> tuple[Schedule | None, str]:
-    """What a record says, and why it is not believed."""
-    try:
-        return read_schedule(record.envelope, ring)[1].schedule, ""
-    except Refused as error:
-        return None, str(error)
-
-
-def schedule_json(record: ScheduleRecord, now_ms: int, ring: Keyring) -> dict[str, Any]:
+def schedule_json(record: ScheduleRecord, now_ms: int) -> dict[str, Any]:
     """One schedule as JSON."""
-    schedule, why_not = read(record, ring)
+    schedule, why_not = record.schedule, record.doubt
     given = schedule.to_dict() if schedule else {}
     if "secrets" in given.get("spec", {}):
         given["spec"]["secrets"] = dict.fromkeys(given["spec"]["secrets"], "***")
@@ -112,9 +101,9 @@ def twin_minutes(schedule: Schedule | None) -> int:
     return monthly_minutes(schedule.github, schedule.rule.zone) if schedule and schedule.github else 0
 
 
-def facts(record: ScheduleRecord, now_ms: int, ring: Keyring) -> Iterator[tuple[str, str]]:
+def facts(record: ScheduleRecord, now_ms: int) -> Iterator[tuple[str, str]]:
     """`relayq schedule show`."""
-    schedule, why_not = read(record, ring)
+    schedule, why_not = record.schedule, record.doubt
     yield "schedule", record.name
     if schedule is None:
         yield "not believed", why_not
@@ -182,8 +171,8 @@ def _on_the_wall(ms: int, zone: str) -> str:
     return f"{datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)):%a %Y-%m-%d %H:%M:%S %Z}"
 
 
-def _row(record: ScheduleRecord, now_ms: int, ring: Keyring) -> list[str]:
-    schedule, _ = read(record, ring)
+def _row(record: ScheduleRecord, now_ms: int) -> list[str]:
+    schedule = record.schedule
     late_ms = lateness_ms(schedule, record.last_slot_ms, record.last_fired_ms)
     last = "never"
     if record.last_job:

@@ -183,6 +183,7 @@ def _left(word: str) -> str:
         "not-ended": "has not ended",
         "was-paused": "was paused already",
         "not-paused": "was not paused",
+        "element": "is one of an array: retry the array",
         "unique": f"has its unique key taken by {short(detail)}",
         "unique-moved": "has a unique key: cancel it and submit it again",
     }.get(head, word)
@@ -264,6 +265,6 @@ async def spec_of_job(client: AsyncClient, job: str) -> JobSpec:
 
     record = await client.jobs.record(job)
     spec = glance(record.envelope) if record else None
-    if spec is None:
-        raise NotFound(f"job {short(job)} is not in the hub (any more), or its spec cannot be read")
+    if record is None or spec is None or record.is_sealed:
+        raise NotFound(f"job {short(job)} is not in the hub (any more), or its spec is sealed to others")
     return spec

@@ -18,13 +18,13 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from relayq.client.dispatch import Dispatcher, Receipt
+from relayq.client.dispatch import Command, Dispatcher, Receipt
+from relayq.client.standing import Standing
 from relayq.errors import HubUnreachable, NotFound
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
 from relayq.trust.envelope import Op, sign_op
-from relayq.trust.keys import owner_key
 
 if TYPE_CHECKING:
     from relayq.client.files import PathText
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from relayq.model.job import JobSpec
     from relayq.model.schedule import Schedule
     from relayq.plugins import JobType
+    from relayq.store.reader import Reader
     from relayq.store.records import JobRecord
-    from relayq.trust.keys import Keyring, SigningKey
 
 LOOK_AGAIN_S = 30.0
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
@@ -87,36 +87,41 @@ class Submitter:
         numbers = [attempt.number for attempt in record.attempts]
         last = max([record.attempt, *numbers]) if record.array is None else MAX_ATTEMPTS + CRASH_LIMIT
         op = Op("retry", record.id, last, self.fleet, int(time.time()))
-        return sign_op(self._key, op)
+        return sign_op(self.standing.key, op)
 
     def sign_schedule(self, schedule: Schedule) -> bytes:
         """The envelope of a schedule, which is all that its jobs need."""
-        from relayq.model.schedule import schedule_body
-        from relayq.trust.envelope import sign_schedule
-
         self._check_type(schedule.spec)
-        return sign_schedule(self._key, schedule_body(schedule, self.fleet, int(time.time())))
+        with self._lock:
+            return self.standing.author().schedule(schedule, int(time.time()))
 
     @property
     def kid(self) -> str:
         """The short name of the key it signs with."""
-        return self._key.kid
+        return self.standing.key.kid
 
-    @property
-    def ring(self) -> Keyring:
-        """The keys that are believed on this machine, its own among them."""
-        from relayq.trust.keys import Keyring
+    def believed(self) -> list[str]:
+        """The public keys of those who may submit, by the roster as it stands in the hub."""
+        from relayq.store.desk import Foreign
 
-        return Keyring(sorted({*self.config.trust_keys, self._key.public}))
+        roster = None
+        with self._lock, suppress(Foreign):
+            roster = self.standing.desk.seen()
+        return [roster.owner, *(one.sign for one in roster.of_role("submit"))] if roster else []
 
     @cached_property
-    def _key(self) -> SigningKey:
-        return owner_key(self.config.owner_key_path)
+    def standing(self) -> Standing:
+        """Our keys, and the roster of the fleet."""
+        return Standing(self.config, self._dispatcher.ask)
+
+    def reader(self) -> Reader:
+        """What opens specs, output and results for us; asks the hub for the roster."""
+        with self._lock:
+            return self.standing.reader()
 
     @cached_property
     def _dispatcher(self) -> Dispatcher:
-        """Made when something is submitted: whoever only looks needs no key."""
-        return Dispatcher(self.url, self.fleet, self._key)
+        return Dispatcher(self.url, self.fleet)
 
     def submit(self, spec: JobSpec, *, watch: bool = False) -> Receipt:
         """Submit one job; `watch` announces that somebody will wait for it."""
@@ -133,7 +138,7 @@ class Submitter:
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()
-            return self._dispatcher.submit_many(specs)
+            return self._dispatcher.submit_many(self.standing.author(), specs)
 
     def _check_type(self, spec: JobSpec) -> None:
         """Let a job type that is installed here judge the spec; SpecError when it refuses."""
@@ -150,7 +155,7 @@ class Submitter:
         """Store files of at most 16 MiB in the hub; the items of a spec's `inputs`."""
         from relayq.client.files import put_files
 
-        sender = Dispatcher(self.url, self.fleet, self._key, TRANSFER_TIMEOUT_S)
+        sender = Dispatcher(self.url, self.fleet, TRANSFER_TIMEOUT_S)
         try:
             return put_files(paths, sender)
         finally:
@@ -164,12 +169,21 @@ class Submitter:
     def _submit(self, spec: JobSpec, *, watch: bool) -> Receipt:
         lane = lane_of(spec)
         if lane.id in self._lanes_seen:
-            return self._dispatcher.submit(spec, watch=watch)[0]
+            return self._send(spec, [], watch=watch)[0]
         view = ("FCALL_RO", "rq1_workers", 1, self._dispatcher.anchor, "{}")
-        receipt, replies = self._dispatcher.submit(spec, watch=watch, also=[("TIME",), view])
+        receipt, replies = self._send(spec, [("TIME",), view], watch=watch)
         self._lanes_seen.add(lane.id)
         self._warn(receipt, spec, replies)
         return receipt
+
+    def _send(self, spec: JobSpec, also: Sequence[Command], *, watch: bool) -> tuple[Receipt, list[Any]]:
+        standing = self.standing
+        questions = standing.questions()
+        receipt, replies = self._dispatcher.submit(
+            standing.author(), spec, watch=watch, also=[*also, *questions]
+        )
+        standing.heard(replies[len(also) :])
+        return receipt, replies[: len(also)]
 
     def _warn(self, receipt: Receipt, spec: JobSpec, replies: list[Any]) -> None:
         from relayq.client.fleet import NOBODY, nobody_serves

@@ -4,7 +4,7 @@ A *slot* is one firing by its nominal time, which is computed from the rule alon
 job of a slot has an id derived from fleet, schedule and slot time, so whoever fires it,
 and however often, makes the same job. A schedule is signed as a whole; the job of a slot
 needs no further signature, because everything in it follows from the signed schedule
-and the slot time (`slot_body`), and a worker checks that the rule has such a slot.
+and the slot time (`slot_halves`), and a worker checks that the rule has such a slot.
 
 What is due and late is judged by the hub's clock. The rule for missed slots (*misfire*)
 looks at all slots that are due together: with `skip` the last one runs if it is at most
@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from relayq.errors import SpecError
+from relayq.model.body import Submitted, halves, joined, split
 from relayq.model.cron import Cron, slot_id
 from relayq.model.duration import (
     MAX_DURATION_MS,
@@ -31,7 +32,7 @@ from relayq.model.duration import (
     spell_duration,
     spell_moment,
 )
-from relayq.model.job import MAX_BODY_BYTES, JobSpec, body
+from relayq.model.job import JobSpec
 from relayq.model.reading import (
     check_choice,
     check_int,
@@ -53,9 +54,9 @@ __all__ = [
     "check_slot",
     "labelled",
     "parse_rule",
-    "parse_schedule_body",
-    "schedule_body",
-    "slot_body",
+    "parse_schedule",
+    "schedule_halves",
+    "slot_halves",
 ]
 
 MISFIRE = ("once", "skip", "all")
@@ -63,6 +64,7 @@ OVERLAP = ("skip", "allow", "queue", "cancel")
 LATE_MS = 60_000
 RUNS_MAX = 100
 LABEL = "schedule"
+SEALED = "(sealed)"
 _GAPS_LOOKED_AT = 50
 # A hub may not have a slot run long before its time; a worker's clock may be this far behind.
 EARLY_S = 3_600
@@ -244,37 +246,49 @@ class Schedule:
 
 
 class SignedSchedule(NamedTuple):
-    """A signed schedule as read: `iat` is seconds since 1970 by the signer's clock."""
+    """A signed schedule as read: `iat` is seconds since 1970 by the signer's clock.
+
+    `by` and `reply` are those of a job's body. Whoever cannot open the hidden half knows when
+    the schedule fires, and not what it runs: the command is SEALED.
+    """
 
     fleet: str
     iat: int
+    by: str
     schedule: Schedule
+    reply: str = ""
 
 
-def schedule_body(schedule: Schedule, fleet: str, iat_s: int) -> bytes:
-    """The exact bytes to sign; at most 64 KiB."""
-    document = {"op": "schedule", "fleet": fleet, "iat": iat_s, **schedule.to_dict()}
-    data = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-    if len(data) > MAX_BODY_BYTES:
-        raise SpecError(f"schedule '{schedule.name}' is {len(data)} bytes as JSON: at most {MAX_BODY_BYTES}")
-    return data
+def schedule_halves(schedule: Schedule, who: Submitted, iat_s: int) -> tuple[bytes, dict[str, Any]]:
+    """The open half as the bytes to sign, and the hidden half: what a job of it is (model/body.py)."""
+    shown_fields, hidden = split(schedule.spec)
+    document = {"op": "schedule", "fleet": who.fleet, "iat": iat_s, "by": who.by}
+    if who.reply:
+        document["reply"] = who.reply
+    document |= {**schedule.to_dict(), "spec": shown_fields}
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode(), hidden
 
 
-def parse_schedule_body(data: bytes) -> SignedSchedule:
-    """Read a signed schedule; anything but what `schedule_body` writes is a SpecError."""
-    document = read_map(read_json(data, "the signed schedule"), "schedule")
-    if missing := [name for name in ("op", "fleet", "iat") if name not in document]:
+def parse_schedule(head: bytes, hidden: dict[str, Any] | None = None) -> SignedSchedule:
+    """Read a signed schedule, without its hidden half if need be; anything else is a SpecError."""
+    document = read_map(read_json(head, "the signed schedule"), "schedule")
+    if missing := [name for name in ("op", "fleet", "iat", "by", "spec") if name not in document]:
         raise SpecError(f"the signed schedule has no field '{missing[0]}'")
     check_choice(document.pop("op"), "op", ("schedule",))
     fleet = check_name(document.pop("fleet"), "fleet")
     iat = check_int(document.pop("iat"), "iat", 0, MAX_MOMENT_MS)
-    return SignedSchedule(fleet, iat, Schedule.from_dict(document))
+    by = check_line(document.pop("by"), "by", 80)
+    reply = check_line(document.pop("reply", ""), "reply", 43)
+    fields = read_map(document["spec"], "spec")
+    spec = joined(fields, {"command": SEALED} if hidden is None else hidden)
+    return SignedSchedule(fleet, iat, by, Schedule.from_dict({**document, "spec": spec}), reply)
 
 
-def slot_body(signed: SignedSchedule, slot_ms: int) -> bytes:
-    """The body of the job of a slot, as if the schedule's owner had submitted it at that moment."""
+def slot_halves(signed: SignedSchedule, slot_ms: int) -> tuple[bytes, dict[str, Any]]:
+    """Both halves of the job of a slot, as if the schedule's owner had submitted it at that moment."""
     job = slot_id(signed.fleet, signed.schedule.name, slot_ms)
-    return body(signed.schedule.spec, job, signed.fleet, slot_ms // 1000)
+    who = Submitted(fleet=signed.fleet, by=signed.by, reply=signed.reply)
+    return halves(signed.schedule.spec, job, who, slot_ms // 1000)
 
 
 def check_slot(signed: SignedSchedule, slot_ms: int, now_s: int) -> None:

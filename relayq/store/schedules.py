@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from relayq.errors import HubFull
+from relayq.errors import HubFull, Refused
 from relayq.model.job import routing
 from relayq.model.lifecycle import State, state_of
 from relayq.model.needs import lane_of
@@ -42,6 +42,7 @@ class ScheduleRecord:
     Every slot up to `floor_ms` has been decided. `last_*` tell of the last job it made,
     `last_state` is None when that job is forgotten. `fired`, `missed` and `passed` count slots:
     jobs made, slots nobody was there for, slots that made no job because of the one before.
+    `schedule` is what it says, read with the reader's keys; without it `doubt` says why not.
     """
 
     name: str
@@ -61,6 +62,8 @@ class ScheduleRecord:
     missed: int
     passed: int
     history: Sequence[Slot]
+    schedule: Schedule | None = None
+    doubt: str = ""
 
 
 class Board(NamedTuple):
@@ -146,12 +149,24 @@ class Schedules:
     async def board(self, *, history: int = 0) -> Board:
         """All of them, each with the latest `history` slots of the 50 that are kept."""
         now_ms, found, schedulers = await self._hub.view("schedules", {"history": history})
-        records = sorted((_record(item) for item in found), key=lambda record: record.name)
+        records = sorted((self._read(_record(item)) for item in found), key=lambda record: record.name)
+        if any(record.doubt for record in records) and await self._hub.has_news_for_reader():
+            records = [self._read(record) for record in records]
         return Board(int(now_ms), records, [decode.text(name) for name in schedulers])
 
     async def get(self, name: str) -> ScheduleRecord | None:
         """One of them with its history, or None."""
         return next((one for one in (await self.board(history=KEPT)).schedules if one.name == name), None)
+
+    def _read(self, record: ScheduleRecord) -> ScheduleRecord:
+        """The same, as the reader's keys open it."""
+        if self._hub.reader is None:
+            return record
+        try:
+            schedule = self._hub.reader.schedule(record.name, record.envelope).schedule
+        except Refused as error:
+            return replace(record, schedule=None, doubt=str(error))
+        return replace(record, schedule=schedule, doubt="")
 
     async def _put(self, schedule: Schedule, envelope: bytes, request: dict[str, object]) -> str:
         lane = lane_of(schedule.spec)

@@ -11,11 +11,14 @@ two. Nothing else of the job can be chosen by whoever fires it.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from relayq.errors import Refused, SpecError
-from relayq.model.schedule import SignedSchedule, check_slot, parse_schedule_body, slot_body
-from relayq.trust.envelope import Opened, open_schedule
+from relayq.model.schedule import SignedSchedule, check_slot, parse_schedule, slot_halves
+from relayq.trust.bodies import SCHEDULE, open_hidden, part
+from relayq.trust.envelope import open_schedule
 from relayq.trust.keys import Keyring
+from relayq.trust.sealing import Opener
 
 _WORD = b"1 slot "
 _LINE = re.compile(rb"1 slot ([1-9][0-9]{0,14})\n")
@@ -36,8 +39,10 @@ def schedule_of(envelope: bytes) -> bytes:
     return envelope.partition(b"\n")[2] if is_slot(envelope) else envelope
 
 
-def open_slot(envelope: bytes, ring: Keyring, now_s: int) -> Opened:
-    """Return the body of the job that a schedule signed by a key on the ring makes; else raise Refused.
+def open_slot(
+    envelope: bytes, ring: Keyring, opener: Opener, now_s: int
+) -> tuple[str, bytes, dict[str, Any]]:
+    """Return (who signed, open half, hidden half) of the job of a slot; else raise Refused.
 
     `now_s` is this machine's time in seconds since 1970: a slot that is more than an hour
     ahead of it is refused, unless the clock stands before the schedule was signed.
@@ -48,18 +53,34 @@ def open_slot(envelope: bytes, ring: Keyring, now_s: int) -> Opened:
             "the slot's header is not one this version writes: it is damaged or from a newer RelayQ"
         )
     slot_ms = int(line[1])
-    kid, signed = read_schedule(envelope[line.end() :], ring)
+    signed = read_schedule(envelope[line.end() :], ring, opener)
     try:
         check_slot(signed, slot_ms, now_s)
-        return Opened(kid, slot_body(signed, slot_ms))
+        return signed.by, *slot_halves(signed, slot_ms)
     except SpecError as error:
         raise Refused(str(error)) from None
 
 
-def read_schedule(envelope: bytes, ring: Keyring) -> tuple[str, SignedSchedule]:
-    """Return who signed a schedule and what it says; else raise Refused."""
+def read_schedule(envelope: bytes, ring: Keyring, opener: Opener | None = None) -> SignedSchedule:
+    """Return what a schedule says that a key on the ring signed; else raise Refused.
+
+    Without an opener only its open half is read: when it fires, not what it runs.
+    """
     kid, data = open_schedule(envelope, ring)
+    parted = part(data)
+    hidden = open_hidden(parted, opener, SCHEDULE) if opener else None
+    if hidden and isinstance(hidden.get("secrets"), str):
+        raise Refused("its secrets are sealed to workers, so it can be added anew but not read")
     try:
-        return kid, parse_schedule_body(data)
+        signed = parse_schedule(parted.head, hidden)
     except SpecError as error:
         raise Refused(str(error)) from None
+    if signed.by != kid:
+        raise Refused("the sealed part was made for another signer")
+    return signed
+
+
+def slot_of(envelope: bytes) -> int:
+    """The slot time that stands in front, 0 when none does."""
+    line = _LINE.match(envelope)
+    return int(line[1]) if line else 0

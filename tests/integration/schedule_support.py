@@ -6,14 +6,15 @@ from typing import Any
 
 from relayq.model.cron import slot_id
 from relayq.model.job import JobSpec
-from relayq.model.schedule import Rule, Schedule, labelled, schedule_body
+from relayq.model.schedule import Rule, Schedule, labelled
 from relayq.scheduling import Firing
 from relayq.store.bulk import Bulk
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs
 from relayq.store.schedules import ScheduleRecord, Schedules, Slot
-from relayq.trust.envelope import sign_schedule
+from relayq.trust.bodies import Author
 from relayq.trust.keys import Keyring, SigningKey
+from relayq.trust.roster import new_roster
 
 KEY = SigningKey(bytes(range(32)))
 RING = Keyring([KEY.public])
@@ -41,7 +42,7 @@ class Clock:
 
     def signed(self, made: Schedule, key: SigningKey = KEY) -> bytes:
         """Its envelope."""
-        return sign_schedule(key, schedule_body(made, self.hub.fleet, 1_600_000_000))
+        return Author(key, new_roster(KEY, self.hub.fleet, 1_600_000_000)).schedule(made, 1_600_000_000)
 
     async def now_ms(self) -> int:
         """The hub's time."""
@@ -56,7 +57,7 @@ class Clock:
 
     async def firing(self, who: str = "pi4") -> Firing:
         """A scheduler that has just read the schedules."""
-        made = Firing(Schedules(self.hub), self.hub.fleet, who, RING)
+        made = Firing(Schedules(self.hub), self.hub.fleet, who, lambda: RING)
         await made.load()
         return made
 

@@ -191,7 +191,9 @@ def test_a_schedule_that_the_hub_has_changed_is_never_signed_again(
     typed("schedule add x --every 1h -- 'echo good'")
     wire = Wire(hub_url)
     key = f"{{rq:{fleet}}}:sc"
-    wire.call("HSET", key, "x", wire.call("HGET", key, "x").replace(b"echo good", b"echo evil"))
+    signed = wire.call("HGET", key, "x")
+    assert b"echo good" not in signed
+    wire.call("HSET", key, "x", signed.replace(b'"every":"1h"', b'"every":"2h"'))
     wire.close()
     for line in ("run x", "edit x --every 2h", "fire x"):
         code, _, err = typed(f"schedule {line}")

@@ -120,7 +120,7 @@ class Year:
     async def _fire(self, number: int, scheduler: Firing, now_ms: int) -> None:
         """Fire what is due; now and then it dies before it hears what became of it."""
         if self.dice.random() < 0.05:
-            forgetful = Firing(Schedules(self.clock.hub), scheduler.fleet, scheduler.who, RING)
+            forgetful = Firing(Schedules(self.clock.hub), scheduler.fleet, scheduler.who, lambda: RING)
             await forgetful.load()
             await forgetful.fire_due(now_ms)
             self.schedulers[number] = None if self.dice.random() < 0.5 else scheduler

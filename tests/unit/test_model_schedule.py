@@ -10,17 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relayq.errors import SpecError
+from relayq.model.body import Submitted, parse_halves
 from relayq.model.cron import slot_id
-from relayq.model.job import JobSpec, parse_body
+from relayq.model.job import JobSpec
 from relayq.model.schedule import (
     Rule,
     Schedule,
+    SignedSchedule,
     check_slot,
     labelled,
     parse_rule,
-    parse_schedule_body,
-    schedule_body,
-    slot_body,
+    parse_schedule,
+    schedule_halves,
+    slot_halves,
 )
 
 SPEC = JobSpec.from_dict({"command": "true"})
@@ -51,6 +53,14 @@ SCHEDULES = st.builds(
 )
 
 
+WHO = Submitted(fleet="home", by="0123abcd", reply="x" * 43)
+
+
+def signed(schedule: Schedule, iat_s: int = 5) -> SignedSchedule:
+    """The schedule as it is read after it was signed."""
+    return parse_schedule(*schedule_halves(schedule, WHO, iat_s))
+
+
 def every(ms: int, **fields: Any) -> Schedule:
     """A schedule with an interval."""
     return Schedule(name="tick", rule=Rule(every_ms=ms), spec=SPEC, **fields)
@@ -59,12 +69,10 @@ def every(ms: int, **fields: Any) -> Schedule:
 @settings(max_examples=100, deadline=None)
 @given(schedule=SCHEDULES)
 def test_a_schedule_is_the_same_after_it_was_signed_and_read(schedule: Schedule) -> None:
-    read = parse_schedule_body(schedule_body(schedule, "home", 1_800_000_000))
+    read = signed(schedule, 1_800_000_000)
     assert (read.fleet, read.iat) == ("home", 1_800_000_000)
     assert read.schedule.rule == schedule.rule
-    assert schedule_body(read.schedule, "home", 1_800_000_000) == schedule_body(
-        schedule, "home", 1_800_000_000
-    )
+    assert schedule_halves(read.schedule, WHO, 1) == schedule_halves(schedule, WHO, 1)
     assert list(islice(read.schedule.slots(NOW), 5)) == list(islice(schedule.slots(NOW), 5))
 
 
@@ -146,23 +154,33 @@ def test_a_slot_is_not_due_before_its_jitter_is_over() -> None:
 
 
 def test_the_job_of_a_slot_follows_from_schedule_and_slot_time() -> None:
-    signed = parse_schedule_body(schedule_body(Schedule(name="nightly", rule=NIGHTLY, spec=SPEC), "home", 5))
-    slot = next(signed.schedule.slots(NOW))
-    made = parse_body(slot_body(signed, slot))
+    one = signed(Schedule(name="nightly", rule=NIGHTLY, spec=SPEC))
+    slot = next(one.schedule.slots(NOW))
+    made = parse_halves(*slot_halves(one, slot))
     assert (made.op, made.id, made.fleet) == ("submit", slot_id("home", "nightly", slot), "home")
-    assert (made.iat, made.spec) == (slot // 1000, SPEC)
+    assert (made.iat, made.spec, made.by, made.reply) == (slot // 1000, SPEC, WHO.by, WHO.reply)
+
+
+def test_without_its_hidden_half_a_schedule_tells_when_and_not_what() -> None:
+    spec = JobSpec.from_dict(
+        {"command": "cat secrets", "name": "hush", "queue": "media", "env": {"A": "hidden"}}
+    )
+    head, _ = schedule_halves(Schedule(name="nightly", rule=NIGHTLY, spec=spec), WHO, 5)
+    assert not {word for word in ("cat", "hush", "hidden") if word in head.decode()}
+    read = parse_schedule(head).schedule
+    assert (read.rule, read.spec.queue, read.spec.command) == (NIGHTLY, "media", "(sealed)")
 
 
 def test_a_worker_accepts_slots_of_the_rule_whose_time_has_come() -> None:
-    signed = parse_schedule_body(schedule_body(every(60_000), "home", NOW // 1000))
-    slot = next(signed.schedule.slots(NOW))
-    check_slot(signed, slot, slot // 1000)
-    check_slot(signed, slot, slot // 1000 - 3_000)  # its clock may be late
-    check_slot(signed, slot, 5)  # its clock has no battery
+    one = signed(every(60_000), NOW // 1000)
+    slot = next(one.schedule.slots(NOW))
+    check_slot(one, slot, slot // 1000)
+    check_slot(one, slot, slot // 1000 - 3_000)  # its clock may be late
+    check_slot(one, slot, 5)  # its clock has no battery
     with pytest.raises(SpecError, match="has not come yet"):
-        check_slot(signed, slot + 120 * 60_000, NOW // 1000)
+        check_slot(one, slot + 120 * 60_000, NOW // 1000)
     with pytest.raises(SpecError, match="does not fire at"):
-        check_slot(signed, slot + 1, slot // 1000)
+        check_slot(one, slot + 1, slot // 1000)
 
 
 def test_a_schedules_jobs_carry_its_name() -> None:
@@ -219,10 +237,12 @@ GOOD = {
     "op": "schedule",
     "fleet": "home",
     "iat": 5,
+    "by": "0123abcd",
     "name": "a",
     "rule": {"every": "1m"},
-    "spec": {"command": "true"},
+    "spec": {},
 }
+HIDDEN = {"command": "true"}
 
 
 @pytest.mark.parametrize(
@@ -230,13 +250,14 @@ GOOD = {
     [
         {"op": "submit"}, {"op": None}, {"fleet": ""}, {"iat": "5"}, {"iat": -1}, {"name": 5}, {"rule": None},
         {"rule": {}}, {"rule": {"every": "1m", "x": 1}}, {"rule": {"cron": 5}}, {"rule": {"at": "x"}},
-        {"spec": {}}, {"spec": 5}, {"x": 1}, {"misfire": "all:x"}, {"misfire": "all:0"}, {"misfire": 5},
+        {"spec": {"command": "open"}}, {"spec": 5}, {"by": 5}, {"reply": []}, {"x": 1},
+        {"misfire": "all:x"}, {"misfire": "all:0"}, {"misfire": 5},
         {"start": "2027"}, {"jitter": []}, {"github": 5}, {"overlap": []},
     ],
 )  # fmt: skip
 def test_a_signed_schedule_that_is_not_one_is_a_spec_error(change: dict[str, Any]) -> None:
     import json
 
-    parse_schedule_body(json.dumps(GOOD).encode())
+    parse_schedule(json.dumps(GOOD).encode(), HIDDEN)
     with pytest.raises(SpecError):
-        parse_schedule_body(json.dumps({**GOOD, **change}).encode())
+        parse_schedule(json.dumps({**GOOD, **change}).encode(), HIDDEN)

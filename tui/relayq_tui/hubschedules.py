@@ -1,15 +1,11 @@
-"""The schedules of the hub and the cron lines of this repository as rows, next firings computed here.
-
-What a schedule does stands in its signed body, which is read without checking the
-signature, for showing only.
-"""
+"""The schedules of the hub and the cron lines of this repository as rows, next firings computed here."""
 
 from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
 
-from relayq.client.glance import glance_schedule, title_of
+from relayq.client.glance import title_of
 from relayq.store.schedules import Board, ScheduleRecord
 from relayq.text import safe
 from relayq.workflows import Found, WorkflowCron, monthly_minutes, read_crons, repository_of
@@ -35,7 +31,7 @@ def schedule_rows(board: Board, found: Found) -> list[ScheduleRow]:
 
 
 def _kept(record: ScheduleRecord, now_ms: int) -> ScheduleRow:
-    schedule = glance_schedule(record.envelope)
+    schedule = record.schedule
     row = ScheduleRow(
         name=safe(record.name),
         origin="local",
@@ -46,7 +42,7 @@ def _kept(record: ScheduleRecord, now_ms: int) -> ScheduleRow:
         last_by=safe(record.last_who),
         missed=record.missed,
         is_paused=bool(record.paused_ms),
-        command="(unreadable schedule)",
+        command=safe(f"not believed: {record.doubt}"),
     )
     if schedule is None:
         return row

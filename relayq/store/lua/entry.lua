@@ -43,6 +43,7 @@ writes('bulk', ALWAYS, function(x, request, args) return R.bulk(x, request, tail
 writes('put_schedule', {}, function(x, request, args) return R.put_schedule(x, request, args[2]) end)
 writes('steer_schedule', ALWAYS, function(x, request) return R.steer_schedule(x, request) end)
 writes('fire', {}, function(x, request) return R.fire(x, request) end)
+writes('roster', ALWAYS, function(x, _, args) return R.put_roster(x, args[2]) end)
 writes('tick', ALWAYS, function(x) R.tick(x, true) return 'ok' end)
 reads('record', function(x, request) return R.record(x, request.id) end)
 reads('list', function(x, request) return R.list(x, request) end)
