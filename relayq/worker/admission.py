@@ -15,18 +15,20 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from relayq.errors import Refused, SpecError
 from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
+from relayq.model.duration import MAX_MOMENT_MS
 from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
+from relayq.model.reading import check_int, check_line, check_name, read_json, read_map
 from relayq.store.records import Claim, Report, Submission
 from relayq.trust.bodies import Parted, open_hidden, part
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
-from relayq.trust.slots import is_slot, open_slot
+from relayq.trust.slots import is_slot, open_slot, slot_envelope
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
 from relayq.worker.session import Session
@@ -131,6 +133,18 @@ class Admission:
         _require(op.op == "cancel" and op.fleet == self._fleet, "the op is not a cancel in this fleet")
         _require(op.id.startswith(mark), f"job {op.id} does not carry the mark of who wants it cancelled")
         return op.id
+
+    def inbox_fire(self, data: bytes, schedules: Mapping[str, bytes]) -> dict[str, Any]:
+        """The slot that an inbox wants fired, if a schedule of the hub has it; raises Refused, SpecError."""
+        given = read_map(read_json(data, "the firing"), "firing", 4)
+        name, slot_ms = check_name(given.get("schedule"), "schedule"), given.get("slot")
+        slot_ms = check_int(slot_ms, "slot", 1, MAX_MOMENT_MS)
+        _require(name in schedules, f"there is no schedule {name} to fire")
+        opened = self._read(slot_envelope(schedules[name], slot_ms))
+        self._check_sender(opened)
+        who = check_line(given.get("who"), "who", 64)
+        rule = check_line(given.get("rule"), "rule", 300)
+        return {"name": name, "rule": rule, "who": who, "runs": [(slot_ms, opened.id)]}
 
     def _admit(self, claim: Claim) -> Admitted:
         opened = self._open(claim)
