@@ -92,6 +92,19 @@ async def test_what_no_rule_lets_in_is_refused(rig: Rig, issuer: Issuer) -> None
     assert rig.marked("ran") == []
 
 
+async def test_a_run_is_judged_by_the_policy_for_github_and_never_as_the_owner(
+    rig: Rig, issuer: Issuer
+) -> None:
+    trust(rig)
+    policy = rig.config.config_dir / "policy.toml"
+    policy.parent.mkdir(parents=True, exist_ok=True)
+    policy.write_text("[github]\nshell = false\n")
+    async with rig.worker():
+        assert "policy" in (await outcome(rig, *run_of(rig, issuer, spec(rig)))).message
+        assert (await rig.ended(await rig.submit("true"))).state == "SUCCEEDED"
+    assert rig.marked("ran") == []
+
+
 async def test_one_jobs_token_signs_no_other_job(rig: Rig, issuer: Issuer) -> None:
     trust(rig)
     async with rig.worker():
