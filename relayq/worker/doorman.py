@@ -15,10 +15,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 
 from relayq.errors import HubError, Refused, SpecError
 from relayq.store.inbox import Handful, Inboxes, Verdict
-from relayq.store.wire import CANCEL, JOB
+from relayq.store.wire import CANCEL, FIRE, JOB
 from relayq.worker.admission import Admission, TurnedAway
 from relayq.worker.session import Patience, Session
 
@@ -77,9 +78,10 @@ class Doorman:
             handful, has_more = await inboxes.drain(self._session.id)
             if handful:
                 await asyncio.to_thread(self._admission.judge_runs, [entry[1:] for entry in handful.entries])
-                verdict = self._verdict(handful)
+                schedules = await inboxes.schedules(handful)
+                verdict = self._verdict(handful, schedules)
                 if verdict.refused and await self._admission.learn(await inboxes.roster_version()):
-                    verdict = self._verdict(handful)
+                    verdict = self._verdict(handful, schedules)
                 await inboxes.explain(verdict.jobs)
                 word = await inboxes.admit(self._session.id, handful, verdict)
                 if word in ("full", "lanes"):
@@ -87,7 +89,7 @@ class Doorman:
                     await asyncio.sleep(FULL_S)
                     return
 
-    def _verdict(self, handful: Handful) -> Verdict:
+    def _verdict(self, handful: Handful, schedules: Mapping[str, bytes]) -> Verdict:
         verdict = Verdict()
         for entry in handful.entries:
             kind, envelope = entry[:1], entry[1:]
@@ -97,6 +99,8 @@ class Doorman:
                 elif kind == CANCEL:
                     job = self._admission.inbox_cancel(envelope, handful.mark)
                     verdict.cancels.append((job, envelope))
+                elif kind == FIRE:
+                    verdict.fires.append(self._admission.inbox_fire(envelope, schedules))
                 else:
                     raise Refused("an entry is neither a job nor an op")
             except (Refused, SpecError) as error:

@@ -82,6 +82,7 @@ class Site:
 
 @pytest.fixture
 async def site(fleet: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setenv("RELAYQ_WORKER_ISOLATION", "none")  # jobs leave marks outside their directory
     hub = RoleHub(fleet, ENGINE, "--maxmemory", "200mb")
     for role, name in ((WORKER, "w1"), (WORKER, "w2"), (SUBMITTER, "ci"), (VIEWER, "anna")):
         hub.add(role, name)

@@ -1,4 +1,4 @@
-"""The ready-made workflows: cheap, narrow, pinned, and asking the action for nothing that it does not have."""
+"""The ready-made workflows: cheap, narrow, pinned, and asking for nothing that the action does not have."""
 
 from __future__ import annotations
 
