@@ -29,6 +29,9 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `io:<id>` `o:<id>` | set, hash | the files a job refers to; those it left |
 | `full:<ticket>` | stream | a whole log on its way from a worker's disk (`lua/pull.lua`) |
 | `ev` `n` `hs:<day>` | stream, hash, hash | events, counters, statistics |
+| `wu:<day>` | hash | what the work of a day took (`lua/meter.lua`) |
+| `bu` `bh` `br:<month>` `st:<day>` | hash | the minutes of GitHub Actions (`lua/budget.lua`) |
+| `nq` `nh` `nr:<id>` | zset, hash, hash | who is told how a job ended (`lua/notices.lua`) |
 """
 
 

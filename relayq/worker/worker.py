@@ -190,6 +190,8 @@ class Worker:
             "rtt_ms": f"{self._session.rtt_ms:.1f}",
             "kill_level": "subreaper" if sys.platform == "linux" else "process group",
         }
+        if self._config.worker.watts:
+            facts["watts"] = f"{self._config.worker.watts:g}"
         if not self._gate.is_open:
             facts["takes_nothing"] = self._gate.why
         return facts

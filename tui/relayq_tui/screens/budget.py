@@ -15,7 +15,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from relayq.model.duration import format_duration, format_size
-from relayq_tui.forecast import DAY_MS, Outlook, outlook
+from relayq.model.forecast import DAY_MS, Outlook, outlook
 from relayq_tui.glyphs import clock, meter
 from relayq_tui.rows import BudgetView
 from relayq_tui.screens.base import HubScreen
