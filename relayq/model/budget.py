@@ -32,7 +32,10 @@ DAY_MS = 86_400_000
 
 
 class Minutes(NamedTuple):
-    """What one hosted job used. `minutes` are billed ones of that `system`, before its factor."""
+    """What one hosted job used. `minutes` are billed ones of that `system`, before its factor.
+
+    `run` is the run it belongs to, `seconds` how long it really ran, `event` what started it.
+    """
 
     repo: str
     workflow: str
@@ -40,6 +43,9 @@ class Minutes(NamedTuple):
     system: str
     minutes: int
     started_ms: int
+    run: int = 0
+    seconds: float = 0.0
+    event: str = ""
 
     @property
     def counted(self) -> int:
@@ -50,6 +56,16 @@ class Minutes(NamedTuple):
     def dollars(self) -> float:
         """What it costs beyond the included minutes."""
         return self.minutes * DOLLARS_A_MINUTE[self.system]
+
+
+class Spent(NamedTuple):
+    """What one workflow used: counted minutes, runs, jobs, real seconds, and runs that a cron started."""
+
+    minutes: float = 0.0
+    runs: int = 0
+    jobs: int = 0
+    seconds: float = 0.0
+    scheduled: int = 0
 
 
 class Month(NamedTuple):
@@ -95,7 +111,8 @@ class Usage:
 
     `source` is `runs`, `bill` or `steps`, `read_ms` when it was read. `by_day` holds what
     was used on each day, from the first on. `dollars` is their price if none were included.
-    `notes` say what the figure lacks; `is_blocked` that GitHub refuses to start jobs.
+    `by_workflow` is by `repo: file`. `notes` say what the figure lacks; `is_blocked` that
+    GitHub refuses to start jobs.
     """
 
     source: str
@@ -103,7 +120,7 @@ class Usage:
     read_ms: int
     used: float
     by_day: tuple[float, ...] = ()
-    by_workflow: dict[str, float] = field(default_factory=dict)
+    by_workflow: dict[str, Spent] = field(default_factory=dict)
     by_repo: dict[str, float] = field(default_factory=dict)
     by_system: dict[str, float] = field(default_factory=dict)
     dollars: float = 0.0
@@ -122,6 +139,7 @@ class Usage:
         known["month"] = Month.read(known["month"])
         for name in ("by_day", "notes"):
             known[name] = tuple(known.get(name, ()))
+        known["by_workflow"] = {name: Spent(*spent) for name, spent in known.get("by_workflow", {}).items()}
         return cls(**known)
 
 
@@ -194,7 +212,7 @@ def add_up(source: str, month: Month, read_ms: int, used: Iterable[Minutes]) -> 
         read_ms=read_ms,
         used=float(sum(one.counted for one in mine)),
         by_day=tuple(by_day),
-        by_workflow=_sums((f"{one.repo}: {one.workflow}", one.counted) for one in mine),
+        by_workflow=_by_workflow(mine),
         by_repo=_sums((one.repo, one.counted) for one in mine),
         by_system=_sums((one.system, one.minutes) for one in mine),
         dollars=round(sum(one.dollars for one in mine), 4),
@@ -232,6 +250,24 @@ def running_sum(by_day: Sequence[float], total: float) -> tuple[float, ...]:
         so_far += used * scale
         sums.append(so_far)
     return tuple(sums)
+
+
+def _by_workflow(used: Sequence[Minutes]) -> dict[str, Spent]:
+    jobs: dict[str, list[Minutes]] = {}
+    for one in used:
+        jobs.setdefault(f"{one.repo}: {one.workflow}", []).append(one)
+    spent = {name: _spent(mine) for name, mine in jobs.items()}
+    return dict(sorted(spent.items(), key=lambda pair: (-pair[1].minutes, pair[0])))
+
+
+def _spent(jobs: Sequence[Minutes]) -> Spent:
+    return Spent(
+        minutes=float(sum(one.counted for one in jobs)),
+        runs=len({one.run for one in jobs}),
+        jobs=len(jobs),
+        seconds=round(sum(one.seconds for one in jobs), 1),
+        scheduled=len({one.run for one in jobs if one.event == "schedule"}),
+    )
 
 
 def _sums(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -108,6 +108,8 @@ def used_by_steps(reports: Iterable[StepReport], month: Month, now_ms: int) -> U
             system=one.system,
             minutes=billed_minutes(one.started_ms, one.seen_ms),
             started_ms=one.started_ms,
+            run=one.run,
+            seconds=max(0, one.seen_ms - one.started_ms) / 1000,
         )
         for one in reports
         if one.hosted and one.private is not False
