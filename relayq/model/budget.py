@@ -223,7 +223,8 @@ def add_up(source: str, month: Month, read_ms: int, used: Iterable[Minutes]) -> 
 def judge(usage: Usage, included: int, used: float | None = None) -> Verdict:
     """Say whether the month lasts; `used` where another source knows the sum better."""
     total = usage.used if used is None else used
-    so_far = running_sum(usage.by_day, total)
+    passed = min(usage.month.days, (usage.read_ms - usage.month.start_ms) // DAY_MS + 1)
+    so_far = running_sum(usage.by_day or (total / passed,) * passed, total)
     ahead = outlook(so_far, usage.month.days, included)
     ends = (
         tuple(curve[-1] if curve else total for curve in (ahead.low, ahead.middle, ahead.high))
