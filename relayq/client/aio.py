@@ -1,7 +1,7 @@
 """The asyncio client: submit, follow, wait for and steer jobs.
 
 The typed store is at hand as `client.jobs`, `client.queues`, `client.logs`,
-`client.workers`, `client.blobs` and `client.pulls`.
+`client.workers`, `client.blobs`, `client.pulls` and `client.budget`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from relayq.config import load
 from relayq.errors import NotFound
 from relayq.model.job import JobSpec
 from relayq.store.blobs import Blobs, Pulls
+from relayq.store.budget import Budget
 from relayq.store.bulk import Bulk
 from relayq.store.hub import Hub, connect
 from relayq.store.jobs import Jobs, Queues
@@ -44,6 +45,7 @@ class AsyncClient:
     workers: Workers
     blobs: Blobs
     pulls: Pulls
+    budget: Budget
     submitter: Submitter
 
     def __init__(
@@ -69,6 +71,7 @@ class AsyncClient:
         self.logs, self.workers = Logs(self._hub), Workers(self._hub)
         self.bulk = Bulk(self._hub, self.jobs)
         self.blobs, self.pulls = Blobs(self._hub), Pulls(self._hub)
+        self.budget = Budget(self._hub)
         self._follower = Follower(self._hub, self.submitter.tend)
         return self
 
