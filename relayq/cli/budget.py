@@ -107,9 +107,10 @@ async def _refresh(client: AsyncClient, *, is_wanted: bool) -> None:
         if not is_wanted and token_of(config, os.environ) is None:
             return
         from relayq.client.budget import included_minutes
+        from relayq.github.api import Manners
         from relayq.github.opening import open_github
 
-        async with open_github(config, os.environ, reserve=RESERVE) as github:
+        async with open_github(config, os.environ, Manners(reserve=RESERVE)) as github:
             with waiting("asking GitHub") as tell:
                 done = await refresh(github, client.budget, config, included_minutes(config), tell)
     except (GitHubError, ConfigError) as error:

@@ -60,7 +60,7 @@ def _month(stands: Standing, best: Usage, verdict: Verdict) -> Iterator[tuple[st
     yield "limit", f"{stands.limit:.0f}" if stands.record.limit else ""
     word = WORDS[verdict.outlook.verdict]
     yield "forecast", f"{middle:.0f} by the end of the month ({low:.0f} to {high:.0f}): {word}"
-    if verdict.outlook.empty_in_days is not None:
+    if verdict.outlook.empty_in_days is not None and verdict.outlook.verdict != "lasts":
         doubt = verdict.outlook.give_or_take
         yield "empty", f"in {verdict.outlook.empty_in_days:.0f} days (±{max(1, round(doubt))})"
     yield "overrun", f"${verdict.overrun_dollars:.2f}" if verdict.overrun_dollars else ""

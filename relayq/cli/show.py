@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
         price = tag(record.took, kwh_price).to_json() if record.took.run_s else None
         print_json({**job_json(record), "explain": why, "price": price})
     else:
-        print_facts(_facts(explanation.record, now_ms))
-        print_facts(_prices(explanation.record, kwh_price))
+        record = explanation.record
+        print_facts([*_facts(record, now_ms), *_prices(record, kwh_price)])
         for sentence in why:
             print_facts([("", sentence)])
     return OK

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from relayq.config import load
@@ -67,14 +67,16 @@ def run(args: argparse.Namespace) -> int:
         }
     )
     log.setup(json=args.log_json, level=args.log_level)
+    url = choose_url(config)[0]
     options = WorkerOptions(
-        url=choose_url(config)[0],
+        url=url,
         labels=tuple(word.strip() for word in (args.labels or "").split(",") if word.strip()),
         trust=tuple(args.trust),
         headless=args.headless,
         idle_exit_s=parse_duration_ms(args.idle_exit, "--idle-exit") / 1000 if args.idle_exit else None,
         kill_on_stop=args.kill,
         once=args.once,
+        beside=_beside(config, url, tuple(args.trust)),
     )
     show = None if args.log_json else _view(args)
     if show is None:
@@ -82,6 +84,15 @@ def run(args: argparse.Namespace) -> int:
     code, last_word = show(config, options)
     print(last_word)
     return code
+
+
+def _beside(config: Config, url: str, trust: tuple[str, ...]) -> tuple[Callable[[], Awaitable[None]], ...]:
+    """What this machine does beside running jobs: telling GitHub how they ended, where that is wanted."""
+    if not config.values["github.notify"]:
+        return ()
+    from relayq.cli.notifier import notifying
+
+    return (notifying(config, url, trust),)
 
 
 def _view(args: argparse.Namespace) -> Callable[[Config, WorkerOptions], tuple[int, str]] | None:

@@ -61,10 +61,18 @@ class Answer(NamedTuple):
     body: Any
 
 
+class Manners(NamedTuple):
+    """How requests are made: those left to others, what waits, and for how long at most."""
+
+    reserve: int = 0
+    pause: Pause = asyncio.sleep
+    patience_s: float = PATIENCE_S
+
+
 class GitHub:
     """A connection to GitHub's API: `async with GitHub(base, token) as github`.
 
-    `reserve` requests of the hour are left to others. `pause` waits.
+    A limit that lasts longer than the patience of its `manners` is not waited for.
     """
 
     def __init__(
@@ -73,11 +81,10 @@ class GitHub:
         token: Token | None,
         *,
         etags: Etags | None = None,
-        reserve: int = 0,
-        pause: Pause = asyncio.sleep,
+        manners: Manners | None = None,
     ) -> None:
         self._base, self._token, self._etags = base.rstrip("/"), token, etags
-        self._reserve, self._pause = reserve, pause
+        self._reserve, self._pause, self._patience_s = manners or Manners()
         self._ahead_s = 0.0
         self.remaining: int | None = None
         self.scopes: str | None = None
@@ -158,7 +165,7 @@ class GitHub:
                 if response.status_code >= 300 and response.status_code != NOT_MODIFIED:
                     raise self._refusal(verb, address, response, content)
                 return Answer(response.status_code, _json(content, verb, address)), response.headers
-            if wait_s > PATIENCE_S:
+            if wait_s > self._patience_s:
                 raise self._limited(wait_s)
             await self._pause(wait_s)
         raise self._limited(SECONDARY_S)

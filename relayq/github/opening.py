@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from relayq.config import Config
 from relayq.errors import GitHubDenied
-from relayq.github.api import HOW_TO_LOG_IN, GitHub
+from relayq.github.api import HOW_TO_LOG_IN, GitHub, Manners
 from relayq.github.etags import Etags
 from relayq.github.token import Token, find_token
 
@@ -16,10 +16,10 @@ def token_of(config: Config, environ: Mapping[str, str]) -> Token | None:
     return find_token(str(config.values["github.token"]), environ, config.config_dir)
 
 
-def open_github(config: Config, environ: Mapping[str, str], *, reserve: int = 0) -> GitHub:
+def open_github(config: Config, environ: Mapping[str, str], manners: Manners | None = None) -> GitHub:
     """A connection to be entered; GitHubDenied when there is no token."""
     token = token_of(config, environ)
     if token is None:
         raise GitHubDenied(f"there is no GitHub token here: {HOW_TO_LOG_IN}")
     etags = Etags(config.cache_dir / "github", token.mark)
-    return GitHub(str(config.values["github.api"]), token, etags=etags, reserve=reserve)
+    return GitHub(str(config.values["github.api"]), token, etags=etags, manners=manners)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relayq.github.api import GitHub
+from relayq.github.api import GitHub, Manners
 from relayq.github.etags import Etags
 from relayq.github.token import Token
 from tests.github.server import TOKEN, Replay, moment
@@ -44,5 +44,7 @@ def replay(clock: Clock) -> Iterator[Replay]:
 async def github(replay: Replay, clock: Clock, tmp_path: Path) -> AsyncIterator[GitHub]:
     """A connection whose pauses only move the clock."""
     etags = Etags(tmp_path / "etags", "mark")
-    async with GitHub(replay.url, Token(TOKEN, "env:GH_TOKEN"), etags=etags, pause=clock.pause) as connection:
+    async with GitHub(
+        replay.url, Token(TOKEN, "env:GH_TOKEN"), etags=etags, manners=Manners(pause=clock.pause)
+    ) as connection:
         yield connection

@@ -8,7 +8,7 @@ import pytest
 
 from relayq.errors import GitHubDenied, GitHubLimited, GitHubMissing, GitHubUnavailable
 from relayq.github.actions import dispatch
-from relayq.github.api import GitHub
+from relayq.github.api import GitHub, Manners
 from relayq.github.repos import repo
 from relayq.github.token import Token
 from tests.github.conftest import Clock
@@ -161,7 +161,7 @@ async def test_no_address_of_an_answer_is_followed(github: GitHub, replay: Repla
 
 
 async def test_nobody_there_is_one_sentence(clock: Clock) -> None:
-    async with GitHub("http://127.0.0.1:9", Token(TOKEN, "gh"), pause=clock.pause) as github:
+    async with GitHub("http://127.0.0.1:9", Token(TOKEN, "gh"), manners=Manners(pause=clock.pause)) as github:
         with pytest.raises(
             GitHubUnavailable, match=r"does not answer at http://127\.0\.0\.1:9: check the network"
         ):
@@ -171,7 +171,7 @@ async def test_nobody_there_is_one_sentence(clock: Clock) -> None:
 async def test_the_last_requests_of_the_hour_are_left_to_others(replay: Replay) -> None:
     replay.repo(SITE)
     replay.remaining = 52
-    async with GitHub(replay.url, Token(TOKEN, "gh"), reserve=50) as github:
+    async with GitHub(replay.url, Token(TOKEN, "gh"), manners=Manners(reserve=50)) as github:
         await repo(github, SITE)
         await repo(github, SITE)
         with pytest.raises(GitHubLimited, match="only 50 requests"):

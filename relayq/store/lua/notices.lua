@@ -6,9 +6,10 @@
 -- nr:<id>  hash: notice -> '<word> <ms> <detail>': posted | failed | unsure, for people
 --
 -- A claim is a lease: it hides the notice until the lease is over, and whoever then takes it gets
--- `tries` above 1 and must look whether the post was made. Only the holder may say how it went.
+-- `tries` above 1 and must look whether the post was made; `doubt` says that the holder before has
+-- vanished without a word. Only the holder may say how it went.
 
-local RETRY_MOST = 50
+local PAGE, LOOKED_AT = 200, 4000
 
 function R.notices_due(x, id)
   local text = R.job(x, id, 'nt')[1]
@@ -44,25 +45,40 @@ local function is_wanted(repo, patterns)
   return false
 end
 
--- request: token, lease (ms), repos (patterns 'owner/name' or 'owner/*', lower case)
--- -> {member, tries, id, fields, envelope} | {'none', ms until one is due, -1 for none}
-function R.notice_claim(x, request)
-  for _, member in ipairs(call('ZRANGEBYSCORE', x.P .. 'nq', '-inf', int(x.now), 'LIMIT', 0, RETRY_MOST)) do
+local function take(x, request, member, id)
+  local holder, tries = string.match(call('HGET', x.P .. 'nh', member) or '- 0', '^(%S+) (%d+)$')
+  tries = tonumber(tries) + 1
+  call('ZADD', x.P .. 'nq', int(x.now + request.lease), member)
+  call('HSET', x.P .. 'nh', member, request.token .. ' ' .. int(tries))
+  return {member, tries, holder ~= '-' and 1 or 0, id, call('HGETALL', x.P .. 'j:' .. id),
+          call('GET', x.P .. 's:' .. id) or ''}
+end
+
+-- the first of these members that is wanted, taken if it is due; what nobody can tell any more goes
+local function pick(x, request, page)
+  for i = 1, #page, 2 do
+    local member, due = page[i], tonumber(page[i + 1])
     local id, index = string.match(member, '^(%S+) (%d+) ')
     local j = R.job(x, id, 'nt', 's')
     if not j[1] or not FINAL[j[2]] then
       remove(x, member)
     elseif is_wanted(cjson.decode(j[1])[tonumber(index)] or '', request.repos) then
-      local tries = tonumber(string.match(call('HGET', x.P .. 'nh', member) or '', ' (%d+)$')) or 0
-      call('ZADD', x.P .. 'nq', int(x.now + request.lease), member)
-      call('HSET', x.P .. 'nh', member, request.token .. ' ' .. int(tries + 1))
-      return {member, tries + 1, id, call('HGETALL', x.P .. 'j:' .. id), call('GET', x.P .. 's:' .. id) or ''}
-    else  -- others may want it: it must not stand in the way of what this one wants
-      call('ZADD', x.P .. 'nq', int(x.now + 1000), member)
+      if due <= x.now then return take(x, request, member, id) end
+      return {'none', int(due - x.now)}
     end
   end
-  local first = call('ZRANGE', x.P .. 'nq', 0, 0, 'WITHSCORES')
-  return {'none', first[2] and int(math.max(0, tonumber(first[2]) - x.now)) or '-1'}
+end
+
+-- request: token, lease (ms), repos (patterns 'owner/name' or 'owner/*', lower case)
+-- -> {member, tries, doubt (0 | 1), id, fields, envelope} | {'none', ms until one is due, -1 for none}
+function R.notice_claim(x, request)
+  for from = 0, LOOKED_AT - PAGE, PAGE do
+    local page = call('ZRANGE', x.P .. 'nq', from, from + PAGE - 1, 'WITHSCORES')
+    local found = pick(x, request, page)
+    if found then return found end
+    if #page < PAGE * 2 then break end
+  end
+  return {'none', '-1'}
 end
 
 -- request: member, token, word (posted | failed | unsure | later), detail, delay (ms, of later)
@@ -75,6 +91,7 @@ function R.notice_done(x, request)
   if call('EXISTS', x.P .. 'j:' .. id) == 1 then call('HSET', x.P .. 'nr:' .. id, index, said) end
   if request.word == 'later' then
     call('ZADD', x.P .. 'nq', int(x.now + request.delay), request.member)
+    call('HSET', x.P .. 'nh', request.member, '- ' .. string.match(holder, '(%d+)$'))
   else
     remove(x, request.member)
     R.event(x, 'told', id, request.word)

@@ -1,0 +1,71 @@
+"""`relayq notifier`: tell GitHub how jobs ended, until interrupted.
+
+A worker does the same beside its work where `github.notify` names repositories.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING
+
+from relayq.cli.exit_codes import OK
+from relayq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from relayq.config import Config
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "--repos", metavar="LIST", help="repositories: OWNER/NAME or OWNER/* (default: github.notify)"
+    )
+    parser.add_argument(
+        "--trust", action="append", default=[], metavar="KEY", help="believe wishes signed by this public key"
+    )
+    parser.add_argument("--once", action="store_true", help="leave when nothing is left to tell")
+    parser.add_argument("--log-json", action="store_true", help="log as JSON, one object a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Tell until interrupted; 0."""
+    from relayq import log
+    from relayq.config import load
+    from relayq.hub import choose_url
+
+    config = load({"hub.url": args.url, "hub.fleet": args.fleet, "github.notify": args.repos})
+    log.setup(json=args.log_json)
+    if not config.values["github.notify"]:
+        raise ConfigError(
+            "no repository is named to which results may be posted: "
+            "write --repos OWNER/NAME, or set github.notify"
+        )
+    asyncio.run(notifying(config, choose_url(config)[0], tuple(args.trust), once=args.once)())
+    return OK
+
+
+def notifying(
+    config: Config, url: str, trust: tuple[str, ...], *, once: bool = False
+) -> Callable[[], Coroutine[None, None, None]]:
+    """What tells notices by this configuration; GitHubDenied at once when there is no token."""
+    from relayq.github.api import Manners
+    from relayq.github.notifier import Notifier
+    from relayq.github.opening import open_github
+    from relayq.trust.keys import owner_key
+
+    patterns = config.values["github.notify"]
+    repos = tuple(map(str, patterns)) if isinstance(patterns, tuple) else ()
+    publics = {*config.trust_keys, *trust}
+    if not publics or config.owner_key_path.exists():
+        publics.add(owner_key(config.owner_key_path).public)
+    connection = open_github(config, os.environ, Manners(patience_s=0))
+
+    async def work() -> None:
+        async with connection as github:
+            notifier = Notifier(github, url=url, fleet=config.fleet, repos=repos, publics=publics)
+            await notifier.run(once=once)
+
+    return work
