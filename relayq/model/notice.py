@@ -20,16 +20,17 @@ from relayq.model.reading import shown
 
 MAX_NOTICES = 8
 DISPATCH_TYPE = "relayq"
-_FORM = re.compile(
+# Compiled where a notice is read, not at import: a plain submit has none.
+_FORM = (
     r"(?P<kind>status|check|comment|dispatch):"
     r"(?P<repo>[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}(?:[@#]|$))[A-Za-z0-9._-]{1,100})"
     r"(?:(?P<mark>[@#])(?P<target>[A-Za-z0-9._-]{1,100}))?"
 )
 _TARGETS = {
-    "status": ("@", re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), "@ and the whole SHA of a commit"),
-    "check": ("@", re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), "@ and the whole SHA of a commit"),
-    "comment": ("#", re.compile(r"[1-9][0-9]{0,9}"), "# and the number of an issue or pull request"),
-    "dispatch": ("@", re.compile(r".{1,100}"), "nothing, or @ and an event type"),
+    "status": ("@", r"[0-9a-f]{40}|[0-9a-f]{64}", "@ and the whole SHA of a commit"),
+    "check": ("@", r"[0-9a-f]{40}|[0-9a-f]{64}", "@ and the whole SHA of a commit"),
+    "comment": ("#", r"[1-9][0-9]{0,9}", "# and the number of an issue or pull request"),
+    "dispatch": ("@", r".{1,100}", "nothing, or @ and an event type"),
 }
 
 
@@ -43,7 +44,7 @@ class Notice(NamedTuple):
     @classmethod
     def from_json(cls, value: object) -> Notice:
         """Read `status:OWNER/REPO@SHA`; SpecError for what is none."""
-        found = _FORM.fullmatch(value) if isinstance(value, str) else None
+        found = re.fullmatch(_FORM, value) if isinstance(value, str) else None
         if found is None:
             raise SpecError(
                 f"{shown(value)} is no notice: write status:OWNER/REPO@SHA, check:OWNER/REPO@SHA, "
@@ -53,7 +54,7 @@ class Notice(NamedTuple):
         mark, form, words = _TARGETS[kind]
         if target is None and kind == "dispatch":
             return cls(kind, found["repo"], DISPATCH_TYPE)
-        if target is None or found["mark"] != mark or not form.fullmatch(target):
+        if target is None or found["mark"] != mark or not re.fullmatch(form, target):
             raise SpecError(
                 f"{shown(value)} is no notice: behind {kind}:OWNER/REPO stands {words} (field 'notify')"
             )
