@@ -135,18 +135,8 @@ def _month(text: str | None) -> Month | None:
     return Month(int(year), int(month))
 
 
-def read_limit(text: str) -> dict[str, float]:
-    """`90%` or `1500`, as the hub keeps it; `off` is none."""
-    if text == "off":
-        return {}
-    number = text.removesuffix("%")
-    if not number.isdecimal() or len(number) > 9 or int(number) == 0:
-        raise UsageError(f"{text!r} is no limit: write a share such as 90%, minutes such as 1500, or off")
-    return {"percent" if text.endswith("%") else "minutes": float(number)}
-
-
 def _check(args: argparse.Namespace) -> int:
-    from relayq.client.budget import limit_minutes
+    from relayq.model.budget import limit_minutes, read_limit
 
     most = read_limit(args.max) if args.max else None
     stands = _standing(args)
@@ -167,6 +157,8 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _limit(args: argparse.Namespace) -> int:
+    from relayq.model.budget import read_limit
+
     if len(args.values) != 1:
         raise UsageError("write the limit: `relayq budget limit 90%`, `1500` or `off`")
     limit = read_limit(args.values[0])

@@ -7,14 +7,21 @@ figure of another month is none of this one.
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relayq.config import Config
-from relayq.model.budget import FACTORS, PLAN_MINUTES, Usage, Verdict, judge
+from relayq.errors import GitHubError
+from relayq.model.budget import FACTORS, PLAN_MINUTES, Usage, Verdict, judge, limit_minutes
 from relayq.model.price import PriceTag, tag
 from relayq.model.steps import used_by_steps
 from relayq.store.budget import BudgetRecord
+
+if TYPE_CHECKING:
+    from relayq.client.aio import AsyncClient
 
 SOURCES = {
     "runs": "counted from runs",
@@ -118,11 +125,19 @@ def standing(record: BudgetRecord, config: Config) -> Standing:
     )
 
 
-def limit_minutes(limit: dict[str, float], included: int) -> float:
-    """A limit as minutes; what is included where none is set."""
-    if "minutes" in limit:
-        return float(limit["minutes"])
-    return included * limit.get("percent", 100.0) / 100
+async def ask_github(client: AsyncClient) -> None:
+    """Have GitHub asked by a process of its own, which loads what speaks to it; RelayQError when it fails."""
+    submitter = client.submitter
+    environ = os.environ | {"RELAYQ_URL": submitter.url, "RELAYQ_FLEET": submitter.fleet}
+    asking = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "relayq", "budget", "refresh", "--json",
+        env=environ, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, said = await asking.communicate()
+    if asking.returncode != 0:
+        words = said.decode("utf-8", "replace").strip().splitlines() or ["GitHub could not be asked"]
+        raise GitHubError(words[-1].removeprefix("relayq: "))
 
 
 def _rounded(days: float | None) -> float | None:

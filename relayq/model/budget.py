@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from relayq.errors import UsageError
 from relayq.model.forecast import Outlook, outlook
 
 # Included minutes a month by plan, and dollars a minute by runner; valid from 2026-01-01
@@ -240,6 +241,23 @@ def judge(usage: Usage, included: int, used: float | None = None) -> Verdict:
         forecast=(ends[0], ends[1], ends[2]),
         overrun_dollars=over * a_minute,
     )
+
+
+def read_limit(text: str) -> dict[str, float]:
+    """`90%` or `1500`, as the hub keeps it; `off` is none."""
+    if text == "off":
+        return {}
+    number = text.removesuffix("%")
+    if not number.isdecimal() or len(number) > 9 or int(number) == 0:
+        raise UsageError(f"{text!r} is no limit: write a share such as 90%, minutes such as 1500, or off")
+    return {"percent" if text.endswith("%") else "minutes": float(number)}
+
+
+def limit_minutes(limit: dict[str, float], included: int) -> float:
+    """A limit as minutes; what is included where none is set."""
+    if "minutes" in limit:
+        return float(limit["minutes"])
+    return included * limit.get("percent", 100.0) / 100
 
 
 def running_sum(by_day: Sequence[float], total: float) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from relayq.model.lifecycle import State
 from relayq.store.bulk import PORTION, Bulk
@@ -35,6 +35,7 @@ FIRST = 100
 OVERLAP = 20
 GATHER_S = 0.1
 BEAT_S = 5.0
+BEATS_A_BUDGET = 12
 BLOCK_MS = 20_000
 SERIES_MIN = 60
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
@@ -44,6 +45,7 @@ class Reader:
     """Reads a fleet and posts what it finds.
 
     `rows` is what has come of it so far, `known` the reader of the connection before.
+    `look_at_budget` is called once a minute, and when an event speaks of the budget.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Reader:
         self._waits: dict[int, deque[float]] = (
             known._waits if known else defaultdict(lambda: deque(maxlen=500))
         )
+        self._beats = 0
+        self.look_at_budget: Callable[[], Awaitable[None]] = _nothing
         self._latency_ms: int = known._latency_ms if known else 0
         self._ahead_ms: float = known._ahead_ms if known else 0.0
 
@@ -114,6 +118,7 @@ class Reader:
             self._post(Snapshot(jobs=rows, at_ms=self.now_ms()))
             self._has_posted = True
         await self._look_at_fleet()
+        await self.look_at_budget()
         recent = await Events(self._hub).recent(500)
         self._post(EventsSeen([event_row(event) for event in recent]))
 
@@ -178,6 +183,8 @@ class Reader:
                 await self._fetch_jobs(portion)
             if news & NEWS_OF_WORKERS:
                 await self._look_at_workers()
+            if "budget" in news:
+                await self.look_at_budget()
             await self._look_at_counts()
 
     async def _fetch_jobs(self, ids: list[str]) -> None:
@@ -194,6 +201,9 @@ class Reader:
             await asyncio.sleep(BEAT_S)
             await self._beat()
             await self._look_at_workers()
+            self._beats += 1
+            if self._beats % BEATS_A_BUDGET == 0:
+                await self.look_at_budget()
 
     async def _beat(self) -> None:
         """Read the hub's clock: that it answers, how fast, and how far ours is off."""
@@ -265,6 +275,10 @@ class Reader:
         gone = [job for job in ids if job in self._rows]
         if gone:
             self._post(JobsGone(gone))
+
+
+async def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def steady(before_ms: int, now_ms: int) -> int:
