@@ -71,6 +71,8 @@ def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
     yield "ended", local_time(record.ended_ms)
     yield "run time", run_time(record, now_ms).replace("-", "")
     yield "files", ", ".join(f"{name} ({format_size(size)})" for name, (_, size) in record.outputs.items())
+    for notice in record.notices:
+        yield "told", f"{notice.word} {local_time(notice.at_ms)}: {notice.detail}"
     for attempt in record.attempts:
         yield f"attempt {attempt.number}", _attempt_text(attempt, now_ms)
 
@@ -97,6 +99,7 @@ def _spec_facts(spec: JobSpec | None) -> Iterator[tuple[str, str]]:
     yield "timeout", format_duration(spec.timeout_ms) if spec.timeout_ms else ""
     yield "after", ", ".join(f"{item.job} ({item.on})" for item in spec.after)
     yield "labels", ", ".join(f"{name}={value}" for name, value in spec.labels)
+    yield "notify", ", ".join(notice.to_json() for notice in spec.notify)
 
 
 def progress_text(progress: float | None, message: str) -> str:

@@ -63,6 +63,9 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         "progress": record.progress,
         "message": record.message,
         "cancel_asked": record.cancel_asked,
+        "notices": [
+            {"word": told.word, "at": iso(told.at_ms), "detail": told.detail} for told in record.notices
+        ],
         "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in record.outputs.items()},
         **({"elements": elements_json(record)} if record.array else {}),
     }

@@ -59,12 +59,11 @@ def _schedule(name: str, spent: Spent, stretch: float) -> Advice | None:
 
 
 def _one_job(name: str, spent: Spent, stretch: float) -> Advice | None:
-    """Each job is rounded up by itself: several short ones cost more than one that does it all."""
+    """Each job is rounded up by itself: several short ones on one system cost more than one does."""
     a_run = spent.jobs / spent.runs
-    if a_run < 1.5:
+    if a_run < 1.5 or not spent.factor:
         return None
-    factor = spent.minutes / max(1, spent.jobs) / max(1.0, math.ceil(spent.seconds / spent.jobs / 60))
-    together = spent.runs * math.ceil(spent.seconds / spent.runs / 60) * max(1.0, factor)
+    together = spent.runs * math.ceil(spent.seconds / spent.runs / 60) * spent.factor
     sentence = (
         f"its {a_run:.1f} jobs a run are rounded up one by one: {spent.minutes:.0f} minutes for "
         f"{spent.seconds / 60:.0f} minutes of work; as one job, or one step that submits an array, it is "

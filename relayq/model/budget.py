@@ -60,13 +60,17 @@ class Minutes(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What one workflow used: counted minutes, runs, jobs, real seconds, and runs that a cron started."""
+    """What one workflow used: counted minutes, runs, jobs, real seconds, and runs that a cron started.
+
+    `factor` is that of the system on which all of its jobs ran, 0 where they differ.
+    """
 
     minutes: float = 0.0
     runs: int = 0
     jobs: int = 0
     seconds: float = 0.0
     scheduled: int = 0
+    factor: int = 1
 
 
 class Month(NamedTuple):
@@ -280,7 +284,9 @@ def _by_workflow(used: Sequence[Minutes]) -> dict[str, Spent]:
 
 
 def _spent(jobs: Sequence[Minutes]) -> Spent:
+    factors = {FACTORS[one.system] for one in jobs}
     return Spent(
+        factor=factors.pop() if len(factors) == 1 else 0,
         minutes=float(sum(one.counted for one in jobs)),
         runs=len({one.run for one in jobs}),
         jobs=len(jobs),

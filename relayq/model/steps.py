@@ -66,7 +66,7 @@ class StepReport:
                 started_ms=int(given["started_ms"]),
                 seen_ms=int(given.get("seen_ms", given["started_ms"])),
             )
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from relayq.errors import HubError
-from relayq.model.budget import DAY_MS, Month, Usage
+from relayq.model.budget import DAY_MS, Minutes, Month, Usage
 from relayq.model.price import NO_WORK, Work
 from relayq.model.steps import StepReport
 from relayq.store import decode
@@ -65,8 +65,8 @@ class Budget:
             month=month,
             runs=_usage(found.get("runs")),
             bill=_usage(found.get("bill")),
-            limit=json.loads(found.get("limit", "{}")),
-            months={name: json.loads(text) for name, text in decode.fields(months).items()},
+            limit=_numbers(found.get("limit", "")),
+            months={name: _numbers(text) for name, text in decode.fields(months).items()},
             steps=[step for day in steps for text in day if (step := StepReport.read(text))],
             work=_by_worker(work),
         )
@@ -91,7 +91,8 @@ class Budget:
     async def ended_runs(self, month: Month) -> dict[str, Any]:
         """Runs whose jobs have all ended, as `keep_runs` was given them."""
         reply = await self._hub.view("budget", {"month": str(month), "days": [], "runs": True})
-        return {name: json.loads(text) for name, text in decode.fields(reply[3]).items()}
+        read = {name: _ended_run(text) for name, text in decode.fields(reply[3]).items()}
+        return {name: run for name, run in read.items() if run is not None}
 
     async def keep_runs(self, month: Month, runs: Mapping[str, Any]) -> None:
         """Keep what ended runs used, so that nobody asks for them again."""
@@ -108,7 +109,27 @@ class Budget:
 
 
 def _usage(text: str | None) -> Usage | None:
-    return Usage.from_json(json.loads(text)) if text else None
+    """What a client wrote; None for what is none, for any client of the hub may write there."""
+    try:
+        return Usage.from_json(json.loads(text)) if text else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _numbers(text: str) -> dict[str, float]:
+    try:
+        given = json.loads(text)
+        return {str(name): float(number) for name, number in given.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _ended_run(text: str) -> dict[str, Any] | None:
+    try:
+        run = json.loads(text)
+        return {"mark": str(run["mark"]), "jobs": [list(Minutes(*job)) for job in run["jobs"]]}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def _by_worker(days: list[Any]) -> dict[str, Work]:
