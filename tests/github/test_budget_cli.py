@@ -125,6 +125,26 @@ def test_steps_alone_need_no_token(live: Replay, monkeypatch: pytest.MonkeyPatch
     assert (told["source"], told["sources"][0]["jobs"]) == ("steps", 2)  # type: ignore[index]  # a list
 
 
+def test_a_submit_inside_of_actions_leaves_its_report(
+    live: Replay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    event = tmp_path / "event.json"
+    event.write_text('{"repository": {"private": true}}')
+    step = {
+        "GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "77", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "submit",
+        "GITHUB_REPOSITORY": SITE, "RUNNER_OS": "macOS", "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_WORKFLOW_REF": f"{SITE}/.github/workflows/nightly.yml@refs/heads/main",
+    }  # fmt: skip
+    for name, value in step.items():
+        monkeypatch.setenv(name, value)
+    printed("submit", "--", "true")
+    printed("submit", "--", "true")
+    [told] = objects("budget", "--cached")
+    [source] = told["sources"]  # type: ignore[misc]  # a list
+    assert (source["source"], source["used"], source["jobs"]) == ("steps", 10, 1)
+    assert source["by_repo"] == {SITE: 10}
+
+
 def replaced(told: StepReport, started_ms: int) -> StepReport:
     """The same, started then."""
     return replace(told, started_ms=started_ms)
