@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from relayq.model.price import PriceTag
 
 MOST_WORKFLOWS = 10
-WORDS = {"lasts": "lasts", "tight": "may not last", "runs out": "does not last", "unknown": ""}
+WORDS = {"lasts": ": lasts", "tight": ": may not last", "runs out": ": does not last", "unknown": ""}
 
 
 def print_standing(stands: Standing) -> None:
@@ -24,6 +24,8 @@ def print_standing(stands: Standing) -> None:
     print_lines([f"GitHub Actions minutes of {record.month} (months of UTC)"])
     if stands.best and stands.verdict:
         print_facts(_month(stands, stands.best, stands.verdict))
+    elif ended := record.months.get(str(record.month)):
+        print_facts([("used", _ended(ended))])
     else:
         print_lines(
             ["nothing is known of this month: `relayq budget refresh` asks GitHub, with a token of `gh`"]
@@ -35,7 +37,7 @@ def print_standing(stands: Standing) -> None:
         print_table(("WORKFLOW", "MINUTES", "RUNS", "JOBS"), _workflows(stands.best))
     if record.worked.run_s:
         ran = format_duration(int(record.worked.run_s * 1000))
-        print_lines(["", f"What ran on your own machines this month ({ran} of attempts) would have cost"])
+        print_lines(["", f"What ran on your own machines in this month ({ran} of attempts) would have cost"])
         print_facts(price_facts(stands.price))
         print_facts([("saved", f"{stands.saved:.0f} included minutes of hosted runners")])
 
@@ -59,11 +61,13 @@ def _month(stands: Standing, best: Usage, verdict: Verdict) -> Iterator[tuple[st
     yield "left", f"{verdict.left:.0f}"
     yield "limit", f"{stands.limit:.0f}" if stands.record.limit else ""
     word = WORDS[verdict.outlook.verdict]
-    yield "forecast", f"{middle:.0f} by the end of the month ({low:.0f} to {high:.0f}): {word}"
+    yield "forecast", f"{middle:.0f} by the end of the month ({low:.0f} to {high:.0f}){word}"
     if verdict.outlook.empty_in_days is not None and verdict.outlook.verdict != "lasts":
         doubt = verdict.outlook.give_or_take
         yield "empty", f"in {verdict.outlook.empty_in_days:.0f} days (±{max(1, round(doubt))})"
     yield "overrun", f"${verdict.overrun_dollars:.2f}" if verdict.overrun_dollars else ""
+    if len(best.by_repo) > 1:
+        yield "by repo", ", ".join(f"{name} {minutes:.0f}" for name, minutes in best.by_repo.items())
     for note in best.notes:
         yield "note", note
     for other in stands.others:
@@ -78,7 +82,12 @@ SHORT = {"runs": "runs", "bill": "bill", "steps": "steps"}
 def _past(stands: Standing) -> Iterator[tuple[str, str]]:
     """How months before ended, as far as the hub remembers."""
     for name, ended in sorted(stands.record.months.items(), reverse=True)[:3]:
-        yield name, f"{ended.get('used', 0):.0f} of {ended.get('included', 0):.0f} when last read"
+        yield name, _ended(ended)
+
+
+def _ended(month: dict[str, float]) -> str:
+    """How a month stood when it was last read."""
+    return f"{month.get('used', 0):.0f} of {month.get('included', 0):.0f} when last read"
 
 
 def _source(usage: Usage, stands: Standing) -> str:

@@ -107,8 +107,11 @@ def _repo_here() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     parts = ended.stdout.strip().removesuffix(".git").replace(":", "/").split("/")
-    is_github = "github" in ended.stdout
-    return "/".join(parts[-2:]) if is_github and len(parts) >= 3 else None
+    if "github" not in ended.stdout or len(parts) < 3:
+        return None
+    from relayq.github.repos import check_repo
+
+    return check_repo("/".join(parts[-2:]))
 
 
 async def _dispatch(github: GitHub, repo: str, args: argparse.Namespace) -> int:

@@ -12,10 +12,13 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
-from relayq.errors import ConfigError
+from relayq.cli.output import say
+from relayq.errors import ConfigError, HubUnreachable
 
 if TYPE_CHECKING:
     from relayq.config import Config
+
+AWAY_S = 10.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +46,19 @@ def run(args: argparse.Namespace) -> int:
             "no repository is named to which results may be posted: "
             "write --repos OWNER/NAME, or set github.notify"
         )
-    asyncio.run(notifying(config, choose_url(config)[0], tuple(args.trust), once=args.once)())
+    work = notifying(config, choose_url(config)[0], tuple(args.trust), once=args.once)
+    asyncio.run(work() if args.once else _for_ever(work))
     return OK
+
+
+async def _for_ever(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """A hub that is away comes back; what was not told is told then."""
+    while True:
+        try:
+            await work()
+        except HubUnreachable as error:
+            say(f"{error}; tried again in {AWAY_S:.0f} s")
+        await asyncio.sleep(AWAY_S)
 
 
 def notifying(

@@ -13,7 +13,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from relayq.cli.output import say
 from relayq.config import load
+from relayq.errors import ConfigError, GitHubDenied
 from relayq.hub import choose_url
 from relayq.model.duration import parse_duration_ms
 
@@ -92,7 +94,11 @@ def _beside(config: Config, url: str, trust: tuple[str, ...]) -> tuple[Callable[
         return ()
     from relayq.cli.notifier import notifying
 
-    return (notifying(config, url, trust),)
+    try:
+        return (notifying(config, url, trust),)
+    except (GitHubDenied, ConfigError) as error:
+        say(f"GitHub is not told from here how jobs end: {error}")
+        return ()
 
 
 def _view(args: argparse.Namespace) -> Callable[[Config, WorkerOptions], tuple[int, str]] | None:

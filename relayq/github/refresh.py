@@ -15,7 +15,7 @@ from relayq.github.api import GitHub
 from relayq.github.billing import bill
 from relayq.github.minutes import count
 from relayq.github.repos import Owner, Repo, owner, private_repos, repo
-from relayq.model.budget import Month
+from relayq.model.budget import Month, Usage
 from relayq.store.budget import Budget
 
 # So many requests of the hour are left to whoever else uses the token.
@@ -42,7 +42,7 @@ async def refresh(
     await budget.keep_runs(done.month, counted.ended)
     if counted.failed is not None:
         done.problems.append(str(counted.failed))
-    if repos and not (counted.failed is not None and not counted.usage.jobs):
+    if repos and not (counted.failed is not None and await _knew_more(budget, counted.usage)):
         await budget.keep(counted.usage, included)
     try:
         booked = await bill(github, whose, done.month)
@@ -51,6 +51,12 @@ async def refresh(
     except GitHubError as error:
         done.problems.append(str(error))
     return done
+
+
+async def _knew_more(budget: Budget, part: Usage) -> bool:
+    """Does the hub hold more of the month than what was counted before GitHub stopped answering?"""
+    known = (await budget.read(part.month)).runs
+    return not part.jobs or (known is not None and known.month == part.month and known.used >= part.used)
 
 
 async def _repos(github: GitHub, whose: Owner, config: Config, done: Refreshed) -> list[Repo]:

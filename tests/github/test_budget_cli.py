@@ -15,7 +15,7 @@ import pytest
 from relayq.client.aio import AsyncClient
 from relayq.client.steering import Order, carry_out
 from relayq.errors import GitHubError
-from relayq.model.budget import Month
+from relayq.model.budget import Month, Usage
 from relayq.model.steps import StepReport
 from tests.e2e.command_line import objects, printed, relayq
 from tests.github.month import LAB, SITE, fill
@@ -56,6 +56,31 @@ def test_the_month_is_shown_with_source_and_age(live: Replay) -> None:
     assert (told["used"], told["left"], told["source"]) == (23, 1977, "runs")
     assert {source["source"] for source in told["sources"]} == {"runs"}  # type: ignore[attr-defined]  # a list
     assert TOKEN not in json.dumps(told)
+
+
+def test_a_month_that_is_over_stands_as_it_was_last_read(live: Replay, hub_url: str, fleet: str) -> None:
+    october = Usage(source="runs", month=Month(2026, 10), read_ms=1, used=1234.0)
+
+    async def keep() -> None:
+        async with AsyncClient(tell=lambda _: None) as client:
+            await client.budget.keep(october, 2000)
+
+    asyncio.run(keep())
+    # The figures of October are none of this month's, however new they are in the hub.
+    assert objects("budget", "--cached")[0]["used"] is None
+    assert "2026-10  1234 of 2000 when last read" in printed("budget", "--cached")
+    assert "used      23 of 2000" in printed("budget")
+    assert "used  1234 of 2000 when last read" in printed("budget", "show", "--month", "2026-10")
+
+
+def test_a_count_that_breaks_off_leaves_the_fuller_one(live: Replay) -> None:
+    printed("budget")
+    live.run(SITE, 9, spelled(NOW_S), path=".github/workflows/ci.yml@main")
+    live.script(f"GET /repos/{SITE}/actions/runs/", Failure(500, {}, times=99))
+    ended = relayq("budget", "refresh")
+    assert ended.returncode == 0
+    assert "with 500: try again later" in ended.stderr
+    assert "used      23 of 2000" in ended.stdout
 
 
 def test_the_figures_of_the_hub_are_enough_for_a_quarter_of_an_hour(live: Replay) -> None:
@@ -230,7 +255,7 @@ def test_a_job_shows_its_price_and_whom_it_told(live: Replay) -> None:
     assert told["price"]["hosted"] == 0.006  # type: ignore[index]  # an object
     assert told["notices"][0]["word"] == "posted"  # type: ignore[index]  # a list
     assert len(live.posts("/comments")) == 1
-    assert "What ran on your own machines this month" in printed("budget", "--cached")
+    assert "What ran on your own machines in this month" in printed("budget", "--cached")
 
 
 # -- the screen

@@ -72,6 +72,13 @@ async def test_a_hub_whose_minutes_nobody_counted_shows_what_it_knows() -> None:
         assert not shows(app, "GH min")
 
 
+async def test_months_before_are_shown_where_they_are_known() -> None:
+    async with running(screen="budget") as (app, pilot):
+        app.post_update(BudgetChanged(demo_budget(months=(("2026-10", 1234), ("2026-09", 987)))))
+        await settled(pilot)
+        assert shows(app, "before      2026-10 1234 · 2026-09 987")
+
+
 async def test_a_limit_is_set_by_a_key() -> None:
     async with running(screen="budget") as (app, pilot):
         await pilot.press("L")

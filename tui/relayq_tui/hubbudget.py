@@ -13,6 +13,7 @@ from relayq.store.budget import BudgetRecord
 from relayq_tui.rows import BudgetView
 
 MOST_SPENDERS = 6
+MOST_MONTHS = 3
 
 
 def budget_view(record: BudgetRecord, config: Config) -> BudgetView:
@@ -34,6 +35,11 @@ def budget_view(record: BudgetRecord, config: Config) -> BudgetView:
         guard_on=bool(record.limit),
         warnings=(*stands.warnings, *(best.notes if best else ())),
         prices=_prices(stands),
+        months=tuple(
+            (name, round(ended.get("used", 0)))
+            for name, ended in sorted(record.months.items(), reverse=True)
+            if name < str(record.month)
+        )[:MOST_MONTHS],
     )
 
 

@@ -146,8 +146,8 @@ class BudgetView:
 
     `days` is minutes used by the end of each day of the month so far; `resets_ms` is when
     a new month begins. `source` says who counted them, and is empty where nobody has.
-    `prices` is what ran here would have cost elsewhere: (where, how much). Money is in
-    dollars, `None` limits are none.
+    `prices` is what ran here would have cost elsewhere: (where, how much); `months` are the
+    minutes of months before, the latest first. Money is in dollars, `None` limits are none.
     """
 
     included_min: int
@@ -168,6 +168,7 @@ class BudgetView:
     warnings: tuple[str, ...] = ()
     source: str = "counted from runs"
     prices: tuple[tuple[str, str], ...] = ()
+    months: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -114,7 +114,12 @@ class Spending(Framed):
         """Everything there is to say, without the details when it must be brief."""
         most = 1 if is_brief else None
         memory = self._memory(*self._measured(budget))
-        parts = [self._saved(budget), self._spenders(budget), self._prices(budget)[:most]]
+        parts = [
+            self._saved(budget),
+            self._spenders(budget),
+            self._months(budget),
+            self._prices(budget)[:most],
+        ]
         parts += [self._money(budget)[:most], memory]
         parts += [self._guard(budget)[:most], self._warnings(budget)]
         return [part for part in parts if part]
@@ -132,6 +137,12 @@ class Spending(Framed):
         if budget is not None and budget.hub_bytes:
             return budget.hub_bytes, budget.hub_max_bytes
         return self.store.counts.used_bytes, self.store.counts.max_bytes
+
+    def _months(self, budget: BudgetView) -> list[Line]:
+        """How many it was in the months before."""
+        p, dot = self.palette, self.rq.glyphs.dot
+        each = f" {dot} ".join(f"{name} {minutes}" for name, minutes in budget.months)
+        return [Line().add(" before      ", p.strong).add(each, p.text)] if each else []
 
     def _prices(self, budget: BudgetView) -> list[Line]:
         """What ran here would have cost elsewhere; the first line alone says the most."""
