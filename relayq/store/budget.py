@@ -12,6 +12,7 @@ from relayq.model.budget import DAY_MS, Minutes, Month, Usage
 from relayq.model.price import NO_WORK, Work
 from relayq.model.steps import StepReport
 from relayq.store import decode
+from relayq.store.connect import CALL_TIMEOUT_S
 from relayq.store.hub import Hub
 
 MOST_AT_ONCE = 500
@@ -50,14 +51,15 @@ class Budget:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    async def read(self, month: Month | None = None) -> BudgetRecord:
+    async def read(self, month: Month | None = None, *, timeout_s: float = CALL_TIMEOUT_S) -> BudgetRecord:
         """What is known of a month; of the one that the hub's clock shows without one."""
         if month is None:
-            seconds, _ = await self._hub.link.call("TIME")
+            seconds, _ = await self._hub.link.call("TIME", timeout_s=timeout_s)
             month = Month.of(int(seconds) * 1000)
         first = month.start_ms // DAY_MS
         days = list(range(first, first + month.days))
-        reply = await self._hub.view("budget", {"month": str(month), "days": days})
+        request: dict[str, object] = {"month": str(month), "days": days}
+        reply = await self._hub.view("budget", request, timeout_s=timeout_s)
         now, kept, months, _, steps, work = reply
         found = decode.fields(kept)
         return BudgetRecord(

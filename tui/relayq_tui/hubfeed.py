@@ -168,10 +168,12 @@ class HubFeed:
         await self._reader.live()
 
     async def _look_at_budget(self, budget: Budget, post: Post) -> None:
-        """The month, as the hub knows it."""
+        """The month, as the hub knows it. A silent hub is noticed as soon as by its clock."""
+        from relayq_tui import hubreader
         from relayq_tui.hubbudget import budget_view
 
-        post(BudgetChanged(budget_view(await budget.read(), self._config)))
+        record = await budget.read(timeout_s=hubreader.BEAT_S)
+        post(BudgetChanged(budget_view(record, self._config)))
 
     async def _hang_up(self) -> None:
         """The hub was away: the line for orders is dead too, and the next order must not be lost on it."""
@@ -198,7 +200,7 @@ def _prepared(config: Config) -> tuple[str, bool]:
     """
     from relayq.client.submitter import choose_url
 
-    for name in ("relayq.client.aio", "relayq_tui.hubreader"):
+    for name in ("relayq.client.aio", "relayq_tui.hubreader", "relayq_tui.hubbudget"):
         import_module(name)
     return choose_url(config)
 

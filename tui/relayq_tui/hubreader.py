@@ -35,7 +35,7 @@ FIRST = 100
 OVERLAP = 20
 GATHER_S = 0.1
 BEAT_S = 5.0
-BEATS_A_BUDGET = 12
+BUDGET_S = 60.0
 BLOCK_MS = 20_000
 SERIES_MIN = 60
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
@@ -67,7 +67,6 @@ class Reader:
         self._waits: dict[int, deque[float]] = (
             known._waits if known else defaultdict(lambda: deque(maxlen=500))
         )
-        self._beats = 0
         self.look_at_budget: Callable[[], Awaitable[None]] = _nothing
         self._latency_ms: int = known._latency_ms if known else 0
         self._ahead_ms: float = known._ahead_ms if known else 0.0
@@ -92,6 +91,7 @@ class Reader:
                 group.create_task(self._fetch())
                 group.create_task(self._read_rest())
                 group.create_task(self._keep_beating())
+                group.create_task(self._keep_budget())
         finally:
             await self.close()
 
@@ -118,7 +118,6 @@ class Reader:
             self._post(Snapshot(jobs=rows, at_ms=self.now_ms()))
             self._has_posted = True
         await self._look_at_fleet()
-        await self.look_at_budget()
         recent = await Events(self._hub).recent(500)
         self._post(EventsSeen([event_row(event) for event in recent]))
 
@@ -201,9 +200,11 @@ class Reader:
             await asyncio.sleep(BEAT_S)
             await self._beat()
             await self._look_at_workers()
-            self._beats += 1
-            if self._beats % BEATS_A_BUDGET == 0:
-                await self.look_at_budget()
+
+    async def _keep_budget(self) -> None:
+        while True:
+            await self.look_at_budget()
+            await asyncio.sleep(BUDGET_S)
 
     async def _beat(self) -> None:
         """Read the hub's clock: that it answers, how fast, and how far ours is off."""
