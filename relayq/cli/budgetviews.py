@@ -38,8 +38,8 @@ def print_standing(stands: Standing) -> None:
     if record.worked.run_s:
         ran = format_duration(int(record.worked.run_s * 1000))
         print_lines(["", f"What ran on your own machines in this month ({ran} of attempts) would have cost"])
-        print_facts(price_facts(stands.price))
-        print_facts([("saved", f"{stands.saved:.0f} included minutes of hosted runners")])
+        saved = f"{stands.saved:.0f} included minutes of hosted runners"
+        print_facts([*price_facts(stands.price), ("saved", saved)])
 
 
 def price_facts(price: PriceTag) -> Iterator[tuple[str, str]]:
@@ -48,8 +48,11 @@ def price_facts(price: PriceTag) -> Iterator[tuple[str, str]]:
     yield "Fargate x86", f"${price.fargate_x86:.4f} = {formulas['fargate_x86']}"
     yield "Fargate arm", f"${price.fargate_arm:.4f} = {formulas['fargate_arm']}"
     yield "hosted Actions", f"${price.hosted:.4f} = {formulas['hosted']}" if formulas["hosted"] else ""
-    home = formulas["home"] if price.home is None else f"{price.home:.4f} = {formulas['home']}"
-    yield "at home", home
+    at_least = "at least " if price.home_is_part else ""
+    yield (
+        "at home",
+        formulas["home"] if price.home is None else f"{at_least}{price.home:.4f} = {formulas['home']}",
+    )
 
 
 def _month(stands: Standing, best: Usage, verdict: Verdict) -> Iterator[tuple[str, str]]:

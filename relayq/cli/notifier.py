@@ -68,10 +68,13 @@ def notifying(
     from relayq.github.api import Manners
     from relayq.github.notifier import Notifier
     from relayq.github.opening import open_github
+    from relayq.github.repos import check_repo
     from relayq.trust.keys import owner_key
 
     patterns = config.values["github.notify"]
     repos = tuple(map(str, patterns)) if isinstance(patterns, tuple) else ()
+    for pattern in repos:
+        check_repo(pattern.removesuffix("/*") + "/x" if pattern.endswith("/*") else pattern)
     publics = {*config.trust_keys, *trust}
     if not publics or config.owner_key_path.exists():
         publics.add(owner_key(config.owner_key_path).public)

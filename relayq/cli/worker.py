@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from relayq.cli.output import say
 from relayq.config import load
-from relayq.errors import ConfigError, GitHubDenied
+from relayq.errors import ConfigError, GitHubDenied, UsageError
 from relayq.hub import choose_url
 from relayq.model.duration import parse_duration_ms
 
@@ -96,7 +96,7 @@ def _beside(config: Config, url: str, trust: tuple[str, ...]) -> tuple[Callable[
 
     try:
         return (notifying(config, url, trust),)
-    except (GitHubDenied, ConfigError) as error:
+    except (GitHubDenied, ConfigError, UsageError) as error:
         say(f"GitHub is not told from here how jobs end: {error}")
         return ()
 

@@ -64,13 +64,17 @@ NO_WORK = Work(0.0, 0.0, 0.0, {})
 
 
 class PriceTag(NamedTuple):
-    """Dollars elsewhere, and `home` in the currency of the price of a kWh (None: not known)."""
+    """Dollars elsewhere, and `home` in the currency of the price of a kWh (None: not known).
+
+    `home_is_part` where some of it ran on workers whose watts nobody has told: it was more.
+    """
 
     fargate_x86: float
     fargate_arm: float
     hosted: float
     kwh: float | None
     home: float | None
+    home_is_part: bool
     formulas: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def tag(work: Work, kwh_price: float | None) -> PriceTag:
     """What it would have cost, and how that was reckoned."""
     cpu_h, gb_h = work.cpu_s / HOUR_S, work.gb_s / HOUR_S
     hosted = sum(minutes * DOLLARS_A_MINUTE[system] for system, minutes in work.hosted_min.items())
-    kwh = work.joules / 3.6e6 if work.joules and not work.unmetered_s else None
+    kwh = work.joules / 3.6e6 if work.joules else None
     home = kwh * kwh_price if kwh is not None and kwh_price is not None else None
     formulas = {name: _fargate_words(cpu_h, gb_h, price) for name, price in FARGATE.items()}
     return PriceTag(
@@ -98,6 +102,7 @@ def tag(work: Work, kwh_price: float | None) -> PriceTag:
         hosted=hosted,
         kwh=kwh,
         home=home,
+        home_is_part=home is not None and work.unmetered_s > 0,
         formulas={
             "fargate_x86": formulas["x86"],
             "fargate_arm": formulas["arm"],
@@ -123,16 +128,17 @@ def _hosted_words(work: Work) -> str:
 
 
 def _home_words(work: Work, kwh: float | None, kwh_price: float | None) -> str:
-    if work.unmetered_s:
-        ran = format_duration(math.ceil(work.unmetered_s * 1000))
-        return f"not known: {ran} ran on workers whose watts are not set (worker.watts)"
+    ran = format_duration(math.ceil(work.unmetered_s * 1000))
+    unmetered = f"{ran} ran on workers whose watts are not set (worker.watts)" if work.unmetered_s else ""
     if kwh is None:
-        return ""
+        return f"not known: {unmetered}" if unmetered else ""
     price = (
         "the price of a kWh, which is not set (budget.kwh_price)" if kwh_price is None else f"{kwh_price:g}"
     )
-    return f"{_short(kwh)} kWh x {price}"
+    return f"{_short(kwh)} kWh x {price}" + (f"; {unmetered}" if unmetered else "")
 
 
 def _short(number: float) -> str:
+    if 0 < number < 0.001:
+        return f"{number:.7f}"
     return f"{number:.3g}" if number < 100 else f"{number:.0f}"

@@ -236,6 +236,7 @@ def test_a_notifier_without_repositories_or_token_says_so(
     live: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "write --repos OWNER/NAME, or set github.notify" in relayq("notifier").stderr
+    assert "'acme' is not OWNER/NAME" in relayq("notifier", "--repos", "acme/*,acme").stderr
     monkeypatch.setenv("REPLAY", "")
     ended = relayq("notifier", "--repos", SITE)
     assert ended.returncode == 125

@@ -157,9 +157,12 @@ def test_the_price_is_the_formula_s() -> None:
 
 
 def test_what_is_not_known_at_home_is_not_made_up() -> None:
-    some = Work(60, 60, 120, {"linux": 1}, joules=600, unmetered_s=30)
+    some = Work(60, 60, 120, {"linux": 1}, joules=0, unmetered_s=30)
     assert (tag(some, 0.3).home, tag(some, 0.3).formulas["home"][:9]) == (None, "not known")
-    metered = some._replace(unmetered_s=0)
+    part = tag(some._replace(joules=3.6e6), 0.3)
+    assert (part.home, part.home_is_part) == (0.3, True)
+    assert part.formulas["home"] == "1 kWh x 0.3; 30s ran on workers whose watts are not set (worker.watts)"
+    metered = some._replace(unmetered_s=0, joules=600)
     assert tag(metered, None).home is None
     assert "which is not set (budget.kwh_price)" in tag(metered, None).formulas["home"]
 

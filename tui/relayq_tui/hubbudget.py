@@ -53,7 +53,8 @@ def _prices(stands: Standing) -> tuple[tuple[str, str], ...]:
     if not stands.record.worked.run_s:
         return ()
     price = stands.price
-    home = "not known" if price.home is None else f"{price.home:.2f}"
+    at_least = "at least " if price.home_is_part else ""
+    home = "not known" if price.home is None else f"{at_least}{price.home:.2f}"
     return (
         ("Fargate", f"${price.fargate_x86:.2f} (arm ${price.fargate_arm:.2f})"),
         ("hosted Actions", f"${price.hosted:.2f}"),
