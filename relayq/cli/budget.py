@@ -136,6 +136,7 @@ def _month(text: str | None) -> Month | None:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from relayq.cli.budgetviews import source_words
     from relayq.model.budget import limit_minutes, read_limit
 
     most = read_limit(args.max) if args.max else None
@@ -152,7 +153,8 @@ def _check(args: argparse.Namespace) -> int:
         print_json({"ok": not is_over, "used": used, "limit": limit, "blocked": stands.is_blocked})
     else:
         word = "blocked by GitHub" if stands.is_blocked else "reached" if is_over else "ok"
-        print_lines([f"{word}: {used:.0f} of at most {limit:.0f} minutes used ({stands.included} included)"])
+        words = f"{word}: {used:.0f} of at most {limit:.0f} minutes used ({stands.included} included)"
+        print_lines([f"{words}, {source_words(stands.best, stands)}" if stands.best else words])
     return FAILED if is_over else OK
 
 

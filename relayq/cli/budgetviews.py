@@ -59,7 +59,7 @@ def _month(stands: Standing, best: Usage, verdict: Verdict) -> Iterator[tuple[st
     low, middle, high = verdict.forecast
     yield (
         "used",
-        f"{verdict.used:.0f} of {stands.included} ({verdict.percent:.0f} %), {_source(best, stands)}",
+        f"{verdict.used:.0f} of {stands.included} ({verdict.percent:.0f} %), {source_words(best, stands)}",
     )
     yield "left", f"{verdict.left:.0f}"
     yield "limit", f"{stands.limit:.0f}" if stands.record.limit else ""
@@ -74,7 +74,7 @@ def _month(stands: Standing, best: Usage, verdict: Verdict) -> Iterator[tuple[st
     for note in best.notes:
         yield "note", note
     for other in stands.others:
-        yield SHORT[other.source], f"{other.used:.0f}, {_source(other, stands)}"
+        yield SHORT[other.source], f"{other.used:.0f}, {source_words(other, stands)}"
         for note in other.notes:
             yield "", note
 
@@ -93,7 +93,8 @@ def _ended(month: dict[str, float]) -> str:
     return f"{month.get('used', 0):.0f} of {month.get('included', 0):.0f} when last read"
 
 
-def _source(usage: Usage, stands: Standing) -> str:
+def source_words(usage: Usage, stands: Standing) -> str:
+    """Who says so, and when."""
     age = format_duration(max(0, stands.record.now_ms - usage.read_ms))
     jobs = f" ({usage.jobs} jobs)" if usage.jobs else ""
     return f"{SOURCES[usage.source]}{jobs}, {age} ago"

@@ -18,7 +18,7 @@ from relayq.errors import ConfigError, HubUnreachable
 if TYPE_CHECKING:
     from relayq.config import Config
 
-AWAY_S = 10.0
+AWAY_S = 3.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -47,6 +47,7 @@ TIMEOUT_S = 30.0
 TRIES = 4
 BACKOFF_S = 1.0
 PATIENCE_S = 90.0
+GAP_S = 1.0  # "wait at least one second between each" of many posts
 SECONDARY_S = 60.0  # "wait for at least one minute" where a secondary limit names no time
 VERSION = "2022-11-28"
 OK, CREATED, ACCEPTED, NO_CONTENT, NOT_MODIFIED = 200, 201, 202, 204, 304
@@ -62,11 +63,12 @@ class Answer(NamedTuple):
 
 
 class Manners(NamedTuple):
-    """How requests are made: those left to others, what waits, and for how long at most."""
+    """How requests are made: those left to others, what waits, how long at most, the time between posts."""
 
     reserve: int = 0
     pause: Pause = asyncio.sleep
     patience_s: float = PATIENCE_S
+    gap_s: float = GAP_S
 
 
 class GitHub:
@@ -84,7 +86,8 @@ class GitHub:
         manners: Manners | None = None,
     ) -> None:
         self._base, self._token, self._etags = base.rstrip("/"), token, etags
-        self._reserve, self._pause, self._patience_s = manners or Manners()
+        self._reserve, self._pause, self._patience_s, self._gap_s = manners or Manners()
+        self._posted_s = -GAP_S
         self._ahead_s = 0.0
         self.remaining: int | None = None
         self.scopes: str | None = None
@@ -148,6 +151,9 @@ class GitHub:
 
     async def post(self, path: str, body: Mapping[str, object]) -> Answer:
         """Post once. Waits for a rate limit that is soon over, for then nothing was taken."""
+        if (wait_s := self._posted_s + self._gap_s - time.monotonic()) > 0:
+            await self._pause(wait_s)
+        self._posted_s = time.monotonic()
         answer, _ = await self._ask("POST", path, body=body)
         return answer
 
@@ -278,7 +284,7 @@ HOW_TO_LOG_IN = "log in with `gh auth login`, or set GH_TOKEN"
 
 def listed(body: Any, key: str, path: str) -> list[dict[str, Any]]:
     """The list in an answer: the answer itself, or what stands under `key`."""
-    items = body.get(key) if key and isinstance(body, dict) else body
+    items = body.get(key) if key and isinstance(body, dict) else None if key else body
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise GitHubUnavailable(f"GitHub's answer to GET {path} is not the list it should be")
     return items

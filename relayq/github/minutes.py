@@ -104,7 +104,7 @@ async def _runs(github: GitHub, repo: Repo, month: Month, tally: _Tally) -> list
         until_ms = min(start_ms + SLICE_MS, end_ms)
         try:
             for run in await _slice(github, repo, start_ms, until_ms, tally):
-                if run.get("id") and _ms(run.get("updated_at")) >= month.start_ms:
+                if _is_number(run.get("id")) and _ms(run.get("updated_at")) >= month.start_ms:
                     found[run["id"]] = run
         except GitHubMissing:
             tally.notes.append(f"{repo.name} has no Actions, or the token may not read them")
@@ -126,7 +126,7 @@ async def _slice(
     first = await github.get(path, {**params, "page": 1})
     runs = listed(first, "workflow_runs", path)
     total = first.get("total_count")
-    if not isinstance(total, int):
+    if not _is_number(total):
         raise GitHubUnavailable(f"GitHub's answer to GET {path} does not say how many there are")
     if total > MOST_LISTED and until_ms - start_ms > MINUTE_MS:
         middle_ms = start_ms + (until_ms - start_ms) // 2000 * 1000
@@ -152,11 +152,11 @@ async def _jobs(
     workflow = workflow_file(str(run.get("path", ""))) or str(run.get("name", "?"))
     used, was_refused = [], False
     async for job in github.pages(path, {"filter": "all"}, "jobs"):
-        labels = [str(label) for label in job.get("labels") or ()]
+        labels = _labels(job)
         system = system_of(labels)
         started_ms, ended_ms = _ms(job.get("started_at")), _ms(job.get("completed_at"))
         if _never_ran(job):
-            if job.get("conclusion") == "failure" and isinstance(job.get("id"), int):
+            if job.get("conclusion") == "failure" and _is_number(job.get("id")):
                 was_refused = True
                 tally.blocked = max(tally.blocked or (0, "", 0), (started_ms, repo.name, job["id"]))
             continue
@@ -180,6 +180,15 @@ async def _jobs(
             )
         )
     return used, was_refused
+
+
+def _labels(job: Mapping[str, Any]) -> list[str]:
+    given = job.get("labels")
+    return [str(label)[:80] for label in given] if isinstance(given, list) else []
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _never_ran(job: Mapping[str, Any]) -> bool:

@@ -80,6 +80,14 @@ def test_a_worker_draws_no_screens_and_calls_no_web() -> None:
     assert not {name.partition(".")[0] for name in loaded} & {"textual", "httpx", "apscheduler"}
 
 
+def test_the_screens_call_no_web() -> None:
+    code = "import sys, pkgutil, importlib, relayq_tui as t, relayq.client.budget\n"
+    code += "for m in pkgutil.iter_modules(t.__path__): importlib.import_module('relayq_tui.' + m.name)\n"
+    code += "print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert not {name.partition(".")[0] for name in loaded} & {"httpx", "apscheduler"}
+
+
 def test_the_redis_contract_knows_every_package() -> None:
     contracts = project()["tool"]["importlinter"]["contracts"]
     [redis] = [contract for contract in contracts if contract.get("forbidden_modules") == ["redis"]]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from relayq.errors import GitHubDenied
-from relayq.github.api import GitHub
+from relayq.errors import GitHubDenied, GitHubError
+from relayq.github.api import GitHub, Manners
 from relayq.github.billing import bill
 from relayq.github.minutes import Count, count
 from relayq.github.repos import Owner, Repo, private_repos, repo
+from relayq.github.token import Token
 from relayq.model.budget import Month
 from tests.github.conftest import Clock
 from tests.github.month import BY_SYSTEM, BY_WORKFLOW, DOLLARS, LAB, LINES, OPEN, SITE, TOTAL, fill
-from tests.github.server import Failure, Replay, moment, recorded
+from tests.github.server import TOKEN, Failure, Replay, moment, recorded
 
 NOVEMBER = Month(2026, 11)
 
@@ -69,12 +73,13 @@ async def test_a_run_that_runs_again_is_asked_for_again(github: GitHub, replay: 
 
 async def test_more_than_a_thousand_runs_are_listed_in_slices(github: GitHub, replay: Replay) -> None:
     replay.repo(SITE)
-    for number in range(1100):
+    kept = {}
+    for number in range(1, 1101):
         at = f"2026-11-{2 + number % 3:02d}T{number % 24:02d}:{number % 60:02d}:00Z"
-        replay.run(SITE, number + 1, at)
-        replay.job(number + 1, at, 5)
-    one = Repo(SITE, True, "main")
-    done = await count(github, [one], NOVEMBER, {}, lambda _: None)
+        replay.run(SITE, number, at)
+        job = [SITE, "ci.yml", "build", "linux", 1, NOVEMBER.start_ms, number]
+        kept[f"{SITE} {number}"] = {"mark": f"1 {at}", "jobs": [job]}
+    done = await count(github, [Repo(SITE, True, "main")], NOVEMBER, kept, lambda _: None)
     assert done.usage.used == 1100
     assert done.usage.notes == ()
 
@@ -167,3 +172,42 @@ async def test_a_bill_that_may_not_be_read_says_what_it_needs(github: GitHub, re
         await bill(github, Owner("monalisa", False), NOVEMBER)
     with pytest.raises(GitHubDenied, match="shown to its administrators alone"):
         await bill(github, Owner("acme", True), NOVEMBER)
+
+
+# -- whatever an answer holds
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**12) | st.text(max_size=8) | st.sampled_from(
+        ["completed", "failure", "2026-11-03T10:00:00Z", "self-hosted", "9999-99-99", "ubuntu-latest"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(
+            ["id", "labels", "status", "conclusion", "started_at", "completed_at", "updated_at", "path",
+             "jobs", "workflow_runs", "total_count", "usageItems", "grossQuantity", "sku", "product",
+             "unitType", "steps"]
+        ),
+        inner, max_size=6,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(runs=JSON, jobs=JSON, usage=JSON)
+async def test_any_answer_is_a_figure_or_a_sentence(replay: Replay, runs: Any, jobs: Any, usage: Any) -> None:
+    replay.repo(SITE)
+    replay.failures.clear()
+    listed = {"total_count": 1, "workflow_runs": [{"id": 5, "updated_at": "2026-11-30T10:00:00Z"}]}
+    replay.script("GET /repos/acme/site/actions/runs?", Failure(200, runs if runs else listed, times=999))
+    replay.script("GET /repos/acme/site/actions/runs/", Failure(200, {"jobs": [jobs]}, times=999))
+    replay.script("GET /users/", Failure(200, {"usageItems": [usage]}, times=999))
+    async with GitHub(replay.url, Token(TOKEN, "gh"), manners=Manners(pause=at_once)) as github:
+        done = await count(github, [Repo(SITE, True, "main")], NOVEMBER, {}, lambda _: None)
+        assert done.usage.used >= 0
+        with suppress(GitHubError):
+            booked = await bill(github, Owner("acme", False), NOVEMBER)
+            assert booked is None or booked.source == "bill"
+
+
+async def at_once(_: float) -> None:
+    """No pause."""

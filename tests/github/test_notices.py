@@ -25,7 +25,7 @@ from relayq.store.notices import Notices
 from relayq.trust.keys import SigningKey
 from tests.github.server import TOKEN, Failure, Replay
 from tests.integration.worker_support import Rig
-from tests.support import eventually
+from tests.support import PrivateServer, eventually
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 STATUS = f"status:acme/site@{SHA}"
@@ -58,7 +58,7 @@ def notifier(github: GitHub, rig: Rig, *, publics: set[str] | None = None) -> No
 
 async def tell(rig: Rig, live: Replay, **options: Any) -> None:
     """Tell everything that is due."""
-    async with GitHub(live.url, Token(TOKEN, "gh"), manners=Manners(patience_s=0)) as github:
+    async with GitHub(live.url, Token(TOKEN, "gh"), manners=Manners(patience_s=0, gap_s=0)) as github:
         await notifier(github, rig, **options).work(Notices(rig.hub))
 
 
@@ -216,6 +216,27 @@ async def test_many_notifiers_share_many_notices(rig: Rig, live: Replay) -> None
         await eventually(all_told, "all are told", timeout_s=30)
     marks = [status["description"].split("[")[1] for status in live.posts("/statuses/")]
     assert len(marks) == len(set(marks)) == 12
+
+
+async def test_a_notifier_outlives_its_hub(
+    own_server: PrivateServer, fleet: str, home: Path, live: Replay
+) -> None:
+    rig = Rig(own_server.url, fleet, home)
+    await rig.hub.open()
+    with process(rig, live, "n1") as running:
+        job = await rig.submit("true", notify=[STATUS])
+        await rig.jobs.cancel(job)
+        await eventually(lambda: live.posts("/statuses/"), "the first is told")
+        own_server.kill()
+        await eventually(lambda: "tried again" in (rig.marks / "n1.log").read_text(), "it misses the hub")
+        own_server.start()
+        await rig.hub.close()
+        await rig.hub.open()
+        job = await rig.submit("true", notify=[STATUS])
+        await rig.jobs.cancel(job)
+        await eventually(lambda: len(live.posts("/statuses/")) == 2, "the second is told")
+        assert running.poll() is None
+    await rig.hub.close()
 
 
 async def test_a_dispatch_in_doubt_is_not_made_again(rig: Rig, live: Replay) -> None:
