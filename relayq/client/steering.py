@@ -173,6 +173,7 @@ def _left(word: str) -> str:
         "running": "runs already",
         "not-held": "is not held",
         "not-ended": "has not ended",
+        "element": "is one of an array: retry the array",
         "unique": f"has its unique key taken by {short(detail)}",
         "unique-moved": "has a unique key: cancel it and submit it again",
     }.get(head, word)
