@@ -174,9 +174,11 @@ def _choice(*words: str) -> Callable[[object], str]:
 def _address(value: object) -> str:
     text = _text(value).rstrip("/")
     scheme, _, rest = text.partition("://")
-    if scheme in ("http", "https") and rest and "@" not in rest and not {"?", "#"} & set(rest):
+    host = rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]
+    is_safe = scheme == "https" or (scheme == "http" and host in ("127.0.0.1", "localhost", "[::1]"))
+    if is_safe and rest and "@" not in rest and not {"?", "#"} & set(rest):
         return text
-    raise ValueError("an address such as https://github.example.com/api/v3, without user or query")
+    raise ValueError("an https:// address without user or query, such as https://github.example.com/api/v3")
 
 
 def _named(value: object) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from relayq.errors import SpecError
 from relayq.github.api import GitHub, Manners
@@ -108,6 +110,20 @@ def process(rig: Rig, live: Replay, name: str) -> Iterator[subprocess.Popen[byte
 )
 def test_a_wish_is_read_back_as_it_is_written(text: str) -> None:
     assert Notice.from_json(text).to_json() == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="stauchekomndip:/@#.0123456789abcdef-_AZ~ \n", max_size=60) | st.from_regex(
+    r"(status|check|comment|dispatch):[a-z]{1,3}/[a-z.]{1,4}([@#][0-9a-f]{1,41})?", fullmatch=True
+))  # fmt: skip
+def test_any_text_is_a_wish_that_is_read_back_or_a_sentence(text: str) -> None:
+    try:
+        notice = Notice.from_json(text)
+    except SpecError as error:
+        assert "is no notice" in str(error)
+    else:
+        assert Notice.from_json(notice.to_json()) == notice
+        assert ".." not in notice.repo.split("/")
 
 
 def test_a_dispatch_has_a_type_of_its_own() -> None:

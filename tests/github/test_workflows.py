@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relayq.config import load
 from relayq.errors import ConfigError, UsageError
 from relayq.github.token import find_token
 from relayq.github.workflows import firings, read_workflow
@@ -152,3 +153,15 @@ def test_a_token_that_is_not_there_is_one_sentence(tmp_path: Path, named: str, w
     with pytest.raises(ConfigError, match=words) as it:
         find_token(named, {"BAD": "two words\nand lines"}, tmp_path)
     assert TOKEN not in str(it.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://github.example.com", "https://user@github.example.com", "https://x?y", "ftp://x", "https://"],
+)
+def test_a_token_goes_nowhere_in_the_clear(home: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("RELAYQ_GITHUB_API", address)
+    with pytest.raises(ConfigError, match="is not an https:// address"):
+        load()
+    monkeypatch.setenv("RELAYQ_GITHUB_API", "http://127.0.0.1:8080/api/v3/")
+    assert load().values["github.api"] == "http://127.0.0.1:8080/api/v3"
