@@ -105,6 +105,7 @@ class Config(Frozen):
     fleet: str
     worker: WorkerConfig
     trust_keys: tuple[str, ...]
+    trust_owner: str
     values: dict[str, object]
     sources: dict[str, str]
 
@@ -138,6 +139,11 @@ class Config(Frozen):
         """The owner's private key."""
         return self._path("owner_key")
 
+    @property
+    def identity_path(self) -> Path:
+        """The private key of this machine in a fleet that it joined; not there on the owner's own."""
+        return self._path("identity")
+
     def shown(self) -> Iterator[tuple[str, str, str]]:
         """Yield (dotted key, value, source) for people; a URL without its password."""
         for key, value in self.values.items():
@@ -166,6 +172,7 @@ def load(overrides: Mapping[str, object] | None = None) -> Config:
         str(values["paths.runtime_dir"] or f"{values['paths.state_dir']}/run")
     )
     values["paths.owner_key"] = values["paths.owner_key"] or f"{values['paths.data_dir']}/owner.key"
+    values["paths.identity"] = values["paths.identity"] or f"{values['paths.data_dir']}/identity.key"
     return _config(values, {key: found[key][1] if key in found else "default" for key in SETTINGS})
 
 
@@ -196,6 +203,7 @@ def _config(values: dict[str, object], sources: dict[str, str]) -> Config:
         **section("hub."),
         worker=WorkerConfig(**worker, take_when=TakeWhen(**section("worker.take_when."))),
         trust_keys=values["trust.keys"],
+        trust_owner=values["trust.owner"] or "",
         values=values,
         sources=sources,
     )

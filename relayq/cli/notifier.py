@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
 from relayq.cli.output import say
-from relayq.errors import ConfigError, HubUnreachable
+from relayq.config import Config
+from relayq.errors import ConfigError, HubUnreachable, Refused
 
 if TYPE_CHECKING:
-    from relayq.config import Config
+    from relayq.github.notifier import Eyes
 
 AWAY_S = 3.0
 
@@ -27,7 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--repos", metavar="LIST", help="repositories: OWNER/NAME or OWNER/* (default: github.notify)"
     )
     parser.add_argument(
-        "--trust", action="append", default=[], metavar="KEY", help="believe wishes signed by this public key"
+        "--trust",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="an owner (public key) whose fleet this may be",
     )
     parser.add_argument("--once", action="store_true", help="leave when nothing is left to tell")
     parser.add_argument("--log-json", action="store_true", help="log as JSON, one object a line")
@@ -69,20 +74,45 @@ def notifying(
     from relayq.github.notifier import Notifier
     from relayq.github.opening import open_github
     from relayq.github.repos import check_repo
-    from relayq.trust.keys import owner_key
 
     patterns = config.values["github.notify"]
     repos = tuple(map(str, patterns)) if isinstance(patterns, tuple) else ()
     for pattern in repos:
         check_repo(pattern.removesuffix("/*") + "/x" if pattern.endswith("/*") else pattern)
-    publics = {*config.trust_keys, *trust}
-    if not publics or config.owner_key_path.exists():
-        publics.add(owner_key(config.owner_key_path).public)
     connection = open_github(config, os.environ, Manners(patience_s=0))
 
     async def work() -> None:
         async with connection as github:
-            notifier = Notifier(github, url=url, fleet=config.fleet, repos=repos, publics=publics)
+            eyes = _eyes(config, url, trust)
+            notifier = Notifier(github, url=url, fleet=config.fleet, repos=repos, eyes=eyes)
             await notifier.run(once=once)
 
     return work
+
+
+def _eyes(config: Config, url: str, trust: tuple[str, ...]) -> Callable[[], Eyes]:
+    """What looks at the roster of the fleet, whichever of the owners that are trusted here signed it."""
+    from relayq.client.dispatch import Dispatcher
+    from relayq.client.standing import Standing
+    from relayq.github.notifier import Eyes
+    from relayq.store.desk import Foreign, no_roster
+    from relayq.trust.boxes import BoxKey
+
+    ask = Dispatcher(url, config.fleet).ask
+    owners = [config.trust_owner] if config.trust_owner else ["", *config.trust_keys, *trust]
+    standings = [Standing(Config(**{**vars(config), "trust_owner": owner}), ask) for owner in owners]
+
+    def look() -> Eyes:
+        foreign = Refused(no_roster(config.fleet))
+        for standing in standings:
+            try:
+                roster = standing.desk.seen()
+            except Foreign as error:
+                foreign = error
+                continue
+            if roster is not None:
+                is_reader = BoxKey.of(standing.key).public in roster.readers()
+                return Eyes(roster.submitters(), standing.reader(), is_reader)
+        raise foreign
+
+    return look

@@ -62,6 +62,8 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         },
         "progress": record.progress,
         "message": record.message,
+        "sealed": record.is_sealed,
+        "doubt": record.doubt,
         "cancel_asked": record.cancel_asked,
         "notices": [
             {"word": told.word, "at": iso(told.at_ms), "detail": told.detail} for told in record.notices

@@ -130,7 +130,12 @@ class Follower:
 
 
 def end_of(record: JobRecord) -> End:
-    """How a job ended, from its record."""
+    """How a job ended, from its record. Nobody signs for an array: that is for the reader to look into."""
     return End(
-        id="", state=record.state, exit_code=record.exit_code, reason=record.reason, result=record.result
+        id="",
+        state=record.state,
+        exit_code=record.exit_code,
+        reason=record.reason,
+        result=record.result,
+        doubt=record.doubt or (f"job {record.id} ended as an array" if record.array else ""),
     )

@@ -19,13 +19,13 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from relayq.client.dispatch import Dispatcher, Receipt
+from relayq.client.dispatch import Command, Dispatcher, Receipt
+from relayq.client.standing import Standing
 from relayq.errors import HubUnreachable, NotFound
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
 from relayq.trust.envelope import Op, sign_op
-from relayq.trust.keys import owner_key
 
 if TYPE_CHECKING:
     from relayq.client.files import PathText
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from relayq.config import Config
     from relayq.model.job import JobSpec
     from relayq.plugins import JobType
+    from relayq.store.reader import Reader
     from relayq.store.records import JobRecord
-    from relayq.trust.keys import SigningKey
 
 LOOK_AGAIN_S = 30.0
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
@@ -89,16 +89,21 @@ class Submitter:
         numbers = [attempt.number for attempt in record.attempts]
         last = max([record.attempt, *numbers]) if record.array is None else MAX_ATTEMPTS + CRASH_LIMIT
         op = Op("retry", record.id, last, self.fleet, int(time.time()))
-        return sign_op(self._key, op)
+        return sign_op(self.standing.key, op)
 
     @cached_property
-    def _key(self) -> SigningKey:
-        return owner_key(self.config.owner_key_path)
+    def standing(self) -> Standing:
+        """Our keys, and the roster of the fleet."""
+        return Standing(self.config, self._dispatcher.ask)
+
+    def reader(self) -> Reader:
+        """What opens specs, output and results for us; asks the hub for the roster."""
+        with self._lock:
+            return self.standing.reader()
 
     @cached_property
     def _dispatcher(self) -> Dispatcher:
-        """Made when something is submitted: whoever only looks needs no key."""
-        return Dispatcher(self.url, self.fleet, self._key)
+        return Dispatcher(self.url, self.fleet)
 
     def submit(self, spec: JobSpec, *, watch: bool = False) -> Receipt:
         """Submit one job; `watch` announces that somebody will wait for it."""
@@ -117,7 +122,7 @@ class Submitter:
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()
-            receipts = self._dispatcher.submit_many(specs)
+            receipts = self._dispatcher.submit_many(self.standing.author(), specs)
             self._tell_step()
             return receipts
 
@@ -136,7 +141,7 @@ class Submitter:
         """Store files of at most 16 MiB in the hub; the items of a spec's `inputs`."""
         from relayq.client.files import put_files
 
-        sender = Dispatcher(self.url, self.fleet, self._key, TRANSFER_TIMEOUT_S)
+        sender = Dispatcher(self.url, self.fleet, TRANSFER_TIMEOUT_S)
         try:
             return put_files(paths, sender)
         finally:
@@ -160,12 +165,21 @@ class Submitter:
     def _submit(self, spec: JobSpec, *, watch: bool) -> Receipt:
         lane = lane_of(spec)
         if lane.id in self._lanes_seen:
-            return self._dispatcher.submit(spec, watch=watch)[0]
+            return self._send(spec, [], watch=watch)[0]
         view = ("FCALL_RO", "rq1_workers", 1, self._dispatcher.anchor, "{}")
-        receipt, replies = self._dispatcher.submit(spec, watch=watch, also=[("TIME",), view])
+        receipt, replies = self._send(spec, [("TIME",), view], watch=watch)
         self._lanes_seen.add(lane.id)
         self._warn(receipt, spec, replies)
         return receipt
+
+    def _send(self, spec: JobSpec, also: Sequence[Command], *, watch: bool) -> tuple[Receipt, list[Any]]:
+        standing = self.standing
+        questions = standing.questions()
+        receipt, replies = self._dispatcher.submit(
+            standing.author(), spec, watch=watch, also=[*also, *questions]
+        )
+        standing.heard(replies[len(also) :])
+        return receipt, replies[: len(also)]
 
     def _warn(self, receipt: Receipt, spec: JobSpec, replies: list[Any]) -> None:
         from relayq.client.fleet import NOBODY, nobody_serves

@@ -3,15 +3,20 @@
 Any number of notifiers may run, in workers or alone. The hub gives each notice to one
 of them for LEASE; whoever vanishes is succeeded after it, and the successor looks before
 it posts. Nothing is posted past the lease, as far as this machine's clocks can tell, one
-of which counts the time it slept. A wish is carried out only when a key trusted here
-signed it and `github.notify` names the repository: the hub alone can make nobody post.
+of which counts the time it slept.
+
+The hub alone can make nobody post. A wish is carried out only when somebody whom the
+fleet's roster lets submit has signed it, when `github.notify` names the repository, and,
+as far as this machine may read that, when a worker has signed the end that the hub tells.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import NamedTuple
@@ -28,11 +33,14 @@ from relayq.errors import (
 )
 from relayq.github.api import GitHub
 from relayq.github.notices import Ending, tell
-from relayq.model.job import Body, parse_body
 from relayq.model.notice import Notice, wants
+from relayq.model.reading import read_json, read_list, read_map
 from relayq.store.events import Events
 from relayq.store.hub import connect
 from relayq.store.notices import NoticeClaim, Notices
+from relayq.store.reader import Reader
+from relayq.store.records import JobRecord
+from relayq.trust.bodies import part
 from relayq.trust.envelope import batch_digest_of, open_job
 from relayq.trust.keys import Keyring
 
@@ -53,14 +61,26 @@ class Told(NamedTuple):
     delay_s: float = 0.0
 
 
+class Eyes(NamedTuple):
+    """What a notifier sees with: the keys that may submit, and what opens records for it.
+
+    Workers sign how a job ended to the owner and the viewers of the fleet alone. Whoever is one of
+    them (`is_reader`) holds the hub to it; to others its word must do.
+    """
+
+    submitters: Keyring
+    reader: Reader
+    is_reader: bool
+
+
 class Notifier:
-    """One notifier of a fleet. `repos` are OWNER/NAME or OWNER/*; `publics` the keys that are believed."""
+    """One notifier of a fleet; `repos` are OWNER/NAME or OWNER/*. `eyes` reads the roster and may block."""
 
     def __init__(
-        self, github: GitHub, *, url: str, fleet: str, repos: tuple[str, ...], publics: Iterable[str]
+        self, github: GitHub, *, url: str, fleet: str, repos: tuple[str, ...], eyes: Callable[[], Eyes]
     ) -> None:
         self._github, self._url, self._fleet = github, url, fleet
-        self._repos, self._ring = repos, Keyring(publics)
+        self._repos, self._eyes, self._said = repos, eyes, ""
 
     async def run(self, *, once: bool = False) -> None:
         """Tell what is to be told, for ever, or with `once` until nothing is left; raises HubError."""
@@ -80,56 +100,82 @@ class Notifier:
     async def work(self, notices: Notices) -> int | None:
         """Tell everything that is due; the ms until more is, None when nothing waits."""
         while True:
+            try:
+                eyes = await asyncio.to_thread(self._eyes)
+            except Refused as error:
+                self._warn(f"nothing is told from here: {error}")
+                return None
+            notices.hub.reader = eyes.reader
             began = _clocks()
             claim = await notices.claim(self._repos, LEASE)
             if not isinstance(claim, NoticeClaim):
                 return claim
-            told = await self._tell(notices, claim, began)
-            log.info("notice", extra={"job": claim.job.id, "word": told.word, "why": told.detail})
+            told = await self._tell(notices, claim, eyes, began)
+            log.info("notice", extra={"job": claim.job, "word": told.word, "why": told.detail})
             await notices.done(claim, told.word, told.detail, told.delay_s)
 
-    async def _tell(self, notices: Notices, claim: NoticeClaim, began: tuple[float, float]) -> Told:
+    async def _tell(
+        self, notices: Notices, claim: NoticeClaim, eyes: Eyes, began: tuple[float, float]
+    ) -> Told:
         try:
-            body, notice = await self._opened(notices, claim)
+            notice = await self._wish(notices, claim, eyes.submitters)
         except (Refused, SpecError) as error:
             return Told("failed", f"it is not told: {error}")
+        record = await notices.record(claim)
+        if record is None:
+            return Told("failed", "it is not told: the job runs again")
+        if record.doubt and eyes.is_reader:
+            return Told("failed", f"it is not told: {record.doubt}")
         if notice.kind == "dispatch" and claim.has_doubt:
             return Told("unsure", "a notifier vanished while it told this: it is not told twice")
-        ending = _ending(claim, body)
         try:
-            word = await tell(self._github, notice, ending, lambda: _is_within_lease(began))
+            word = await tell(self._github, notice, _ending(record), lambda: _is_within_lease(began))
         except GitHubError as error:
             return _failed(error, notice, claim.tries)
         return Told("posted", notice.to_json() + (" (stood there already)" if word == "there" else ""))
 
-    async def _opened(self, notices: Notices, claim: NoticeClaim) -> tuple[Body, Notice]:
+    async def _wish(self, notices: Notices, claim: NoticeClaim, submitters: Keyring) -> Notice:
         """The wish as it was signed, held against what the hub says."""
-        envelope = claim.job.envelope
-        digest = batch_digest_of(envelope)
+        digest = batch_digest_of(claim.envelope)
         record = await notices.batch_record(digest) if digest else b""
-        body = parse_body(open_job(envelope, self._ring, lambda _: record).body)
-        if (body.fleet, body.id) != (self._fleet, claim.job.id):
+        signed = part(open_job(claim.envelope, submitters, lambda _: record).body).head
+        head = read_map(read_json(signed, "the signed body"), "body")
+        if (head.get("fleet"), head.get("id")) != (self._fleet, claim.job):
             raise Refused("the wish was signed for another job or fleet")
-        if not 0 <= claim.index < len(body.spec.notify):
+        wishes = read_list(read_map(head.get("spec"), "spec").get("notify", []), "notify")
+        if not 0 <= claim.index < len(wishes):
             raise Refused("the signed job has no such wish")
-        notice = body.spec.notify[claim.index]
+        notice = Notice.from_json(wishes[claim.index])
         if not wants(self._repos, notice.repo):
             raise Refused(f"github.notify does not name {notice.repo}")
-        return body, notice
+        return notice
+
+    def _warn(self, sentence: str) -> None:
+        """Once is enough."""
+        if sentence != self._said:
+            self._said = sentence
+            log.warning("%s", sentence)
 
 
-def _ending(claim: NoticeClaim, body: Body) -> Ending:
-    job = claim.job
+def _ending(job: JobRecord) -> Ending:
     return Ending(
         id=job.id,
-        name=body.spec.name,
+        name="" if job.is_sealed else _name(job.envelope),
         state=job.state,
         reason=job.reason,
         exit_code=job.exit_code,
         worker=job.worker if job.array is None else "",
         took_ms=max(0, job.ended_ms - job.started_ms) if job.started_ms else 0,
-        ended_ms=claim.ended_ms,
+        ended_ms=job.ended_ms,
     )
+
+
+def _name(envelope: bytes) -> str:
+    """The name in an envelope that a reader has opened."""
+    try:
+        return str(json.loads(envelope.partition(b"\n")[2])["spec"].get("name", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 def _failed(error: GitHubError, notice: Notice, tries: int) -> Told:

@@ -51,4 +51,4 @@ class Bulk:
 
     async def _records(self, reply: list[Any]) -> list[JobRecord]:
         lanes = await self._jobs.lanes(*(item[1] for item in reply)) if reply else {}
-        return [decode.job(item, lanes) for item in reply]
+        return await self._jobs.opened([decode.job(item, lanes) for item in reply], is_whole=False)

@@ -10,14 +10,20 @@ from relayq.errors import HubError
 from relayq.store import scripts
 from relayq.store.connect import CALL_TIMEOUT_S, Link, parse_url
 from relayq.store.keys import Keys
+from relayq.store.reader import Reader
+from relayq.trust.roster import version_of
 
 
 class Hub:
-    """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it."""
+    """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it.
 
-    def __init__(self, url: str, fleet: str) -> None:
+    What is read over it passes `reader`, if there is one, and comes sealed otherwise.
+    """
+
+    def __init__(self, url: str, fleet: str, reader: Reader | None = None) -> None:
         self.url = url
         self.fleet = fleet
+        self.reader = reader
         self.keys = Keys(fleet)
         self.address = parse_url(url)
         self.link = Link(self.address)
@@ -41,7 +47,7 @@ class Hub:
 
     def twin(self) -> Hub:
         """A second connection to the same fleet, for blocking reads."""
-        return Hub(self.url, self.fleet)
+        return Hub(self.url, self.fleet, self.reader)
 
     async def run(
         self, function: str, request: dict[str, object], *blobs: bytes, timeout_s: float = CALL_TIMEOUT_S
@@ -62,6 +68,13 @@ class Hub:
         return await self.send(
             verb, scripts.PREFIX + function, 1, self.keys.anchor, text, *blobs, timeout_s=timeout_s
         )
+
+    async def has_news_for_reader(self) -> bool:
+        """Is there a roster that the reader does not know yet? It knows it after this."""
+        reader, key = self.reader, self.keys.prefix + "roster"
+        if reader is None or version_of(await self.link.call("GETRANGE", key, 0, 31)) <= reader.version:
+            return False
+        return reader.learn(await self.link.call("GET", key) or b"")
 
     async def send(self, *command: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """Send a function call as it stands; a hub that lost its library gets it back first."""

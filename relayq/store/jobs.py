@@ -16,6 +16,7 @@ from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
 from relayq.store.wire import submit_args
+from relayq.trust.envelope import batch_digest_of
 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
@@ -75,7 +76,17 @@ class Jobs:
     async def record(self, job: str) -> JobRecord | None:
         """One job or array element with its attempts and result, or None."""
         reply = await self._hub.view("record", {"id": job})
-        return decode.job(reply, await self.lanes(reply[1])) if reply else None
+        if not reply:
+            return None
+        [record] = await self.opened([decode.job(reply, await self.lanes(reply[1]))])
+        return record
+
+    async def is_array(self, job: str) -> bool:
+        """Is this an array, by the word of whoever signed it? The hub's own word counts for nothing."""
+        envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
+        digest = batch_digest_of(envelope)
+        record = await self._hub.link.call("GET", self._hub.keys.of("bt", digest)) if digest else b""
+        return bool(self._hub.reader and self._hub.reader.is_array(job, envelope, record or b""))
 
     async def list_jobs(
         self, states: Sequence[State] = tuple(State), *, queue: str = "", limit: int = 50
@@ -87,7 +98,17 @@ class Jobs:
         found = [decode.job(item, lanes) for item in reply]
         wanted = [job for job in found if job.state in states and (not queue or job.lane.queue == queue)]
         wanted.sort(key=lambda job: job.submitted_ms, reverse=True)
-        return wanted[:limit]
+        return await self.opened(wanted[:limit], is_whole=False)
+
+    async def opened(self, records: list[JobRecord], *, is_whole: bool = True) -> list[JobRecord]:
+        """The records as the reader's keys open them; those that are not whole came without their result."""
+        reader = self._hub.reader
+        if reader is None:
+            return records
+        found = [reader.record(record, is_whole=is_whole) for record in records]
+        if any(one.doubt or one.is_sealed for one in found) and await self._hub.has_news_for_reader():
+            return [reader.record(record, is_whole=is_whole) for record in records]
+        return found
 
     async def resolve(self, suffix: str) -> str:
         """The full id behind an id, a unique suffix of four or more characters, or `<suffix>:<index>`."""

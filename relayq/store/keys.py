@@ -27,6 +27,7 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `bt:<digest>` `btn` | string, hash | batch records and how many jobs refer to them |
 | `b:<sha256>` `bn` | string, hash | input and output files, and how many jobs refer to each |
 | `io:<id>` `o:<id>` | set, hash | the files a job refers to; those it left |
+| `roster` | string | who may do what, signed by the owner |
 | `full:<ticket>` | stream | a whole log on its way from a worker's disk (`lua/pull.lua`) |
 | `ev` `n` `hs:<day>` | stream, hash, hash | events, counters, statistics |
 | `wu:<day>` | hash | what the work of a day took (`lua/meter.lua`) |

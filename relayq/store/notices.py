@@ -16,25 +16,27 @@ from relayq.store.workers import Workers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeClaim:
-    """The right to tell one notice until the lease is over.
+    """The right to tell one notice of `job` until the lease is over.
 
-    `index` counts from 0 in the spec's `notify`. `ended_ms` is the end that is told.
-    `has_doubt`: the holder before vanished without a word, perhaps after it had posted.
+    `index` counts from 0 in the spec's `notify`. `ended_ms` is the end that is told, `envelope`
+    what was signed, as it stands in the hub. `has_doubt`: the holder before vanished without
+    a word, perhaps after it had posted.
     """
 
     member: str
+    job: str
     index: int
     ended_ms: int
     tries: int
     has_doubt: bool
-    job: JobRecord
+    envelope: bytes
 
 
 class Notices:
     """The notices that one process tells. `token` is what it holds them by."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub, self._jobs, self._workers = hub, Jobs(hub), Workers(hub)
+        self.hub, self._jobs, self._workers = hub, Jobs(hub), Workers(hub)
         self.token = secrets.token_hex(8)
 
     async def claim(self, repos: Sequence[str], lease: timedelta) -> NoticeClaim | int | None:
@@ -44,23 +46,28 @@ class Notices:
             "lease": round(lease.total_seconds() * 1000),
             "repos": [repo.lower() for repo in repos],
         }
-        match await self._hub.run("notice_claim", request):
+        match await self.hub.run("notice_claim", request):
             case [b"none", wait]:
                 return int(wait) if int(wait) >= 0 else None
-            case [member, tries, doubt, job, fields, envelope]:
+            case [member, tries, doubt, envelope]:
                 name = decode.text(member)
-                _, index, ended = name.split(" ")
-                record = decode.job([job, fields, envelope], await self._jobs.lanes(fields))
+                job, index, ended = name.split(" ")
                 return NoticeClaim(
                     member=name,
+                    job=job,
                     index=int(index) - 1,
                     ended_ms=int(ended),
                     tries=int(tries),
                     has_doubt=bool(doubt),
-                    job=record,
+                    envelope=envelope,
                 )
             case reply:
                 raise AssertionError(f"notice_claim answered {reply!r}")
+
+    async def record(self, claim: NoticeClaim) -> JobRecord | None:
+        """The job, read with the eyes of whoever tells; None when it has gone or runs again."""
+        record = await self._jobs.record(claim.job)
+        return record if record and record.ended_ms == claim.ended_ms else None
 
     async def done(self, claim: NoticeClaim, word: str, detail: str = "", delay_s: float = 0.0) -> bool:
         """Say how it went: posted, failed, unsure, or later (after `delay_s`); False: not ours any more."""
@@ -71,7 +78,7 @@ class Notices:
             "detail": detail,
             "delay": round(delay_s * 1000),
         }
-        return decode.text(await self._hub.run("notice_done", request)) == "ok"
+        return decode.text(await self.hub.run("notice_done", request)) == "ok"
 
     async def batch_record(self, digest: str) -> bytes:
         """The record of a batch, to verify a member by."""

@@ -24,6 +24,7 @@ from relayq.model.needs import Lane
 from relayq.store.hub import Hub, connect
 from relayq.store.records import Claim, Registration, SyncReply, SyncRequest, Welcome
 from relayq.store.workers import Workers
+from relayq.worker.credentials import Credentials
 
 log = logging.getLogger("relayq.worker")
 
@@ -82,6 +83,15 @@ class Session:
             self.mail_id = welcome.mailbox_id
             self.registered.set()
             return welcome
+
+    async def meet(self, credentials: Credentials) -> None:
+        """Have the roster as the hub has it, however long that takes; raises what waiting cannot mend."""
+        while True:
+            try:
+                await self._workers()  # a hub without the function library has it after this
+                return await credentials.meet(self._url)
+            except HubError as error:
+                await self.endure(error)
 
     async def sync(self, request: SyncRequest) -> SyncReply | None:
         """One heartbeat; None when it did not get through (the link is a new one then)."""

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from relayq.errors import SpecError
 from relayq.github.api import GitHub, Manners
-from relayq.github.notifier import Notifier
+from relayq.github.notifier import Eyes, Notifier
 from relayq.github.token import Token
 from relayq.model.job import JobSpec
 from relayq.model.notice import Notice, wants
 from relayq.store.notices import Notices
-from relayq.trust.keys import SigningKey
+from relayq.trust.keys import Keyring, SigningKey
 from tests.github.server import TOKEN, Failure, Replay
 from tests.integration.worker_support import Rig
 from tests.support import PrivateServer, eventually
@@ -53,9 +53,13 @@ async def rig(hub_url: str, fleet: str, home: Path) -> AsyncIterator[Rig]:
 
 
 def notifier(github: GitHub, rig: Rig, *, publics: set[str] | None = None) -> Notifier:
-    """A notifier in this process that trusts the rig's key."""
-    keys = {rig.key.public} if publics is None else publics
-    return Notifier(github, url=rig.url, fleet=rig.fleet, repos=(SITE,), publics=keys)
+    """A notifier in this process that reads the rig's roster, or believes these keys in its place."""
+
+    def eyes() -> Eyes:
+        submitters = rig.roster().submitters() if publics is None else Keyring(publics)
+        return Eyes(submitters, rig.standing().reader(), is_reader=True)
+
+    return Notifier(github, url=rig.url, fleet=rig.fleet, repos=(SITE,), eyes=eyes)
 
 
 async def tell(rig: Rig, live: Replay, **options: Any) -> None:
@@ -78,15 +82,18 @@ async def finished(rig: Rig, command: str = "true", **fields: Any) -> str:
 
 
 @contextmanager
-def process(rig: Rig, live: Replay, name: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    rig: Rig, live: Replay, name: str, *options: str, **more: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """`relayq notifier` in a process of its own."""
     environ = os.environ | {
         "RELAYQ_URL": rig.url, "RELAYQ_FLEET": rig.fleet, "RELAYQ_GITHUB_API": live.url,
         "RELAYQ_GITHUB_TOKEN": "env:REPLAY", "REPLAY": TOKEN, "RELAYQ_GITHUB_NOTIFY": "acme/*",
+        **more,
     }  # fmt: skip
     with (rig.marks / f"{name}.log").open("ab") as log:
         running = subprocess.Popen(
-            [sys.executable, "-m", "relayq", "notifier"], env=environ, stdout=log, stderr=log
+            [sys.executable, "-m", "relayq", "notifier", *options], env=environ, stdout=log, stderr=log
         )
     try:
         yield running
@@ -316,6 +323,41 @@ async def test_a_hub_alone_makes_nobody_post(rig: Rig, live: Replay) -> None:
     assert notice.word == "failed"
     assert notice.detail.startswith("it is not told: ")
     assert live.posted == []
+
+
+async def test_an_end_that_no_worker_signed_is_not_told(rig: Rig, live: Replay) -> None:
+    job = await finished(rig, "exit 1", notify=[STATUS])
+    await rig.hub.link.call("HSET", rig.hub.keys.of("j", job), "s", "S", "x", "0")
+    await tell(rig, live)
+    [notice] = (await rig.record(job)).notices
+    assert (notice.word, "is not believed" in notice.detail) == ("failed", True)
+    assert live.posted == []
+
+
+async def test_a_stranger_s_machine_leaves_the_notice_to_others(
+    rig: Rig, live: Replay, tmp_path: Path
+) -> None:
+    job = await finished(rig, notify=[STATUS])
+    with process(rig, live, "n1", HOME=str(tmp_path)):
+        log = rig.marks / "n1.log"
+        await eventually(lambda: "nothing is told from here" in log.read_text(), "it says so")
+        assert "belongs to another owner" in log.read_text()
+    assert (await told(rig, job), live.posted) == ([], [])
+    with process(rig, live, "n2", "--trust", rig.key.public, HOME=str(tmp_path)):
+        await eventually(lambda: told(rig, job), "one that trusts the owner tells it")
+    assert len(live.posts("/statuses/")) == 1
+    [status] = live.posts("/statuses/")
+    assert status["context"] == "relayq"  # the name is sealed to the fleet
+
+
+async def test_the_members_of_a_batch_are_told(rig: Rig, live: Replay) -> None:
+    specs = [JobSpec.from_dict({"command": "true", "notify": [f"comment:acme/site#{n}"]}) for n in (1, 2)]
+    jobs = await rig.submit_batch(specs)
+    async with rig.worker():
+        for job in jobs:
+            await rig.ended(job)
+    await tell(rig, live)
+    assert [await told(rig, job) for job in jobs] == [["posted"], ["posted"]]
 
 
 async def test_what_the_hub_says_of_the_repository_is_held_against_the_signature(

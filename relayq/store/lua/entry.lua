@@ -40,6 +40,7 @@ writes('put_blob', {}, function(x, request, args) return R.put_blob(x, request.d
 writes('pull', ALWAYS, function(x, request) return R.pull(x, request) end)
 writes('pour', {}, function(x, request, args) return R.pour(x, request.ticket, request.kind, args[2]) end)
 writes('bulk', ALWAYS, function(x, request, args) return R.bulk(x, request, tail(args, 2)) end)
+writes('roster', ALWAYS, function(x, _, args) return R.put_roster(x, args[2]) end)
 writes('tick', ALWAYS, function(x) R.tick(x, true) return 'ok' end)
 writes('budget_put', {}, function(x, request) return R.budget_put(x, request) end)
 writes('budget_runs', {}, function(x, request) return R.budget_runs(x, request) end)

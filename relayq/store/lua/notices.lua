@@ -50,8 +50,7 @@ local function take(x, request, member, id)
   tries = tonumber(tries) + 1
   call('ZADD', x.P .. 'nq', int(x.now + request.lease), member)
   call('HSET', x.P .. 'nh', member, request.token .. ' ' .. int(tries))
-  return {member, tries, holder ~= '-' and 1 or 0, id, call('HGETALL', x.P .. 'j:' .. id),
-          call('GET', x.P .. 's:' .. id) or ''}
+  return {member, tries, holder ~= '-' and 1 or 0, call('GET', x.P .. 's:' .. id) or ''}
 end
 
 -- the first of these members that is wanted, taken if it is due; what nobody can tell any more goes
@@ -70,7 +69,7 @@ local function pick(x, request, page)
 end
 
 -- request: token, lease (ms), repos (patterns 'owner/name' or 'owner/*', lower case)
--- -> {member, tries, doubt (0 | 1), id, fields, envelope} | {'none', ms until one is due, -1 for none}
+-- -> {member, tries, doubt (0 | 1), envelope} | {'none', ms until one is due, -1 for none}
 function R.notice_claim(x, request)
   for from = 0, LOOKED_AT - PAGE, PAGE do
     local page = call('ZRANGE', x.P .. 'nq', from, from + PAGE - 1, 'WITHSCORES')
