@@ -35,6 +35,17 @@ local function trim(x, id, kept, keep)
   return kept
 end
 
+local function name_of(session) return string.match(session or '', '^(.*)#') end
+
+-- does this session run that attempt? Also one that was given up as lost, as long as nobody has started
+-- another: its success may still count (report.lua), and what it wrote belongs to that
+local function may_append(j, session, attempt)
+  if tonumber(j[2]) ~= attempt then return false end
+  if j[1] == 'N' or j[1] == 'U' then return j[3] == session end
+  local lost = j[8] or (j[1] == 'F' and (j[9] == 'lost' or j[9] == 'crash_limit'))
+  return lost and name_of(j[3]) == name_of(session)
+end
+
 -- chunk: {id, attempt, stream (1|2), offset, jump, size} -> the hub's own offsets, or nil when fenced out.
 -- `size` is how much output a sealed piece holds; such a piece is taken whole or not at all.
 -- Output is taken where the stream ends in the hub; only a jump, which says that the worker
@@ -42,8 +53,9 @@ end
 function R.append_log(x, session, chunk, data)
   local id, attempt = chunk[1], chunk[2]
   local key = x.P .. 'j:' .. id
-  local j = R.job(x, id, 's', 'a', 'w', 'lo', 'le', 'lb', 'k')
-  if (j[1] ~= 'N' and j[1] ~= 'U') or tonumber(j[2]) ~= attempt or j[3] ~= session then return end
+  local j = R.job(x, id, 's', 'a', 'w', 'lo', 'le', 'lb', 'k', 'ls', 'r')
+  if not may_append(j, session, attempt) then return end
+  if FINAL[j[1]] then R.log_reopen(x, id) end
   local have = {tonumber(j[4]) or 0, tonumber(j[5]) or 0}
   local stream, skip = chunk[3], have[chunk[3]] - chunk[4]
   local is_sealed, size = chunk[6] ~= nil, chunk[6] or #data
