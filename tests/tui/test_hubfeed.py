@@ -228,7 +228,7 @@ async def test_a_hub_that_only_falls_silent_is_noticed(
 ) -> None:
     monkeypatch.setattr(hubreader, "BEAT_S", 0.3)
     async with watched(own_server.url, fleet) as seen:
-        await eventually(lambda: seen.store.connection.state == "live", "the link")
+        await eventually(lambda: seen.store.budget is not None, "the last of the first look")
         own_server.freeze()
         try:
             await eventually(lambda: seen.store.connection.state == "lost", "the banner", timeout_s=5)
