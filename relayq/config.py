@@ -1,8 +1,9 @@
 """Read the environment and the configuration files, once, into one frozen Config.
 
 A value comes from the first of these that gives it: what was typed (overrides),
-`RELAYQ_*`, the user's file `<config_dir>/config.toml`, `/etc/relayq/config.toml`,
-the default; `Config.sources` says which. What can be set stands in settings.py.
+`RELAYQ_*`, the user's file `<config_dir>/config.toml`, what `relayq join` wrote down
+beside it (`joined.toml`), `/etc/relayq/config.toml`, the default; `Config.sources` says
+which. What can be set stands in settings.py.
 
 Every command reads the configuration, so that must cost next to nothing: what
 takes 5 to 15 ms to import (dataclasses, pathlib, tomllib, platformdirs) is
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     Layer = dict[str, tuple[object, str]]  # key -> value as written, source
 
+JOINED_FILE = "joined.toml"
 TYPED = "flag"
 SYSTEM_FILE = "/etc/relayq/config.toml"
 _RESERVED = (
@@ -166,7 +168,9 @@ def load(overrides: Mapping[str, object] | None = None) -> Config:
     above = _environment() | _typed(overrides or {})
     values: dict[str, object] = {key: setting.default for key, setting in SETTINGS.items()}
     values |= {f"paths.{kind}_dir": path for kind, path in default_dirs().items()}
-    found = _file(SYSTEM_FILE) | _file(_user_file(above, values)) | above
+    user_file = _user_file(above, values)
+    joined = f"{user_file.rpartition('/')[0]}/{JOINED_FILE}"
+    found = _file(SYSTEM_FILE) | _file(joined) | _file(user_file) | above
     values = {key: _value(key, found, values) for key in SETTINGS}
     values["paths.runtime_dir"] = short(
         str(values["paths.runtime_dir"] or f"{values['paths.state_dir']}/run")

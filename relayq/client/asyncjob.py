@@ -77,6 +77,9 @@ class AsyncHandle:
 
     async def cancel(self, why: str = "") -> bool:
         """Ask for the end of the job; False when it had ended already or is not there."""
+        if self._client.submitter.is_narrow:
+            await asyncio.to_thread(self._client.submitter.push_cancel, self.id)
+            return True
         return await self._client.jobs.cancel(self.id, who="client", why=why) in ("cancelled", "asked")
 
     async def outputs(self) -> dict[str, int]:

@@ -20,12 +20,15 @@ from relayq.errors import HubDenied, HubError, HubFull, HubTooOld, HubUnreachabl
 from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import lane_of
 from relayq.store.wire import (
+    JOB,
     MAX_JOBS_PER_CALL,
+    MOST_WAITING,
     Address,
     Wire,
     WireBrokenError,
     WireError,
     WireReplyError,
+    push_args,
     submit_args,
 )
 
@@ -56,6 +59,7 @@ class Dispatcher:
         self._url = url
         self._wire = Wire(url, timeout_s)
         self._is_fresh = True
+        self._inbox = inbox_of(self._wire.address)
 
     def submit(
         self, author: Author, spec: JobSpec, *, watch: bool = False, also: Sequence[Command] = ()
@@ -64,10 +68,14 @@ class Dispatcher:
 
         The commands `also` travel along, and their replies come back in their order.
         """
-        job = new_id()
+        job = new_id(self._wire.address.mark)
         envelope = author.job(spec, job, int(time.time()))
         lane = lane_of(spec)
-        submit = submit_args(self.fleet, [(routing(spec, job), envelope)], {lane.id: lane.json}, watch=watch)
+        if self._inbox:
+            submit = push_args(self.fleet, self._inbox, [(JOB, envelope)])
+        else:
+            pair = (routing(spec, job), envelope)
+            submit = submit_args(self.fleet, [pair], {lane.id: lane.json}, watch=watch)
         words, *replies = self.ask(submit, *also)
         [receipt] = self._receipts([job], words)
         if receipt.word == "bad":
@@ -120,16 +128,22 @@ class Dispatcher:
         """Signed batches: (the ids, the command that submits them)."""
         for start in range(0, len(specs), MAX_JOBS_PER_CALL):
             batch = specs[start : start + MAX_JOBS_PER_CALL]
-            jobs = [new_id() for _ in batch]
+            jobs = [new_id(self._wire.address.mark) for _ in batch]
             now_s = int(time.time())
             named = list(zip(batch, jobs, strict=True))
+            if self._inbox:
+                entries = [(JOB, author.job(spec, job, now_s)) for spec, job in named]
+                yield jobs, push_args(self.fleet, self._inbox, entries)
+                continue
             record, envelopes = author.batch(named, now_s)
             lanes = {lane.id: lane.json for lane in map(lane_of, batch)}
             signed = [(routing(spec, job), it) for (spec, job), it in zip(named, envelopes, strict=True)]
             yield jobs, submit_args(self.fleet, signed, lanes, record=record)
 
-    def _receipts(self, jobs: list[str], words: list[bytes]) -> list[Receipt]:
+    def _receipts(self, jobs: list[str], words: list[bytes] | int) -> list[Receipt]:
         shown = self._wire.address.shown
+        if isinstance(words, int):  # of an inbox: how many entries wait in it now
+            return _pushed(jobs, words, shown)
         if words[0] == b"full":
             raise HubFull(
                 f"hub {shown} is full ({int(words[1]) >> 20} of {int(words[2]) >> 20} MiB): "
@@ -164,7 +178,9 @@ def advice(address: Address) -> str:
 def error_of(reply: WireReplyError, shown: str) -> HubError:
     """The error that an error reply stands for."""
     text = str(reply)
-    if reply.code in ("WRONGPASS", "NOAUTH", "NOPERM"):
+    if reply.code == "NOPERM":
+        return HubDenied(f"hub {shown} does not allow this to your user: {text.partition(' ')[2]}")
+    if reply.code in ("WRONGPASS", "NOAUTH"):
         return HubDenied(
             f"hub {shown} refused the user or password: check the address (`relayq config show`)"
         )
@@ -191,6 +207,22 @@ def give_library(url: str, fleet: str) -> None:
         portal.call(load())
     finally:
         portal.close()
+
+
+def inbox_of(address: Address) -> str:
+    """The inbox of a submit-only user, or empty."""
+    return address.user.partition("-")[2] if address.role == "submit" else ""
+
+
+def _pushed(jobs: list[str], waiting: int, shown: str) -> list[Receipt]:
+    """What became of jobs that went into an inbox, of which so many entries wait now."""
+    if waiting > MOST_WAITING:
+        lost = min(len(jobs), waiting - MOST_WAITING)
+        raise HubFull(
+            f"your inbox at hub {shown} is full: the last {lost} of {len(jobs)} jobs were not taken; "
+            "wait until a worker has looked into it, and submit them again"
+        )
+    return [Receipt(job, "new") for job in jobs]
 
 
 def _receipt(job: str, answer: str) -> Receipt:

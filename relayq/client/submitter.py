@@ -19,12 +19,13 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from relayq.client.dispatch import Command, Dispatcher, Receipt
+from relayq.client.dispatch import Command, Dispatcher, Receipt, inbox_of
 from relayq.client.standing import Standing
-from relayq.errors import HubUnreachable, NotFound
+from relayq.errors import HubUnreachable, NotFound, UsageError
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
+from relayq.store.wire import CANCEL, Address, push_args
 from relayq.trust.envelope import Op, sign_op
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Submitter:
     def __init__(self, config: Config, tell: Callable[[str], None] = tell_on_stderr) -> None:
         self.config = config
         self.url, self.is_embedded = choose_url(config)
-        self._tell = tell
+        self.tell = tell
         self._lock = allocate_lock()
         self._looked_s = float("-inf")
         self._step: StepTeller | None = None
@@ -79,6 +80,17 @@ class Submitter:
             with suppress(HubUnreachable), self._lock:
                 choose_url(self.config)
                 self._see_to_local_worker()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Is this a submit-only user, whose way into the hub is its inbox?"""
+        return Address(self.url).role == "submit"
+
+    def push_cancel(self, job: str) -> None:
+        """Ask a worker, through the inbox of a submit-only user, to cancel a job."""
+        op = Op("cancel", job, 0, self.fleet, int(time.time()))
+        inbox = inbox_of(Address(self.url))
+        self._dispatcher.ask(push_args(self.fleet, inbox, [(CANCEL, sign_op(self.standing.key, op))]))
 
     def sign_retry(self, record: JobRecord) -> bytes:
         """The signed op that lets a job which has ended run again.
@@ -141,6 +153,8 @@ class Submitter:
         """Store files of at most 16 MiB in the hub; the items of a spec's `inputs`."""
         from relayq.client.files import put_files
 
+        if self.is_narrow:
+            raise UsageError("a submit-only user cannot send files along: let the job fetch them itself")
         sender = Dispatcher(self.url, self.fleet, TRANSFER_TIMEOUT_S)
         try:
             return put_files(paths, sender)
@@ -164,7 +178,7 @@ class Submitter:
 
     def _submit(self, spec: JobSpec, *, watch: bool) -> Receipt:
         lane = lane_of(spec)
-        if lane.id in self._lanes_seen:
+        if lane.id in self._lanes_seen or self.is_narrow:
             return self._send(spec, [], watch=watch)[0]
         view = ("FCALL_RO", "rq1_workers", 1, self._dispatcher.anchor, "{}")
         receipt, replies = self._send(spec, [("TIME",), view], watch=watch)
@@ -175,6 +189,8 @@ class Submitter:
     def _send(self, spec: JobSpec, also: Sequence[Command], *, watch: bool) -> tuple[Receipt, list[Any]]:
         standing = self.standing
         questions = standing.questions()
+        if self.is_narrow:  # it may not read a part of the roster, only all of it
+            questions = [("GET", key) for _, key, *_ in questions]
         receipt, replies = self._dispatcher.submit(
             standing.author(), spec, watch=watch, also=[*also, *questions]
         )
@@ -188,7 +204,7 @@ class Submitter:
         if self.is_embedded and why == [NOBODY]:
             return  # the background worker is just starting
         if why:
-            self._tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
+            self.tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
 
     def _see_to_local_worker(self) -> None:
         """Twice a minute at most: it may have left after its idle time."""
@@ -199,7 +215,7 @@ class Submitter:
         from relayq.client.local import LocalWorker
 
         if LocalWorker(self.config, self.url).start(self._has_workers):
-            self._tell(
+            self.tell(
                 "no worker was running: started one in the background (it leaves after 15 idle minutes)"
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UsageError
+from relayq.errors import AmbiguousId, HubFull, NotFound, Refused, SpecError, UsageError
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
 from relayq.model.job import MAX_PRIORITY
@@ -75,6 +75,8 @@ class Jobs:
 
     async def record(self, job: str) -> JobRecord | None:
         """One job or array element with its attempts and result, or None."""
+        if self._hub.is_narrow:
+            return await self._own_record(job)
         reply = await self._hub.view("record", {"id": job})
         if not reply:
             return None
@@ -115,6 +117,10 @@ class Jobs:
         wanted, colon, index = suffix.upper().partition(":")
         if is_id(wanted):
             return wanted + colon + index
+        if self._hub.is_narrow:
+            raise NotFound(
+                f"{suffix!r} is no whole job id: a submit-only user cannot look for a job by its end"
+            )
         if len(wanted) < SUFFIX_FLOOR or not wanted.isalnum():
             raise UsageError(f"{suffix!r} is no job id: use at least its last {SUFFIX_FLOOR} characters")
         found = await self._with_suffix(wanted)
@@ -129,6 +135,8 @@ class Jobs:
         record = await self.record(job)
         if record is None:
             return None
+        if self._hub.is_narrow:
+            return Explanation(record=record, blockers=[], workers=[])
         pairs = await self._hub.view("blockers", {"id": job})
         return Explanation(
             record=record,
@@ -150,6 +158,26 @@ class Jobs:
                 flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + key)
                 self._lanes.update(decode.lanes(flat))
         return self._lanes
+
+    async def _own_record(self, job: str) -> JobRecord | None:
+        """A job of a submit-only user, read key by key, without its earlier attempts.
+
+        None while no worker has admitted it; Refused when one turned it away.
+        """
+        keys, call = self._hub.keys, self._hub.link.call
+        flat = await call("HGETALL", keys.of("j", job))
+        if not flat:
+            if why := await call("GET", keys.of("no", job)):
+                raise Refused(
+                    f"job {job} was refused by the worker that looked into the inbox: {decode.text(why)}"
+                )
+            return None
+        envelope = await call("GET", keys.of("s", job.partition(":")[0]))
+        result = await call("GET", keys.of("r", job))
+        outputs = await call("HGETALL", keys.of("o", job))
+        found = decode.job([job, flat, envelope or b"", result or b"", [], outputs], {})
+        [record] = await self.opened([found])
+        return record
 
     async def _with_suffix(self, wanted: str) -> set[str]:
         prefix, cursor, found = self._hub.keys.prefix + "j:", "0", set()

@@ -135,6 +135,7 @@ class SyncReply:
     from now, at most 20,000). `command` is "", "quiet", "stop" or "kill". `wide` is the (lane,
     score) of the best head among `empty_lanes` that out-ranks by two minutes everything that fits
     now, or None: the worker reserves itself for it. `session_known` False: register again.
+    `inboxes` is how many submit-only users have sent something; -1: there are no such users.
     """
 
     now_ms: int
@@ -149,6 +150,7 @@ class SyncReply:
     lanes_version: int = 0
     roster_version: int = 0
     command: str = ""
+    inboxes: int = -1
     wide: tuple[str, int] | None = None
     session_known: bool = True
 

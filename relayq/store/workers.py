@@ -79,7 +79,7 @@ class Workers:
         )
         if reply[0] == b"unknown":
             return SyncReply(now_ms=0, session_known=False)
-        _, now, version, next_ms, command, claims, words, orders, gone, offsets, wide, roster = reply
+        _, now, version, next_ms, command, claims, words, orders, gone, offsets, wide, roster, inboxes = reply
         flags = [decode.text(order) for order in orders]
         return SyncReply(
             now_ms=int(now),
@@ -95,6 +95,7 @@ class Workers:
             roster_version=int(roster),
             command=decode.text(command),
             wide=(decode.text(wide[0]), int(wide[1])) if wide else None,
+            inboxes=int(inboxes),
         )
 
     async def letters(self, session: str, from_id: str, block_ms: int = 55_000) -> list[Letter]:

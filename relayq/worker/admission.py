@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 
 from relayq.errors import Refused, SpecError
 from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
-from relayq.model.job import JobSpec
+from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
-from relayq.store.records import Claim, Report
+from relayq.store.records import Claim, Report, Submission
 from relayq.trust.bodies import open_hidden, part
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
 from relayq.worker.credentials import Credentials
@@ -36,6 +36,14 @@ _V = TypeVar("_V")
 
 REMEMBERED = 64
 REASON_CHARS_MAX = 200
+
+
+class TurnedAway(Refused):
+    """A job that came through an inbox, is its sender's for certain, and may not run: `job` is its id."""
+
+    def __init__(self, job: str, why: str) -> None:
+        super().__init__(why)
+        self.job = job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +114,38 @@ class Admission:
         except (Refused, SpecError) as error:
             return _refusal(claim, str(error))
 
+    def inbox_job(self, envelope: bytes, mark: str) -> Submission:
+        """What the hub must know of a job that came through an inbox; raises Refused, SpecError."""
+        opened = self._read(envelope)
+        _require(opened.id.startswith(mark), f"job {opened.id} does not carry the mark of its sender")
+        try:
+            self._check_sender(opened)
+        except Refused as error:
+            raise TurnedAway(opened.id, error.why) from None
+        return Submission(routing=routing(opened.spec, opened.id), lane=opened.lane, envelope=envelope)
+
+    def inbox_cancel(self, envelope: bytes, mark: str) -> str:
+        """The job that an op from an inbox wants cancelled; raises Refused."""
+        op = open_op(envelope, self._credentials.ring)
+        _require(op.op == "cancel" and op.fleet == self._fleet, "the op is not a cancel in this fleet")
+        _require(op.id.startswith(mark), f"job {op.id} does not carry the mark of who wants it cancelled")
+        return op.id
+
     def _admit(self, claim: Claim) -> Admitted:
         opened = self._open(claim)
-        now_s = self._spool.high_water_s(int(time.time()))
-        _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
-        _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
+        self._check_sender(opened)
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
-        self._require_allowed(opened, now_s)
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
         return _admitted(claim, opened, failures)
+
+    def _check_sender(self, opened: _Opened) -> None:
+        """Whoever it was signed by may send it here, and now."""
+        now_s = self._spool.high_water_s(int(time.time()))
+        _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
+        _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
+        self._require_allowed(opened, now_s)
 
     def _open(self, claim: Claim) -> _Opened:
         """Verify the envelope and compare the id; the elements of an array share one opening."""

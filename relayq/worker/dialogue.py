@@ -59,6 +59,7 @@ class Dialogue:
         self.took_nothing = False
         self.facts: Callable[[], dict[str, str]] = dict
         self.on_command: Callable[[str], None] = lambda _: None
+        self.on_inboxes: Callable[[int], None] = lambda _: None
         self.on_pull: Callable[[Letter], None] = lambda _: None
         self.on_over: Callable[[list[Attempt]], None] = lambda _: None
 
@@ -152,6 +153,7 @@ class Dialogue:
         for job in reply.gone:
             self._board.end(job, GONE)
         self._command(reply.command)
+        self.on_inboxes(reply.inboxes)
         self._demand.heard(request.want, len(reply.claims), reply.wide)
         self.took_nothing = not reply.claims
         if reply.claims:

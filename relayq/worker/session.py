@@ -22,6 +22,7 @@ from relayq.errors import HubDenied, HubError, HubSchema, HubTooOld, Refused
 from relayq.model.lifecycle import LEASE_MS
 from relayq.model.needs import Lane
 from relayq.store.hub import Hub, connect
+from relayq.store.inbox import Inboxes
 from relayq.store.records import Claim, Registration, SyncReply, SyncRequest, Welcome
 from relayq.store.workers import Workers
 from relayq.worker.credentials import Credentials
@@ -115,6 +116,12 @@ class Session:
             return await (await self._workers()).batch_record(digest)
         except Refused:
             return b""
+
+    async def inboxes(self) -> Inboxes:
+        """What submit-only users have sent; raises HubError."""
+        await self._workers()
+        assert self._hub is not None
+        return Inboxes(self._hub)
 
     async def open_link(self) -> Hub:
         """A further connection to the same hub."""

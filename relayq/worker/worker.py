@@ -38,6 +38,7 @@ from relayq.worker.credentials import Credentials
 from relayq.worker.demand import GATHER_S
 from relayq.worker.dialogue import Dialogue
 from relayq.worker.disk import Disk
+from relayq.worker.doorman import Doorman
 from relayq.worker.ending import STOPPED
 from relayq.worker.files import Files
 from relayq.worker.gate import QUIET, STOPPING, Gate
@@ -141,8 +142,9 @@ class Worker:
         )
         self._runner.view = self.view
         lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell, self._credentials)
+        admission = self._admission()
         self._board = Board(
-            admission=self._admission(),
+            admission=admission,
             spool=self._spool,
             lanes=lanes,
             runner=self._runner,
@@ -165,6 +167,8 @@ class Worker:
         self._dialogue.facts = self._facts
         self._dialogue.on_command = self._command
         self._dialogue.on_over = self._tidying.leave
+        self._doorman = Doorman(self._session, admission)
+        self._dialogue.on_inboxes = self._doorman.told
         self._is_assembled = True
 
     def _admission(self) -> Admission:
@@ -214,6 +218,8 @@ class Worker:
                 group.create_task(self._tidying.tidy()),
                 group.create_task(self._disk.keep()),
                 *(group.create_task(_keep_going(one)) for one in self._options.beside),
+                group.create_task(self._doorman.listen()),
+                group.create_task(self._doorman.serve()),
             ]
             talk = group.create_task(self._converse())
             await self._left.wait()

@@ -4,7 +4,7 @@
 --   offset, jump, size]], progress [[id, percent, message]], free, lanes [[lane, cost]], empty [lane],
 --   want, idle, unserved, facts, mail      2.. data of the logs, in their order, then results
 -- -> {'ok', now, lanes version, next ms, command, claims, reports, orders, gone, log offsets, wide,
---     roster version}
+--     roster version, inboxes that wait (-1: there are none)}
 --    or {'unknown'}: register again.  Every part may be repeated: the answer is the same.
 
 local function take_logs(x, session, logs, data)
@@ -112,5 +112,5 @@ function R.sync(x, request, data)
   local wide = R.wide(x, request, rank)
   if request.idle then R.stand_by(x, session, request.free, request.lanes) end
   return {'ok', int(x.now), call('GET', x.P .. 'lanev') or '0', int(earliest(x, waits)), command, claims, words,
-          call('SMEMBERS', x.P .. 'fl:' .. session), gone, offsets, wide, R.roster_version(x)}
+          call('SMEMBERS', x.P .. 'fl:' .. session), gone, offsets, wide, R.roster_version(x), R.waiting_inboxes(x)}
 end
