@@ -45,14 +45,22 @@ def print_standing(stands: Standing) -> None:
 def price_facts(price: PriceTag) -> Iterator[tuple[str, str]]:
     """What it would have cost, each with its formula."""
     formulas = price.formulas
-    yield "Fargate x86", f"${price.fargate_x86:.4f} = {formulas['fargate_x86']}"
-    yield "Fargate arm", f"${price.fargate_arm:.4f} = {formulas['fargate_arm']}"
-    yield "hosted Actions", f"${price.hosted:.4f} = {formulas['hosted']}" if formulas["hosted"] else ""
+    yield "Fargate x86", f"{_money(price.fargate_x86, '$')} = {formulas['fargate_x86']}"
+    yield "Fargate arm", f"{_money(price.fargate_arm, '$')} = {formulas['fargate_arm']}"
+    yield (
+        "hosted Actions",
+        f"{_money(price.hosted, '$')} = {formulas['hosted']}" if formulas["hosted"] else "",
+    )
     at_least = "at least " if price.home_is_part else ""
     yield (
         "at home",
-        formulas["home"] if price.home is None else f"{at_least}{price.home:.4f} = {formulas['home']}",
+        formulas["home"] if price.home is None else f"{at_least}{_money(price.home)} = {formulas['home']}",
     )
+
+
+def _money(amount: float, sign: str = "") -> str:
+    """`$0.0123`; what is less than can be shown is no zero."""
+    return f"under {sign}0.0001" if 0 < amount < 0.0001 else f"{sign}{amount:.4f}"
 
 
 def _month(stands: Standing, best: Usage, verdict: Verdict) -> Iterator[tuple[str, str]]:
