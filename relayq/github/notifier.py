@@ -33,6 +33,7 @@ from relayq.errors import (
 )
 from relayq.github.api import GitHub
 from relayq.github.notices import Ending, tell
+from relayq.model.cron import slot_id
 from relayq.model.notice import Notice, wants
 from relayq.model.reading import read_json, read_list, read_map
 from relayq.store.events import Events
@@ -43,6 +44,7 @@ from relayq.store.records import JobRecord
 from relayq.trust.bodies import part
 from relayq.trust.envelope import batch_digest_of, open_job
 from relayq.trust.keys import Keyring
+from relayq.trust.slots import is_slot, read_schedule, schedule_of, slot_of
 
 log = logging.getLogger("relayq.notifier")
 
@@ -136,16 +138,17 @@ class Notifier:
 
     async def _wish(self, notices: Notices, claim: NoticeClaim, submitters: Keyring) -> Notice:
         """The wish as it was signed, held against what the hub says."""
-        digest = batch_digest_of(claim.envelope)
-        record = await notices.batch_record(digest) if digest else b""
-        signed = part(open_job(claim.envelope, submitters, lambda _: record).body).head
-        head = read_map(read_json(signed, "the signed body"), "body")
-        if (head.get("fleet"), head.get("id")) != (self._fleet, claim.job):
+        if is_slot(claim.envelope):
+            fleet, job, wishes = _slot_wishes(claim.envelope, submitters)
+        else:
+            digest = batch_digest_of(claim.envelope)
+            record = await notices.batch_record(digest) if digest else b""
+            fleet, job, wishes = _wishes(open_job(claim.envelope, submitters, lambda _: record).body)
+        if (fleet, job) != (self._fleet, claim.job):
             raise Refused("the wish was signed for another job or fleet")
-        wishes = read_list(read_map(head.get("spec"), "spec").get("notify", []), "notify")
         if not 0 <= claim.index < len(wishes):
             raise Refused("the signed job has no such wish")
-        notice = Notice.from_json(wishes[claim.index])
+        notice = wishes[claim.index]
         if not wants(self._repos, notice.repo):
             raise Refused(f"github.notify does not name {notice.repo}")
         return notice
@@ -155,6 +158,20 @@ class Notifier:
         if sentence != self._said:
             self._said = sentence
             log.warning("%s", sentence)
+
+
+def _wishes(body: bytes) -> tuple[object, object, list[Notice]]:
+    """The fleet, the id and the wishes in the open half of a signed job."""
+    head = read_map(read_json(part(body).head, "the signed body"), "body")
+    wishes = read_list(read_map(head.get("spec"), "spec").get("notify", []), "notify")
+    return head.get("fleet"), head.get("id"), [Notice.from_json(wish) for wish in wishes]
+
+
+def _slot_wishes(envelope: bytes, submitters: Keyring) -> tuple[object, object, list[Notice]]:
+    """The same of a job that follows from a signed schedule."""
+    signed = read_schedule(schedule_of(envelope), submitters)
+    job = slot_id(signed.fleet, signed.schedule.name, slot_of(envelope))
+    return signed.fleet, job, list(signed.schedule.spec.notify)
 
 
 def _ending(job: JobRecord) -> Ending:

@@ -17,12 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relayq.client.aio import AsyncClient
+from relayq.client.schedules import add, fire_latest
 from relayq.errors import SpecError
 from relayq.github.api import GitHub, Manners
 from relayq.github.notifier import Eyes, Notifier
 from relayq.github.token import Token
 from relayq.model.job import JobSpec
 from relayq.model.notice import Notice, wants
+from relayq.model.schedule import Rule, Schedule
 from relayq.store.notices import Notices
 from relayq.trust.keys import Keyring, SigningKey
 from tests.github.server import TOKEN, Failure, Replay
@@ -358,6 +361,29 @@ async def test_the_members_of_a_batch_are_told(rig: Rig, live: Replay) -> None:
             await rig.ended(job)
     await tell(rig, live)
     assert [await told(rig, job) for job in jobs] == [["posted"], ["posted"]]
+
+
+async def test_a_job_of_a_schedule_is_told(rig: Rig, live: Replay) -> None:
+    schedule = Schedule(
+        name="nightly",
+        rule=Rule(every_ms=1000),
+        spec=JobSpec.from_dict({"command": "true", "notify": [STATUS]}),
+    )
+    async with AsyncClient(rig.url, fleet=rig.fleet, tell=lambda _: None) as client:
+        await add(client, schedule)
+        fired: list[str] = []
+
+        async def fire() -> bool:
+            slot = await fire_latest(client, "nightly", "test")
+            fired.extend([slot.job] if slot and slot.word == "new" else [])
+            return bool(fired)
+
+        await eventually(fire, "a slot has come")
+    async with rig.worker():
+        await rig.ended(fired[0])
+    await tell(rig, live)
+    assert await told(rig, fired[0]) == ["posted"]
+    assert len(live.posts("/statuses/")) == 1
 
 
 async def test_what_the_hub_says_of_the_repository_is_held_against_the_signature(
