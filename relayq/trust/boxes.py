@@ -67,6 +67,10 @@ def raw_box(public: str) -> bytes:
 
 
 def _raw(key: X25519PrivateKey) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    public = key.public_key()
+    try:
+        return public.public_bytes_raw()
+    except AttributeError:  # cryptography before 40; the import costs 8 ms
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return public.public_bytes(Encoding.Raw, PublicFormat.Raw)
