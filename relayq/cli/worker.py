@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
             "worker.max_memory": args.max_memory,
         }
     )
+    os.umask(0o077)  # nothing that a worker writes is anybody else's business
     log.setup(json=args.log_json, level=args.log_level)
     options = WorkerOptions(
         url=choose_url(config)[0],

@@ -25,12 +25,15 @@ from relayq.model.duration import MAX_MOMENT_MS
 from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
 from relayq.model.reading import check_int, check_line, check_name, read_json, read_map
+from relayq.model.signer import MEMBER, THE_OWNER, Signer
 from relayq.store.records import Claim, Report, Submission
 from relayq.trust.bodies import Parted, open_hidden, part
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
 from relayq.trust.slots import is_slot, open_slot, slot_envelope
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
+from relayq.worker.isolation import FREE, Terms
+from relayq.worker.judge import Judge
 from relayq.worker.session import Session
 from relayq.worker.spool import OpenAttempt, Past, Spool
 
@@ -55,7 +58,8 @@ class Admitted:
 
     `body` is the verified body in the clear, for this machine's disk. `reply` is the box key
     that output is sealed to, beside the readers of the roster. `failures` counts this
-    attempt among those that the signed retry policy allows.
+    attempt among those that the signed retry policy allows; `terms` are the conditions
+    under which it runs.
     """
 
     claim: Claim
@@ -65,6 +69,7 @@ class Admitted:
     exp_s: int
     failures: int
     reply: str = ""
+    terms: Terms = FREE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +85,22 @@ class _Opened:
 
 
 class Admission:
-    """Judges claims by the keys, the ledger, the lease, and whether anything new is taken at all."""
+    """Judges claims by the keys, the ledger, the lease, the policy, and whether anything new is taken."""
 
     def __init__(
-        self, *, credentials: Credentials, fleet: str, spool: Spool, session: Session, gate: Gate
+        self,
+        *,
+        credentials: Credentials,
+        fleet: str,
+        spool: Spool,
+        session: Session,
+        gate: Gate,
+        judge: Judge,
     ) -> None:
         self._credentials = credentials
         self._fleet, self._spool = fleet, spool
         self._session, self._gate = session, gate
+        self._judge = judge
         self._records: OrderedDict[str, bytes] = OrderedDict()
         self._arrays: OrderedDict[tuple[int, bytes], _Opened] = OrderedDict()
 
@@ -146,14 +159,18 @@ class Admission:
         rule = check_line(given.get("rule"), "rule", 300)
         return {"name": name, "rule": rule, "who": who, "runs": [(slot_ms, opened.id)]}
 
-    def _admit(self, claim: Claim) -> Admitted:
+    def _admit(self, claim: Claim) -> Admitted | Report:
         opened = self._open(claim)
         self._check_sender(opened)
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
-        return _admitted(claim, opened, failures)
+        try:
+            terms = self._judge.terms(opened.spec, self._signer(opened.kid))
+        except Refused as error:
+            return replace(_refusal(claim, error.told), note=str(error), reply=opened.reply)
+        return _admitted(claim, opened, failures, terms)
 
     def _check_sender(self, opened: _Opened) -> None:
         """Whoever it was signed by may send it here, and now."""
@@ -199,6 +216,11 @@ class Admission:
         _require(not member.queues or spec.queue in member.queues, f"{key} may not use queue {spec.queue}")
         _require(not member.types or spec.type in member.types, f"{key} may not use job type {spec.type}")
 
+    def _signer(self, kid: str) -> Signer:
+        """Whose key this is, for the policy."""
+        member = self._credentials.member_of(kid)
+        return THE_OWNER if member is None else Signer(MEMBER, member.name)
+
     def _record(self, digest: str) -> bytes:
         return self._records.get(digest, b"")
 
@@ -229,7 +251,7 @@ def readmit(one: OpenAttempt) -> Admitted:
     return _admitted(claim, opened, one.failures)
 
 
-def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
+def _admitted(claim: Claim, opened: _Opened, failures: int, terms: Terms = FREE) -> Admitted:
     return Admitted(
         claim=claim,
         body=opened.body,
@@ -238,6 +260,7 @@ def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
         lane=opened.lane,
         exp_s=opened.exp_s,
         failures=failures,
+        terms=terms,
     )
 
 

@@ -8,16 +8,13 @@ part of the suite that should kill it, and prints which survive; it exits with 1
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from relayq.store import scripts
+from tests.mutation import ROOT, passes
 
-ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = "tests.model.mutated"
 VARIABLE = "RELAYQ_TEST_MUTANT"
 
@@ -198,29 +195,7 @@ def survives(mutant: Mutant) -> bool:
     """Whether the suite that should notice does not. A suite that cannot run at all is an error."""
     suite = sorted((ROOT / "tests" / "integration").glob(f"test_library_{mutant.suite}*.py"))
     assert suite, f"{mutant.name}: there is no suite {mutant.suite}"
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-p",
-            PLUGIN,
-            "-p",
-            "no:cacheprovider",
-            *map(str, suite),
-        ],
-        cwd=ROOT,
-        env={**os.environ, VARIABLE: mutant.name},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if run.returncode not in (0, 1):
-        raise RuntimeError(f"{mutant.name}: the suite did not run\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
-    return run.returncode == 0
+    return passes(mutant.name, plugin=PLUGIN, variable=VARIABLE, suite=suite)
 
 
 def named(name: str) -> Mutant:
