@@ -62,6 +62,13 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "Schedules",
+        (
+            Command("schedule", "schedule", "submit a job at times: add, list, change, pause, run by hand"),
+            Command("scheduler", "scheduler", "fire the schedules when their time has come"),
+        ),
+    ),
+    (
         "This installation",
         (
             Command(

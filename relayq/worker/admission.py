@@ -15,18 +15,21 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from relayq.errors import Refused, SpecError
 from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
+from relayq.model.duration import MAX_MOMENT_MS
 from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
+from relayq.model.reading import check_int, check_line, check_name, read_json, read_map
 from relayq.model.signer import MEMBER, THE_OWNER, Signer
 from relayq.store.records import Claim, Report, Submission
-from relayq.trust.bodies import open_hidden, part
+from relayq.trust.bodies import Parted, open_hidden, part
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
+from relayq.trust.slots import is_slot, open_slot, slot_envelope
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
 from relayq.worker.isolation import FREE, Terms
@@ -144,6 +147,18 @@ class Admission:
         _require(op.id.startswith(mark), f"job {op.id} does not carry the mark of who wants it cancelled")
         return op.id
 
+    def inbox_fire(self, data: bytes, schedules: Mapping[str, bytes]) -> dict[str, Any]:
+        """The slot that an inbox wants fired, if a schedule of the hub has it; raises Refused, SpecError."""
+        given = read_map(read_json(data, "the firing"), "firing", 4)
+        name, slot_ms = check_name(given.get("schedule"), "schedule"), given.get("slot")
+        slot_ms = check_int(slot_ms, "slot", 1, MAX_MOMENT_MS)
+        _require(name in schedules, f"there is no schedule {name} to fire")
+        opened = self._read(slot_envelope(schedules[name], slot_ms))
+        self._check_sender(opened)
+        who = check_line(given.get("who"), "who", 64)
+        rule = check_line(given.get("rule"), "rule", 300)
+        return {"name": name, "rule": rule, "who": who, "runs": [(slot_ms, opened.id)]}
+
     def _admit(self, claim: Claim) -> Admitted | Report:
         opened = self._open(claim)
         self._check_sender(opened)
@@ -176,14 +191,19 @@ class Admission:
         return opened
 
     def _read(self, envelope: bytes) -> _Opened:
-        signed = open_job(envelope, self._credentials.ring, self._record)
-        parted = part(signed.body)
-        hidden = open_hidden(parted, self._credentials.opener)
+        known = self._credentials
+        if is_slot(envelope):
+            now_s = self._spool.high_water_s(int(time.time()))
+            kid, head, hidden = open_slot(envelope, known.ring, known.opener, now_s)
+        else:
+            kid, signed = open_job(envelope, known.ring, self._record)
+            head, sealed = part(signed)
+            hidden = open_hidden(Parted(head, sealed), known.opener)
         try:
-            opened = _parsed(parted.head, hidden)
+            opened = _parsed(head, hidden)
         except SpecError:  # whose words may hold what was sealed, and the hub carries them
             raise Refused("the signed job spec is not one that this version of RelayQ understands") from None
-        _require(opened.kid == signed.kid, "the sealed part was made for another signer")
+        _require(opened.kid == kid, "the sealed part was made for another signer")
         return opened
 
     def _require_allowed(self, opened: _Opened, now_s: int) -> None:
