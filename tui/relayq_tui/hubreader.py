@@ -95,13 +95,13 @@ class Reader:
         """Read everything, then follow; ends with an error when the hub is lost."""
         try:
             await self._beat()
-            last_id = await self._events.last_id()
-            await self._first_look()
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_beating())
+                last_id = await self._events.last_id()
+                await self._first_look()
                 group.create_task(self._follow(last_id))
                 group.create_task(self._fetch())
                 group.create_task(self._read_rest())
-                group.create_task(self._keep_beating())
                 group.create_task(self._keep_budget())
         finally:
             await self.close()
