@@ -4,8 +4,8 @@
 `relayq submit --wire` is the same code, installed. It stands on `model`, `trust` and
 `store.wire` alone and speaks Python 3.9: a runner's python3 is whatever it is.
 
-`sender.py` is the submit-only user at the hub, `waiting.py` what it may learn of its job,
-`identity.py` who signs, `inputs.py` what a step was asked for, `notices.py` who shall be told on GitHub,
-`runner.py` how a step speaks to its runner, `cost.py` what it costs in minutes and
-`action.py` the step.
+`action.py` is the step, from its inputs (`inputs.py`) to what it tells its runner
+(`runner.py`, `cost.py`). `sender.py` is the submit-only user at the hub, `identity.py` says who
+signs, `waiting.py` what may be learnt of the job, `slots.py` which slot of a schedule is
+meant, `notices.py` who shall be told on GitHub.
 """

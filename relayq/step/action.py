@@ -20,7 +20,7 @@ from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq.step import cost
 from relayq.step.identity import author_of
-from relayq.step.inputs import Wanted, event_of, inputs_of, secrets_of, wanted
+from relayq.step.inputs import Wanted, event_of, inputs_of, secrets_of, slot_of, wanted
 from relayq.step.runner import Runner, code
 from relayq.step.sender import Sender
 from relayq.step.waiting import Answer, End, Piece, Watcher
@@ -29,6 +29,8 @@ from relayq.trust.ticket import read_ticket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from relayq.step.slots import Slot
 
 OK, FAILED, CAPPED = 0, 1, 124
 ADMISSION_S = 10.0
@@ -70,13 +72,10 @@ class Step:
         """The whole of it; the exit code."""
         for value in secrets_of(self._given).values():
             self._runner.mask(value)
+        if slot := slot_of(self._given, int(time.time())):
+            return self._fire(slot)
         asked = wanted(self._given, self._environ)
-        if "join" not in self._given:
-            raise UsageError(
-                "there is no join string: make one with `relayq hub invite submit NAME`, keep it as the "
-                "Actions secret RELAYQ_JOIN, and pass it (input 'join')"
-            )
-        with Sender(read_ticket(self._given["join"])) as sender:
+        with self._sender() as sender:
             author = author_of(sender.key, sender.roster, self._environ, asked.sign)
             job = sender.submit(asked.spec, author)
             self._runner.output("job-id", job)
@@ -87,6 +86,25 @@ class Step:
                 told, exit_code = self._wait(watcher, job, asked)
         self._tell(asked, told)
         return exit_code
+
+    def _sender(self) -> Sender:
+        if "join" not in self._given:
+            raise UsageError(
+                "there is no join string: make one with `relayq hub invite submit NAME`, keep it as the "
+                "Actions secret RELAYQ_JOIN, and pass it (input 'join')"
+            )
+        return Sender(read_ticket(self._given["join"]))
+
+    def _fire(self, slot: Slot) -> int:
+        with self._sender() as sender:
+            job = sender.fire(slot)
+        self._runner.output("job-id", job)
+        self._runner.output("status", "sent")
+        when = f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime(slot.at_ms // 1000))} UTC"
+        line = f"the slot of {when} of schedule {slot.schedule} is fired, unless that has been done"
+        self._runner.say(line)
+        self._runner.summary(f"### RelayQ\n\n{code(line)}\n")
+        return OK
 
     def _told(self, job: str, answer: Answer) -> tuple[Told, int]:
         told = Told(job, answer.word, answer.why)

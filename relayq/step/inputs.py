@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from relayq.step.slots import Slot
+
 PREFIX = "RELAYQ_INPUT_"
+JOIN = "RELAYQ_JOIN"
 INPUTS = (
     "join",
     "command",
@@ -38,6 +41,8 @@ INPUTS = (
     "secrets",
     "unique",
     "notify",
+    "schedule",
+    "slot",
     "wait",
     "cap",
     "link",
@@ -61,6 +66,7 @@ class Wanted(NamedTuple):
 def inputs_of(environ: Mapping[str, str]) -> dict[str, str]:
     """The inputs that were given, by name."""
     found = {name: environ.get(PREFIX + name.upper(), "") for name in INPUTS}
+    found["join"] = found["join"] or environ.get(JOIN, "")
     return {name: value for name, value in found.items() if value.strip()}
 
 
@@ -90,6 +96,21 @@ def wanted(given: Mapping[str, str], environ: Mapping[str, str]) -> Wanted:
         link=_link(given.get("link", "").strip()),
         sign=given.get("sign", "auto").strip().lower(),
     )
+
+
+def slot_of(given: Mapping[str, str], now_s: int) -> Slot | None:
+    """The slot of a schedule that is to be fired, where the inputs name one in place of a job."""
+    if "schedule" not in given and "slot" not in given:
+        return None
+    if "schedule" not in given or "slot" not in given:
+        raise UsageError("a schedule and its rule go together (inputs 'schedule' and 'slot')")
+    if others := sorted(given.keys() - {"schedule", "slot", "join", "notify", "cap", "wait", "sign", "link"}):
+        raise UsageError(
+            f"a schedule has its job in the hub: '{others[0]}' cannot be given beside 'schedule'"
+        )
+    from relayq.step.slots import latest
+
+    return latest(given["schedule"].strip(), given["slot"], now_s)
 
 
 def pairs(text: str, field: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from relayq.errors import HubDenied, HubError, HubFull, HubUnreachable, Refused
 from relayq.model.ids import new_id
-from relayq.store.wire import JOB, MOST_WAITING, Wire, WireError, WireReplyError, push_args
+from relayq.store.wire import FIRE, JOB, MOST_WAITING, Wire, WireError, WireReplyError, fire_entry, push_args
 from relayq.trust.keys import SigningKey
 from relayq.trust.roster import Roster, open_roster
 from relayq.trust.ticket import SUBMITTER, Ticket
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any, Union
 
     from relayq.model.job import JobSpec
+    from relayq.step.slots import Slot
     from relayq.trust.bodies import Author, RunAuthor
 
     Command = Sequence[Union[bytes, str, int]]
@@ -70,13 +71,22 @@ class Sender:
         """Seal, sign and push one job; its id."""
         job = new_id(self.ticket.mark)
         envelope = author.job(spec, job, int(time.time()))
-        [waiting] = self.ask(push_args(self.fleet, self.ticket.name, [(JOB, envelope)]))
+        self._push(JOB, envelope)
+        return job
+
+    def fire(self, slot: Slot) -> str:
+        """Push the firing of a schedule's slot; the id of its job, which is there once however often."""
+        entry = fire_entry(slot.schedule, slot.rule, slot.at_ms)
+        self._push(FIRE, entry)
+        return slot.job(self.fleet)
+
+    def _push(self, kind: bytes, entry: bytes) -> None:
+        [waiting] = self.ask(push_args(self.fleet, self.ticket.name, [(kind, entry)]))
         if waiting > MOST_WAITING:
             raise HubFull(
-                f"the inbox of {self.ticket.name} is full ({waiting} entries), the job was not taken: "
+                f"the inbox of {self.ticket.name} is full ({waiting} entries), nothing was taken: "
                 "wait until a worker has looked into it"
             )
-        return job
 
     @property
     def roster(self) -> Roster:

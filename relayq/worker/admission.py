@@ -133,13 +133,10 @@ class Admission:
             if digest and digest not in self._records:
                 _remember(self._records, digest, await self._session.batch_record(digest))
 
-    async def learn(self, version_there: int) -> bool:
-        """Take the hub's roster if it is another one: who was refused by the old may be let in by the new."""
-        if not self._credentials.is_news(version_there):
-            return False
-        before = self._credentials.version
-        await self._session.meet(self._credentials)
-        return self._credentials.version != before
+    async def learn(self, version_there: int) -> None:
+        """Take the hub's roster if it is another one: who comes now is judged by the newest."""
+        if self._credentials.is_news(version_there):
+            await self._session.meet(self._credentials)
 
     @property
     def is_open(self) -> bool:

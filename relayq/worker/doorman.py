@@ -77,11 +77,9 @@ class Doorman:
             inboxes = await self._session.inboxes()
             handful, has_more = await inboxes.drain(self._session.id)
             if handful:
+                await self._admission.learn(await inboxes.roster_version())
                 await asyncio.to_thread(self._admission.judge_runs, [entry[1:] for entry in handful.entries])
-                schedules = await inboxes.schedules(handful)
-                verdict = self._verdict(handful, schedules)
-                if verdict.refused and await self._admission.learn(await inboxes.roster_version()):
-                    verdict = self._verdict(handful, schedules)
+                verdict = self._verdict(handful, await inboxes.schedules(handful))
                 await inboxes.explain(verdict.jobs)
                 word = await inboxes.admit(self._session.id, handful, verdict)
                 if word in ("full", "lanes"):

@@ -90,7 +90,7 @@ class Runner:
 
     def __init__(self, directory: Path, *, private: bool = True, path: str = "/usr/bin:/bin") -> None:
         self.directory = directory
-        self.event = {"repository": {"private": private}}
+        self.event: dict[str, Any] = {"repository": {"private": private}}
         self.environment = {
             "PATH": path,
             "HOME": str(directory),
