@@ -51,10 +51,10 @@ class Sender:
         self.ticket, self.fleet = ticket, ticket.fleet
         self.key = SigningKey(ticket.seed)
         self._prefix = f"{{rq:{ticket.fleet}}}:"
-        self._directory = tempfile.mkdtemp(prefix="relayq-", dir=os.environ.get("RUNNER_TEMP") or None)
-        _write_pems(self._directory, ticket)
+        self.directory = tempfile.mkdtemp(prefix="relayq-", dir=os.environ.get("RUNNER_TEMP") or None)
+        _write_pems(self.directory, ticket)
         self._roster: Roster | None = None
-        self._wire = Wire(ticket.url(self._directory), timeout_s)
+        self._wire = Wire(ticket.url(self.directory), timeout_s)
 
     def __enter__(self) -> Sender:
         return self
@@ -65,7 +65,7 @@ class Sender:
     def close(self) -> None:
         """Drop the connection; nothing stays on the disk."""
         self._wire.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def submit(self, spec: JobSpec, author: Author | RunAuthor) -> str:
         """Seal, sign and push one job; its id."""
