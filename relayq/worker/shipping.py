@@ -39,7 +39,7 @@ class _Log:
 
     def __init__(self, attempt: Attempt, taken: tuple[int, int]) -> None:
         self.number = attempt.attempt
-        self.tail = Tail(attempt.place, taken, keep_bytes=attempt.spec.keep_output_bytes)
+        self.tail = Tail(attempt.place, taken, keep_bytes=attempt.keep_bytes)
         secrets = [value for _, value in attempt.spec.secrets]
         self.redactor = Redactor(secrets) if secrets else None
         self.taken = taken

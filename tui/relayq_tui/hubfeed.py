@@ -26,7 +26,7 @@ from relayq.errors import HubError, RelayQError
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import FINAL
 from relayq.store.records import End, LogEntry
-from relayq_tui.feed import Connection, JobDetail, Post, SchedulesChanged
+from relayq_tui.feed import Connection, JobDetail, Post
 from relayq_tui.rows import JobRow
 
 if TYPE_CHECKING:
@@ -158,9 +158,7 @@ class HubFeed:
         known = self._reader
         self._name = f"{self._config.fleet}@{'this machine' if is_embedded else hub.address.host}"
         self._reader = Reader(hub, post, jobs, name=self._name, known=known)
-        if known is None:
-            post(SchedulesChanged([]))
-        else:
+        if known is not None:
             await known.close()
             await self._hang_up()
         await self._reader.live()

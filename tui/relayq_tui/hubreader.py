@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
+from itertools import count
 
+from relayq.errors import HubUnreachable
 from relayq.model.lifecycle import State
 from relayq.store.bulk import PORTION, Bulk
 from relayq.store.elements import ended_elements
@@ -14,7 +16,9 @@ from relayq.store.events import Event, Events
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs, Queues
 from relayq.store.records import JobRecord
+from relayq.store.schedules import Schedules
 from relayq.store.workers import Workers
+from relayq.workflows import Found
 from relayq_tui.feed import (
     Connection,
     Counts,
@@ -23,11 +27,13 @@ from relayq_tui.feed import (
     JobsChanged,
     JobsGone,
     Post,
+    SchedulesChanged,
     Series,
     Snapshot,
     WorkersChanged,
 )
 from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
+from relayq_tui.hubschedules import here, schedule_rows
 from relayq_tui.rows import JobRow, WorkerRow
 from relayq_tui.store import MAX_JOBS
 
@@ -35,8 +41,10 @@ FIRST = 100
 OVERLAP = 20
 GATHER_S = 0.1
 BEAT_S = 5.0
+LOOK_EVERY = 6  # beats after which it is seen whether schedulers have come or gone
 BLOCK_MS = 20_000
 SERIES_MIN = 60
+NEWS_OF_SCHEDULES = frozenset({"schedule", "slot"})
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
 
 
@@ -57,6 +65,9 @@ class Reader:
         self._workers, self._bulk = Workers(hub), Bulk(hub, self._jobs)
         self._events = Events(self._waiting)
         self._rows = rows
+        self._schedules = Schedules(hub)
+        self._scheduled: SchedulesChanged | None = known._scheduled if known else None
+        self._crons: Found = known._crons if known else Found([], [])
         self._machines: dict[str, WorkerRow] = known._machines if known else {}
         self._has_posted: bool = bool(known and known._has_posted)
         self._dirty: set[str] = set()
@@ -81,13 +92,13 @@ class Reader:
         """Read everything, then follow; ends with an error when the hub is lost."""
         try:
             await self._beat()
-            last_id = await self._events.last_id()
-            await self._first_look()
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_beating())
+                last_id = await self._events.last_id()
+                await self._first_look()
                 group.create_task(self._follow(last_id))
                 group.create_task(self._fetch())
                 group.create_task(self._read_rest())
-                group.create_task(self._keep_beating())
         finally:
             await self.close()
 
@@ -114,6 +125,7 @@ class Reader:
             self._post(Snapshot(jobs=rows, at_ms=self.now_ms()))
             self._has_posted = True
         await self._look_at_fleet()
+        await self._look_at_schedules()
         recent = await Events(self._hub).recent(500)
         self._post(EventsSeen([event_row(event) for event in recent]))
 
@@ -132,6 +144,9 @@ class Reader:
                 start += PORTION - OVERLAP
         if len(met) < MAX_JOBS:
             await self._look_again(before - met)
+        self._crons = await asyncio.to_thread(here)
+        if self._crons.crons:
+            await self._look_at_schedules()
 
     async def _look_again(self, missed: set[str]) -> None:
         """Jobs that were met nowhere: gone, or moved from an index not yet read to one that had been."""
@@ -164,6 +179,8 @@ class Reader:
                 self._gone([event.subject])
             elif event.subject.partition(":")[0] in self._rows or event.kind == "submit":
                 self._dirty.add(event.subject.partition(":")[0])
+            if event.kind == "end" and self._is_of_schedule(event.subject):
+                self._news.add("slot")
         self._bell.set()
 
     async def _fetch(self) -> None:
@@ -178,6 +195,8 @@ class Reader:
                 await self._fetch_jobs(portion)
             if news & NEWS_OF_WORKERS:
                 await self._look_at_workers()
+            if news & NEWS_OF_SCHEDULES:
+                await self._look_at_schedules()
             await self._look_at_counts()
 
     async def _fetch_jobs(self, ids: list[str]) -> None:
@@ -190,15 +209,24 @@ class Reader:
     # -- the fleet -------------------------------------------------------------------
 
     async def _keep_beating(self) -> None:
-        while True:
+        for number in count(1):
             await asyncio.sleep(BEAT_S)
             await self._beat()
             await self._look_at_workers()
+            if self._is_past() or number % LOOK_EVERY == 0:
+                await self._look_at_schedules()
 
     async def _beat(self) -> None:
-        """Read the hub's clock: that it answers, how fast, and how far ours is off."""
+        """Read the hub's clock: that it answers, how fast, and how far ours is off.
+
+        Another question may hold the line: one that is held for two beats is dead.
+        """
         began_s = time.monotonic()
-        seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
+        try:
+            async with asyncio.timeout(2 * BEAT_S):
+                seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
+        except TimeoutError:
+            raise HubUnreachable(f"hub {self._hub.address.shown} stopped answering") from None
         latency_s = time.monotonic() - began_s
         hub_ms = int(seconds) * 1000 + int(micros) / 1000 + latency_s * 500
         self._ahead_ms = hub_ms - time.time() * 1000
@@ -216,6 +244,22 @@ class Reader:
         if machines != before:
             self._machines = machines
             self._post(WorkersChanged(found))
+
+    async def _look_at_schedules(self) -> None:
+        board = await self._schedules.board()
+        seen = SchedulesChanged(schedule_rows(board, self._crons), bool(board.schedulers))
+        if seen != self._scheduled:
+            self._scheduled = seen
+            self._post(seen)
+
+    def _is_of_schedule(self, job: str) -> bool:
+        """Is it the last job of a schedule?"""
+        return self._scheduled is not None and any(row.last_job == job for row in self._scheduled.schedules)
+
+    def _is_past(self) -> bool:
+        """Has the next firing of one passed, fired or not?"""
+        rows = self._scheduled.schedules if self._scheduled else ()
+        return any(row.next_ms and row.next_ms[0] <= self.now_ms() for row in rows)
 
     async def _look_at_counts(self) -> None:
         stats = await self._queues.stats()
