@@ -179,7 +179,7 @@ MUTANTS = (
     Mutant(
         "sealed part of another signer",
         "worker/admission.py",
-        "_require(opened.kid == signed.kid,",
+        "_require(opened.kid == kid,",
         "_require(True,",
         LIES,
     ),
