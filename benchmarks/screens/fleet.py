@@ -1,6 +1,6 @@
 """Fill a hub with jobs, or let things happen in it: `python -m benchmarks.screens.fleet VERB URL NUMBER`.
 
-`fill` submits that many signed jobs of fifty names, each with arguments of its own,
+`open` makes it a hub. `fill` submits that many signed jobs of fifty names, each with arguments of its own,
 and lets a pretended worker run nine of ten to their ends: what a home looks like
 after some weeks. `load` lets that many events happen every second until its standard
 input closes: jobs are submitted, started and ended, a third each. `touch` cancels the
@@ -133,7 +133,9 @@ def _nobody(sentence: str) -> None:
 
 def main(verb: str, url: str, number: str = "0") -> None:
     """Do what is asked."""
-    if verb == "fill":
+    if verb == "open":
+        asyncio.run(_run(url, 0))
+    elif verb == "fill":
         fill(url, int(number))
     elif verb == "load":
         asyncio.run(load(url, int(number)))

@@ -83,7 +83,7 @@ def rows() -> list[JobRow]:
 
     return [
         JobRow(
-            id=f"01K{number:023}", name=spec.name, command=str(spec.command), queue=spec.queue,
+            id=f"{number:016}", name=spec.name, command=str(spec.command), queue=spec.queue,
             state=State.FAILED if number % 33 == 0 else State.SUCCEEDED, worker=f"pi{number % 4}",
             submitted_ms=1_000 * number, ready_ms=1_000 * number, started_ms=1_000 * number + 50,
             ended_ms=1_000 * number + number % 400_000, exit_code=0,

@@ -39,8 +39,7 @@ class Hub:
         self.directory, self.jobs = directory, jobs
         self.server = Server(directory / "server")
         self.url = self.server.url
-        self._shift(0)
-        self.fleet("fill", "1")
+        self.fleet("open", "0")
         self._shift(-HISTORY_MS)
         self.fleet("fill", str(jobs))
         self._shift(0)

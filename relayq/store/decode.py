@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from relayq.errors import SpecError
@@ -21,7 +22,34 @@ def text(value: bytes | str | int) -> str:
 
 def fields(flat: list[Any]) -> Fields:
     """A flat reply (name, value, name, value...) as a dict of text."""
-    return {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
+    words = _texts(flat)
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _texts(replies: list[Any]) -> list[str]:
+    """Bulk replies as text, decoded in one go where none of them holds the separator."""
+    try:
+        words = b"\0".join(replies).decode("utf-8", "replace").split("\0")
+    except TypeError:  # a number is among them
+        words = []
+    return words if len(words) == len(replies) else [text(reply) for reply in replies]
+
+
+def unpacked(reply: list[Any]) -> Iterator[list[bytes]]:
+    """The rows of strings that `R.packed` (bulk.lua) put into one: a tenth of the work of a nested reply."""
+    lengths, strings = reply
+    at = 0
+    for row in lengths.split(b";")[:-1]:
+        words = []
+        for length in map(int, row.split()):
+            words.append(strings[at : at + length])
+            at += length
+        yield words
+
+
+def job_rows(reply: list[Any]) -> list[list[Any]]:
+    """Packed job rows as `job` takes them: id, fields, envelope."""
+    return [[words[0], words[2:], words[1]] for words in unpacked(reply)]
 
 
 def lanes(flat: list[Any]) -> dict[str, Lane]:

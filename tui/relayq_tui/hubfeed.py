@@ -1,10 +1,11 @@
 """The hub as a feed: one snapshot, then its event stream, for ever.
 
 Two connections. On one the feed waits for events, a single blocking read at a time;
-on the other it fetches what they speak of, gathered for a tenth of a second, and
-whatever a screen asks for. A gap in the stream's ids, or a new connection, means that
-all is read again: what is new or different is posted, what is no longer there goes.
-The newest jobs come first; the older ones follow in the background.
+on the other it fetches what they speak of and whatever a screen asks for: the first at
+once, then gathered for a tenth of a second and, the more there is, up to a whole one.
+A gap in the stream's ids, or a new connection, means that all is read again: what is
+new or different is posted, what is no longer there goes. The newest jobs come first;
+the older ones follow in the background.
 
 A lost hub is tried again after half a second, then less and less often, at most
 every eight seconds. Every five seconds the hub's clock is read: that is the latency

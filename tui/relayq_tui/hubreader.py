@@ -29,11 +29,11 @@ from relayq_tui.feed import (
 )
 from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
 from relayq_tui.rows import JobRow, WorkerRow
-from relayq_tui.store import MAX_JOBS
+from relayq_tui.store import EVENTS_KEPT, MAX_JOBS
 
 FIRST = 100
 OVERLAP = 20
-GATHER_S = 0.1
+GATHER_S, GATHER_EACH_S, GATHER_MAX_S = 0.1, 0.004, 1.0
 BEAT_S = 5.0
 BLOCK_MS = 20_000
 SERIES_MIN = 60
@@ -155,7 +155,8 @@ class Reader:
                 continue
             last_id = events[-1].id
             self._note(events)
-            self._post(EventsSeen([event_row(event) for event in events]))
+            self._post(EventsSeen([event_row(event) for event in events[-EVENTS_KEPT:]]))
+            await asyncio.sleep(GATHER_S)
 
     def _note(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -167,10 +168,9 @@ class Reader:
         self._bell.set()
 
     async def _fetch(self) -> None:
-        """What events spoke of, gathered."""
+        """What events spoke of: the first at once, then gathered the longer the more there are."""
         while True:
             await self._bell.wait()
-            await asyncio.sleep(GATHER_S)
             self._bell.clear()
             dirty, self._dirty = self._dirty, set()
             news, self._news = self._news, set()
@@ -179,6 +179,7 @@ class Reader:
             if news & NEWS_OF_WORKERS:
                 await self._look_at_workers()
             await self._look_at_counts()
+            await asyncio.sleep(min(GATHER_MAX_S, GATHER_S + len(dirty) * GATHER_EACH_S))
 
     async def _fetch_jobs(self, ids: list[str]) -> None:
         known = [job for job in ids if job in self._rows]

@@ -64,6 +64,11 @@ class HubScreen(Screen[None]):
     def show(self, changes: Changes) -> None:
         """Draw what has changed."""
 
+    @property
+    def shows_seconds(self) -> bool:
+        """Does anything here look different a second later, with nothing happening?"""
+        return True
+
     def actions(self) -> list[Action]:
         """What can be done here, for footer, help and palette."""
         return offered(of_context(*self.contexts, "anywhere"), SCREENS, self, self.app)

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
+from relayq.model.lifecycle import State
 from relayq.query import Query, QueryError, parse
 from relayq_tui.listing import Listing
 from relayq_tui.rows import JobRow
@@ -24,6 +25,8 @@ from relayq_tui.widgets.jobtable import JobTable
 from relayq_tui.widgets.viewbar import Tab, ViewBar
 
 REST_S = 0.08
+MINUTE_MS = 60_000
+RUNNING = (State.RUNNING, State.UNREACHABLE)
 SORTS = ("", "sort:-dur", "sort:-wait", "sort:-prio", "sort:name")
 
 
@@ -63,6 +66,13 @@ class JobsScreen(JobLooks):
         """How many are marked, for the status line."""
         count = len(self.table.marks)
         return f"{count} marked" if count else ""
+
+    @property
+    def shows_seconds(self) -> bool:
+        """Not among jobs that ended a while ago, or wait, unless one of those is looked at."""
+        table, now_ms = self.table, self.store.now_ms()
+        is_alive = table.current is not None and not table.current.is_final
+        return is_alive or any(_counts_seconds(row, now_ms) for row in table.seen)
 
     def selected(self) -> Sequence[JobRow]:
         """The marked jobs, or the one under the cursor."""
@@ -265,3 +275,9 @@ class JobsScreen(JobLooks):
 
     def _marked(self) -> None:
         self.rq.refresh_frame()
+
+
+def _counts_seconds(row: JobRow, now_ms: int) -> bool:
+    """Does its line show a time in seconds that goes on?"""
+    is_delayed = row.state is State.PENDING and row.reason == "delay"
+    return is_delayed or row.state in RUNNING or now_ms - row.submitted_ms < MINUTE_MS
