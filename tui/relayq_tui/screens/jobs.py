@@ -141,12 +141,15 @@ class JobsScreen(JobLooks):
     @on(JobTable.Moved)
     def _moved(self) -> None:
         row = self.table.current
-        self.query_one(Preview).set_job(row)
-        self._show_tabs()
         if self._range_from is not None:
             self._mark_between(self._range_from, self.table.cursor)
         if row is not None:
             self._rest_on(row)
+        self.call_after_refresh(self._follow_cursor)  # the cursor itself is painted first
+
+    def _follow_cursor(self) -> None:
+        self.query_one(Preview).set_job(self.table.current)
+        self._show_tabs()
 
     def _rest_on(self, row: JobRow) -> None:
         """What needs a round trip is fetched when the cursor has come to rest."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -37,6 +37,7 @@ class Framed(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._fresh: Sequence[Strip] = ()
+        self._fresh_for: Size | None = None
         self._painted: dict[int, Strip] = {}
 
     @property
@@ -65,13 +66,17 @@ class Framed(Widget):
 
     def update(self) -> None:
         """Draw those lines again that are other ones now."""
-        for y, strip in enumerate(self._strips() if self.size else ()):
+        self._fresh = self._strips() if self.size else ()
+        for y, strip in enumerate(self._fresh):
             if strip != self._painted.get(y):
+                self._fresh_for = self.size
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """All of it is made anew for each painting; Textual asks for the lines it has no more."""
-        self._fresh = self._strips()
+        """All of it is made anew, unless it was for this painting; Textual asks for lines it has no more."""
+        if self._fresh_for != self.size:
+            self._fresh = self._strips()
+        self._fresh_for = None
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
