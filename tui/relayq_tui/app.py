@@ -107,6 +107,7 @@ class RelayQApp(Navigation):
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
+        self._lost_s = asyncio.get_running_loop().time()
         gc.freeze()
         gc.enable()
         self.action_refresh_data()
@@ -191,8 +192,9 @@ class RelayQApp(Navigation):
 
     def flag(self) -> str:
         """The one thing that needs a person most: why the hub is away, the latest failure, or nothing."""
-        if self.store.connection.state == "lost" and self.store.connection.message:
-            return self.store.connection.message
+        link = self.store.connection
+        if link.message and (link.state == "lost" or self.seconds_lost() > 0):
+            return link.message
         row = self.store.latest_failure()
         if row is None:
             return ""

@@ -150,12 +150,15 @@ class HubFeed:
     async def _live(self, post: Post, jobs: Mapping[str, JobRow]) -> None:
         """One connection's life."""
         url, is_embedded = await asyncio.to_thread(_prepared, self._config)
+        from relayq.store.connect import parse_url
         from relayq.store.hub import connect
         from relayq_tui.hubreader import Reader
 
+        address, known = parse_url(url), self._reader
+        self._name = f"{self._config.fleet}@{'this machine' if is_embedded else address.host}"
+        if known is None:
+            post(Connection(state="connecting", message=f"waiting for hub {address.shown} to answer"))
         hub = await connect(url, self._config.fleet)
-        known = self._reader
-        self._name = f"{self._config.fleet}@{'this machine' if is_embedded else hub.address.host}"
         self._reader = Reader(hub, post, jobs, name=self._name, known=known)
         if known is None:
             post(SchedulesChanged([]))
@@ -166,19 +169,23 @@ class HubFeed:
 
     async def _hang_up(self) -> None:
         """The hub was away: the line for orders is dead too, and the next order must not be lost on it."""
-        async with self._turns:
-            closing, self._closing, self._client = self._closing, AsyncExitStack(), None
-            with suppress(HubError):
-                await closing.aclose()
+        closing, self._closing, self._client = self._closing, AsyncExitStack(), None
+        with suppress(HubError):
+            await closing.aclose()
 
     async def _opened(self) -> AsyncClient:
         """The client for orders and logs, opened when it is first wanted."""
-        async with self._turns:
-            if self._client is None:
-                from relayq.client.aio import AsyncClient
+        from relayq.client.aio import AsyncClient
 
+        async with self._turns:
+            while self._client is None:
+                closing = self._closing
                 client = AsyncClient(self._config.url, fleet=self._config.fleet, tell=lambda _: None)
-                self._client = await self._closing.enter_async_context(client)
+                await closing.enter_async_context(client)
+                if closing is self._closing:
+                    self._client = client
+                else:  # the hub went away and came back meanwhile
+                    await closing.aclose()
             return self._client
 
 

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 
+from relayq.errors import HubUnreachable
 from relayq.model.lifecycle import State
 from relayq.store.bulk import PORTION, Bulk
 from relayq.store.elements import ended_elements
@@ -34,7 +35,7 @@ from relayq_tui.store import EVENTS_KEPT, MAX_JOBS
 FIRST = 100
 OVERLAP = 20
 GATHER_S, GATHER_EACH_S, GATHER_MAX_S = 0.1, 0.004, 1.0
-BEAT_S = 5.0
+BEAT_S, SILENT_S = 5.0, 4.5
 BLOCK_MS = 20_000
 SERIES_MIN = 60
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
@@ -80,14 +81,14 @@ class Reader:
     async def live(self) -> None:
         """Read everything, then follow; ends with an error when the hub is lost."""
         try:
-            await self._beat()
-            last_id = await self._events.last_id()
-            await self._first_look()
             async with asyncio.TaskGroup() as group:
+                await self._beat()
+                group.create_task(self._keep_beating())
+                last_id = await self._events.last_id()
+                await self._first_look()
                 group.create_task(self._follow(last_id))
                 group.create_task(self._fetch())
                 group.create_task(self._read_rest())
-                group.create_task(self._keep_beating())
         finally:
             await self.close()
 
@@ -191,9 +192,15 @@ class Reader:
     # -- the fleet -------------------------------------------------------------------
 
     async def _keep_beating(self) -> None:
+        """A hub that falls silent is lost within two beats, whatever else is being asked of it."""
         while True:
             await asyncio.sleep(BEAT_S)
-            await self._beat()
+            try:
+                async with asyncio.timeout(SILENT_S):
+                    await self._beat()
+            except TimeoutError:
+                shown = self._hub.address.shown
+                raise HubUnreachable(f"hub {shown} stopped answering: no reply in time") from None
             await self._look_at_workers()
 
     async def _beat(self) -> None:
