@@ -127,14 +127,14 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
 
 def worker(reply: list[Any], now_ms: int, lease_ms: int) -> WorkerRecord:
     """A worker as `views.lua` shows it."""
-    session, expires, flat, jobs = reply
+    session, expires, flat, jobs, gone = reply
     f = fields(flat)
     until = int(float(expires))
     return WorkerRecord(
         name=f.get("name", text(session).rsplit("#", 1)[0]),
         session=text(session),
         online=until > now_ms,
-        seen_ms=max(0, until - lease_ms),
+        seen_ms=until - lease_ms if until else int(float(gone)),
         started_ms=_int(f, "since"),
         offer=json.loads(f.get("offer", "{}")),
         facts=json.loads(f.get("facts", "{}")),

@@ -108,12 +108,12 @@ function R.blockers(x, id)
   return out
 end
 
--- -> {{session, expires, fields, jobs}...}
+-- -> {{session, expires, fields, jobs, when it was heard of last if it has gone}...}
 function R.workers(x)
   local out = {}
   for _, session in ipairs(call('HVALS', x.P .. 'names')) do
     out[#out + 1] = {session, call('ZSCORE', x.P .. 'wlive', session) or '0', call('HGETALL', x.P .. 'w:' .. session),
-                     call('HGETALL', x.P .. 'wj:' .. session)}
+                     call('HGETALL', x.P .. 'wj:' .. session), call('ZSCORE', x.P .. 'woff', session) or '0'}
   end
   return out
 end
