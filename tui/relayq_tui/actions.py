@@ -96,6 +96,7 @@ ACTIONS: tuple[Action, ...] = (
     _look("screen.budget", "5", "budget", "anywhere.screen('budget')"),
     _look("screen.events", "6", "events", "anywhere.screen('events')"),
     _look("palette", ":,ctrl+p", "command", "anywhere.push('palette')", rank=20),
+    _look("jump", ";", "jump", "anywhere.push('jump')"),
     _look("help", "?", "help", "anywhere.push('help')", "relayq --help", rank=99),
     _look("sheet", "a", "actions", "anywhere.push('sheet')", rank=80),
     _look("back", "escape,q", "back", "anywhere.back"),

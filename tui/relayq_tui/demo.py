@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 
 from relayq.client.explain import REASONS
@@ -20,6 +20,7 @@ from relayq.client.steering import VERBS, Order, summary
 from relayq.errors import NotFound
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL, State
+from relayq.query import Query
 from relayq.store.records import End, LogEntry
 from relayq_tui import demo_logs
 from relayq_tui.demo_home import DAY, KINDS, MACHINES, Home, home, many, new_id, samples
@@ -155,6 +156,10 @@ class DemoFeed:
         answers = Counter(self._one(order, job) for job in order.ids)
         self._post(self._counts())
         return summary(order, answers)
+
+    async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
+        """All of the home is held."""
+        return []
 
     async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
         """A new job."""

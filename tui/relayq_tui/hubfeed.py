@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from relayq.client.steering import Order, carry_out
 from relayq.errors import HubError, RelayQError
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import FINAL
+from relayq.query import Query
 from relayq.store.records import End, LogEntry
 from relayq_tui.feed import Connection, JobDetail, Post, SchedulesChanged
 from relayq_tui.rows import JobRow
@@ -128,6 +129,10 @@ class HubFeed:
     async def act(self, order: Order) -> str:
         """Carry out an order."""
         return await carry_out(await self._opened(), order)
+
+    async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
+        """Those in the hub that are too old to be held."""
+        return await self._reader.matching(query, tell) if self._reader else []
 
     async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
         """Submit a job, signed with this user's key."""

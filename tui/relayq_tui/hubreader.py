@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from relayq.errors import HubUnreachable
-from relayq.model.lifecycle import State
+from relayq.model.lifecycle import FINAL, State
+from relayq.query import Query
 from relayq.store.bulk import PORTION, Bulk
 from relayq.store.elements import ended_elements
 from relayq.store.events import Event, Events
@@ -38,6 +39,14 @@ GATHER_S, GATHER_EACH_S, GATHER_MAX_S = 0.1, 0.004, 1.0
 BEAT_S, SILENT_S = 5.0, 4.5
 BLOCK_MS = 20_000
 SERIES_MIN = 60
+INDICES = {
+    "open": frozenset({State.RUNNING}),
+    "delay": frozenset({State.PENDING}),
+    "pend": frozenset({State.PENDING}),
+    "lost": frozenset({State.UNREACHABLE}),
+    "done": frozenset({State.SUCCEEDED}),
+    "fail": FINAL - {State.SUCCEEDED},
+}
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
 
 
@@ -103,6 +112,21 @@ class Reader:
         dependents = [entry.decode().partition(" ")[0] for entry in waiting]
         elements = await ended_elements(self._hub, job) if row.array is not None else []
         return job_detail(told, row, self.now_ms(), dependents, (element for _, element in elements))
+
+    async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
+        """The jobs beyond those that are held, asked portion by portion of the indices that can hold some."""
+        found: dict[str, JobRow] = {}
+        looked_at = 0
+        for index in await self._bulk.indices():
+            start, count = 0, PORTION
+            while may_hold(index, query.plan.states) and count == PORTION:
+                count, records = await self._bulk.page(index, start)
+                rows = [job_row(one) for one in records if one.id not in self._rows and ":" not in one.id]
+                found.update((row.id, row) for row in query.select(rows, self.now_ms()))
+                looked_at += count
+                tell(looked_at)
+                start += PORTION - OVERLAP
+        return list(found.values())
 
     # -- the first look ------------------------------------------------------------
 
@@ -273,6 +297,12 @@ class Reader:
         gone = [job for job in ids if job in self._rows]
         if gone:
             self._post(JobsGone(gone))
+
+
+def may_hold(index: str, states: frozenset[State] | None) -> bool:
+    """Can jobs in one of these states stand in the index?"""
+    held = INDICES.get(index, frozenset({State.RUNNABLE}))
+    return states is None or bool(held & states)
 
 
 def steady(before_ms: int, now_ms: int) -> int:

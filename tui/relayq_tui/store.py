@@ -28,6 +28,7 @@ from relayq_tui.feed import (
 )
 from relayq_tui.history import History
 from relayq_tui.rows import BudgetView, EventRow, JobRow, ScheduleRow, WorkerRow
+from relayq_tui.waiting import Waiting
 
 EVENTS_KEPT = 2_000
 MAX_JOBS = 100_000
@@ -68,6 +69,7 @@ class Store:
         self.jobs: dict[str, JobRow] = {}
         self.newest: list[JobRow] = []
         self.history = History()
+        self.waiting = Waiting(self)
         self.workers: dict[str, WorkerRow] = {}
         self.counts = Counts(by_state={})
         self.series = Series()
@@ -108,6 +110,16 @@ class Store:
     def count(self, *states: State) -> int:
         """How many jobs are in these states, by the hub's own count."""
         return sum(self.counts.by_state.get(state, 0) for state in states)
+
+    @property
+    def total(self) -> int:
+        """How many jobs there are, by the hub's own count."""
+        return max(len(self.jobs), sum(self.counts.by_state.values()))
+
+    @property
+    def is_full(self) -> bool:
+        """May there be older jobs in the hub than are held here?"""
+        return len(self.jobs) >= MAX_JOBS
 
     def _snapshot(self, update: Snapshot) -> None:
         if not update.is_whole:

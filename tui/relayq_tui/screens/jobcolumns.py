@@ -99,7 +99,15 @@ class _Cells:
             return f"{done} of {len(row.after)}"
         if row.state is State.RUNNING and row.progress is not None:
             return f"{row.progress:.0f}%"
-        return ""
+        return self._place(row)
+
+    def _place(self, row: JobRow) -> str:
+        """`#4 ≈6m`: how many of its queue start before it does, and in how long it may."""
+        place = self._app.store.waiting.place(row)
+        if place is None:
+            return ""
+        number, start_ms = place
+        return f"#{number}" if start_ms is None else f"#{number} {self._glyphs.about}{age(start_ms)}"
 
     def _array(self, counts: ArrayCounts) -> str:
         """`12/40` while it runs, `38✓ 2✗` when it has ended."""

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
+from relayq.errors import RelayQError
 from relayq.model.lifecycle import State
 from relayq.query import Query, QueryError, parse
 from relayq_tui.listing import Listing
@@ -46,6 +47,7 @@ class JobsScreen(JobLooks):
         self._sort = 0
         self._range_from: int | None = None
         self._rest: Timer | None = None
+        self._beyond: dict[str, JobRow] = {}
 
     def body(self) -> ComposeResult:
         """The list with what belongs to it."""
@@ -76,9 +78,9 @@ class JobsScreen(JobLooks):
 
     def selected(self) -> Sequence[JobRow]:
         """The marked jobs, or the one under the cursor."""
-        marks = self.table.marks
+        marks, known = self.table.marks, self.store.jobs
         if marks:
-            return [row for job in marks if (row := self.store.jobs.get(job)) is not None]
+            return [row for job in marks if (row := known.get(job) or self._beyond.get(job)) is not None]
         return [row] if (row := self.table.current) is not None else []
 
     def listed(self) -> Sequence[JobRow]:
@@ -261,13 +263,32 @@ class JobsScreen(JobLooks):
             self._mark_between(self._range_from, self._range_from)
 
     def action_mark_all(self) -> None:
-        """Mark every job that matches."""
+        """Mark every job that matches, in the hub too when it has more than are held here."""
         self.table.mark(row.id for row in self._listing.rows)
         self._marked()
+        if self.store.is_full:
+            self.run_worker(self._mark_beyond(), group="beyond", exclusive=True)
+
+    async def _mark_beyond(self) -> None:
+        """Ask the hub for the rest, and say how far it is."""
+        total = self.store.total
+
+        def tell(looked_at: int) -> None:
+            self.rq.say(f"scanned {min(looked_at, total):,} of {total:,}".replace(",", " "))
+
+        try:
+            rows = await self.rq.feed.matching(self._listing.query, tell)
+        except RelayQError as error:
+            self.rq.say(f"only those that are held are marked: {error}")
+            return
+        self._beyond = {row.id: row for row in rows}
+        self.table.mark(self._beyond)
+        self.rq.say(f"{len(self.table.marks)} jobs are marked, {len(rows)} of them too old to be listed")
 
     def action_unmark(self) -> None:
         """No job is marked."""
         self._range_from = None
+        self._beyond = {}
         self.table.mark(set(self.table.marks), is_marked=False)
         self._marked()
 
