@@ -74,7 +74,9 @@ class HubScreen(Screen[None]):
         return offered(of_context(*self.contexts, "anywhere"), SCREENS, self, self.app)
 
     def draw(self, changes: Changes) -> None:
-        """Draw the frame and what has changed; called by the app."""
+        """Draw the frame and what has changed; called by the app. All is drawn when all is there."""
+        if not self.is_mounted:
+            return
         self.query_one(Header).draw(changes)
         self.query_one(Status).update()
         self.query_one(Keys).update()
@@ -86,8 +88,7 @@ class HubScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Other screens were on top: what was drawn here is old."""
-        if self.is_mounted:
-            self.draw_all()
+        self.draw_all()
 
     def draw_all(self) -> None:
         """Draw everything as it is now."""

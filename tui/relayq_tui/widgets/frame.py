@@ -86,8 +86,8 @@ class Framed(Widget):
         return strip
 
     def _strips(self) -> list[Strip]:
-        """Every line, as wide and as many as there is room for."""
-        lines, (width, height) = self.lines(), self.size
+        """Every line, as wide and as many as there is room for; empty until the whole screen is there."""
+        lines, (width, height) = self.lines() if self.screen.is_mounted else [], self.size
         return [(lines[y] if y < len(lines) else Line()).strip(width) for y in range(height)]
 
 
