@@ -123,10 +123,15 @@ class Stage:
             time.sleep(0.002)
 
     def environment(self, url: str = "") -> dict[str, str]:
-        """Return the environment of every process of this stage."""
+        """Return the environment of every process of this stage.
+
+        Whoever is installed by pip starts from compiled modules, so the files of a checkout
+        may be compiled as well, whatever this shell says of it.
+        """
+        ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         home = {f"RELAYQ_{kind.upper()}_DIR": str(self.directory / kind) for kind in HOME}
         return {
-            **os.environ,
+            **ours,
             **home,
             "PYTHONPATH": str(ROOT),
             "BENCH_URL": url or self.server.url,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from io import FileIO
 
-from relayq.errors import ConfigError
+from relayq.errors import ConfigError, TypedError
 from relayq.places import default_dirs, short
 from relayq.settings import SETTINGS, without_password
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Layer = dict[str, tuple[object, str]]  # key -> value as written, source
 
+TYPED = "flag"
 SYSTEM_FILE = "/etc/relayq/config.toml"
 _RESERVED = ("RELAYQ_HUB_", "RELAYQ_WORKER_", "RELAYQ_TRUST_", "RELAYQ_PATHS_", "RELAYQ_TUI_")
 _UNITS = {
@@ -150,14 +151,22 @@ def load(overrides: Mapping[str, object] | None = None) -> Config:
     above = _environment() | _typed(overrides or {})
     values: dict[str, object] = {key: setting.default for key, setting in SETTINGS.items()}
     values |= {f"paths.{kind}_dir": path for kind, path in default_dirs().items()}
-    config_dir = _value("paths.config_dir", above, values)
-    found = _file(SYSTEM_FILE) | _file(f"{config_dir}/config.toml") | above
+    found = _file(SYSTEM_FILE) | _file(_user_file(above, values)) | above
     values = {key: _value(key, found, values) for key in SETTINGS}
     values["paths.runtime_dir"] = short(
         str(values["paths.runtime_dir"] or f"{values['paths.state_dir']}/run")
     )
     values["paths.owner_key"] = values["paths.owner_key"] or f"{values['paths.data_dir']}/owner.key"
     return _config(values, {key: found[key][1] if key in found else "default" for key in SETTINGS})
+
+
+def user_file() -> str:
+    """The path of the user's configuration file, whatever stands in it."""
+    return _user_file(_environment(), {f"paths.{kind}_dir": path for kind, path in default_dirs().items()})
+
+
+def _user_file(above: Layer, defaults: Mapping[str, object]) -> str:
+    return f"{_value('paths.config_dir', above, defaults)}/config.toml"
 
 
 def env_name(key: str) -> str:
@@ -190,12 +199,13 @@ def _value(key: str, found: Layer, defaults: Mapping[str, object]) -> object:
     try:
         return SETTINGS[key].read(written)
     except ValueError as error:
-        raise ConfigError(f"{key} = {without_password(written)[:80]!r} ({source}) is not {error}") from None
+        kind = TypedError if source == TYPED else ConfigError
+        raise kind(f"{key} = {without_password(written)[:80]!r} ({source}) is not {error}") from None
 
 
 def _typed(overrides: Mapping[str, object]) -> Layer:
     given = {key: value for key, value in _flat(overrides).items() if value is not None}
-    return _known(given, "flag")
+    return _known(given, TYPED)
 
 
 def _environment() -> Layer:

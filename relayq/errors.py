@@ -4,6 +4,7 @@ RelayQError                    something RelayQ itself could not do           ex
 ├── UsageError                 a command line that makes no sense             exit 2
 ├── SpecError                  a job spec that is refused: field and limit    exit 2
 ├── ConfigError                a configuration file or variable
+│   └── TypedError             a setting that was typed or passed              exit 2
 ├── Refused                    trust: a signature, a key, a policy
 ├── NotFound                   no such job, worker, queue
 ├── AmbiguousId                an id suffix that fits two jobs
@@ -44,6 +45,12 @@ class SpecError(RelayQError):
 
 class ConfigError(RelayQError):
     """A configuration file or variable that cannot be used."""
+
+
+class TypedError(ConfigError):
+    """A setting that cannot be used and stands in no file: it was typed, or passed by a program."""
+
+    exit_code = 2
 
 
 class Refused(RelayQError):

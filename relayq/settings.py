@@ -67,6 +67,13 @@ def _text(value: object) -> str:
     raise ValueError("a text of one line")
 
 
+def _url(value: object) -> str:
+    url = _text(value)
+    if url.startswith(("redis://", "rediss://", "unix://")):
+        return url
+    raise ValueError("a redis://, rediss:// or unix:// address")
+
+
 def _name(value: object) -> str:
     if isinstance(value, str) and 0 < len(value) <= 63 and _NAME_LETTERS.issuperset(value):
         return value
@@ -201,7 +208,7 @@ def _host_name() -> str:
 
 SETTINGS = {
     "hub.url": Setting(
-        _text,
+        _url,
         None,
         "the hub: redis://, rediss:// or unix://; without it, a private local one",
         without_password,

@@ -85,4 +85,6 @@ def refusal(answer: str) -> str:
             return "left as it is: it has not ended"
         case "unique":
             return f"left as it is: job {detail} has its unique key"
+        case "element":
+            return "left as it is: retry its array, of which only what did not succeed runs again"
     return f"left as it is: {answer}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from relayq.config import Config
+    from relayq.errors import ConfigError
 
 OK, WARN, BAD = "ok", "warn", "bad"
 SKEW_MS_MAX = 2_000
@@ -47,6 +48,14 @@ def check_all(config: Config) -> Iterator[Check]:
     yield disk_space(config.state_dir)
     yield kill_level()
     yield from hub_checks(config)
+
+
+def check_without_config(error: ConfigError) -> Iterator[Check]:
+    """What can be said when the configuration cannot be read: where the hub is stands in it."""
+    yield python_version()
+    yield Check("config", BAD, str(error), "mend it; `relayq config path` says where it is")
+    yield kill_level()
+    yield Check("hub", WARN, "not checked: which one it is stands in the configuration")
 
 
 def python_version() -> Check:

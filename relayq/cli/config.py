@@ -7,7 +7,7 @@ import argparse
 from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, print_table
 from relayq.cli.parser import add_json
-from relayq.config import load
+from relayq.config import load, user_file
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,10 +20,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the configuration."""
-    config = load({"hub.url": args.url, "hub.fleet": args.fleet})
     if args.action == "path":
-        print(config.config_dir / "config.toml")
+        print(user_file())  # also when what stands in it is broken
         return OK
+    config = load({"hub.url": args.url, "hub.fleet": args.fleet})
     shown = list(config.shown())
     if args.json:
         print_json({key: {"value": value, "source": source} for key, value, source in shown})

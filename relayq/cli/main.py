@@ -13,7 +13,7 @@ import gc
 import os
 import sys
 
-from relayq.cli.exit_codes import INTERRUPTED, OK, USAGE
+from relayq.cli.exit_codes import INTERRUPTED, OK, RELAYQ_FAILED, USAGE
 from relayq.errors import RelayQError, UsageError
 
 TYPE_CHECKING = False
@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; leave without a second complaint at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        return _complain_of_output(error)
     finally:
         gc.enable()
 
@@ -95,6 +97,14 @@ def _help(words: list[str]) -> int:
         print()
     print("Try: relayq run -- 'echo hello from $(hostname)'")
     return OK
+
+
+def _complain_of_output(error: OSError) -> int:
+    """Our output cannot be written, or a file that no command thought of fails: a sentence all the same."""
+    about = f"{error.filename}: " if error.filename else "the output cannot be written: "
+    print(f"relayq: {about}{error.strerror or error}", file=sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return RELAYQ_FAILED
 
 
 def _complain(error: RelayQError) -> int:

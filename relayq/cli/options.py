@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from relayq.errors import UsageError
@@ -168,8 +167,17 @@ def _unique(values: list[str]) -> str | dict[str, str]:
     )
 
 
+def _directory(values: list[str]) -> str:
+    """A directory as the person who types it means it: `.` is where they stand."""
+    from pathlib import Path
+
+    return str(Path(values[-1]).expanduser().absolute())
+
+
 def read_text(path: str) -> str:
     """The text of a file the person named, `-` for stdin."""
+    from pathlib import Path
+
     try:
         return (
             sys.stdin.read()
@@ -222,8 +230,12 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--env-file", "env", "FILE", "a file of NAME=VALUE lines for the environment", _env_files),
     JobOption("--env", "env", "NAME=VALUE", "a variable of the job's environment", _pairs),
     JobOption("--secret", "secrets", "NAME=VALUE", "such a variable whose value RelayQ never shows", _pairs),
-    JobOption("--cwd", "cwd", "DIR", "where it runs, on the worker (default: a directory of its own)"),
-    JobOption("--stdin", "stdin", "FILE", "what it reads from stdin, sent along", _file_text),
+    JobOption(
+        "--cwd", "cwd", "DIR", "where it runs, on the worker (default: a directory of its own)", _directory
+    ),
+    JobOption(
+        "--stdin", "stdin", "FILE", "what it reads from stdin, sent along; - is the stdin of here", _file_text
+    ),
     JobOption(
         "--in",
         "inputs",

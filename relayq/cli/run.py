@@ -1,7 +1,8 @@
 """`relayq run`: submit a command, follow its output live, exit with its code.
 
 The job does not depend on us: Ctrl-C leaves it running and says how to come back
-to it. A second Ctrl-C within a moment asks for its end.
+to it. A second Ctrl-C within a moment asks for its end. A job that does not start is
+not waited for in silence: what it waits for is said, and said again when it changes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from relayq.cli.output import say
 from relayq.cli.session import with_client
 from relayq.cli.stream import Screen
 from relayq.cli.submit import refuse_bare_words, spec_of
+from relayq.model.ids import short
+from relayq.model.lifecycle import State
 from relayq.store.records import End
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from relayq.model.job import ArraySpec, JobSpec
 
 SECOND_THOUGHT_S = 1.5
+SILENCE_S = 3.0
+LOOK_AGAIN_S = 10.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -58,15 +63,17 @@ async def _run(client: AsyncClient, spec: JobSpec, args: argparse.Namespace) -> 
     loop.add_signal_handler(signal.SIGINT, presses.put_nowait, None)
     following = asyncio.ensure_future(_follow(client, job, spec.array, is_quiet=is_quiet))
     pressing = asyncio.ensure_future(presses.get())
+    telling = asyncio.ensure_future(_tell_what_it_waits_for(client, job, is_quiet=is_quiet))
     try:
         await asyncio.wait({following, pressing}, return_when=asyncio.FIRST_COMPLETED)
         if following.done():
             return following.result()
         return await _leave(job, presses)
     finally:
-        for task in (following, pressing):
+        tasks = (following, pressing, telling)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(following, pressing, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         loop.remove_signal_handler(signal.SIGINT)
 
 
@@ -78,6 +85,22 @@ async def _follow(client: AsyncClient, job: AsyncJob, array: ArraySpec | None, *
     end = await _show(job)
     tell_end(job.id, end.state, end.exit_code, end.reason, is_quiet=is_quiet)
     return exit_code_of(end.state, end.exit_code, end.reason)
+
+
+async def _tell_what_it_waits_for(client: AsyncClient, job: AsyncJob, *, is_quiet: bool) -> None:
+    """Until it starts: say, at first after a moment, what the job waits for."""
+    from relayq.client.explain import sentences
+
+    said, pause_s = "", SILENCE_S
+    while not is_quiet:
+        await asyncio.sleep(pause_s)
+        explanation = await job.explain()
+        if explanation.record.state not in (State.PENDING, State.RUNNABLE):
+            return
+        why = "; ".join(sentences(explanation, await client.now_ms()))
+        if why != said:
+            say(f"job {short(job.id)} waits: {why}")
+        said, pause_s = why, LOOK_AGAIN_S
 
 
 async def _show(job: AsyncJob) -> End:

@@ -17,17 +17,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start both, or stop both."""
+    """Start both, or stop both: what was started is stopped, whichever hub is configured by now."""
     config = load({"hub.url": args.url, "hub.fleet": args.fleet})
+    if args.command == "down":
+        _down(config)
+        return OK
     if config.url:
         raise UsageError(
-            f"`relayq {args.command}` is for the local hub, but {config.sources['hub.url']} names "
+            f"`relayq up` is for the local hub, but {config.sources['hub.url']} names "
             "another one; start a worker for it with `relayq worker`"
         )
-    if args.command == "up":
-        _up(config)
-    else:
-        _down(config)
+    _up(config)
     return OK
 
 

@@ -10,6 +10,8 @@ from relayq.model.needs import Lane, Offer, unserved
 if TYPE_CHECKING:
     from relayq.store.records import WorkerRecord
 
+NOBODY = "no worker is online; start one with `relayq worker`"
+
 
 def nobody_serves(lane: Lane, clock: list[bytes], workers: list[list[Any]]) -> list[str]:
     """Why no worker that is online could ever run a job of this lane; empty when one could.
@@ -28,7 +30,7 @@ def nobody_serves(lane: Lane, clock: list[bytes], workers: list[list[Any]]) -> l
             if not why:
                 return []
             reasons.append(f"worker {session.decode().rpartition('#')[0]} {why}")
-    return reasons or ["no worker is online; start one with `relayq worker`"]
+    return reasons or [NOBODY]
 
 
 def why_not(lane: Lane, offer: dict[str, Any], told: dict[str, str]) -> str:
@@ -44,7 +46,7 @@ def why_not(lane: Lane, offer: dict[str, Any], told: dict[str, str]) -> str:
 
 def offer_of(given: dict[str, Any]) -> Offer:
     """What a worker wrote into the hub, as an Offer; what a newer worker added is left out."""
-    known = {name: given[name] for name in Offer.__slots__ if name in given}
+    known = {name: given[name] for name in Offer.FIELDS if name in given}
     for name in ("labels", "types", "queues"):
         if known.get(name) is not None:
             known[name] = frozenset(known[name])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from relayq.errors import NotFound, RelayQError, UsageError
@@ -171,6 +171,7 @@ def _left(word: str) -> str:
         "running": "runs already",
         "not-held": "is not held",
         "not-ended": "has not ended",
+        "element": "is one of an array: retry the array",
         "unique": f"has its unique key taken by {short(detail)}",
         "unique-moved": "has a unique key: cancel it and submit it again",
     }.get(head, word)
@@ -223,7 +224,7 @@ async def _move(client: AsyncClient, job: str, worker: str) -> str:
     word = await client.jobs.hold(job)
     if word != "held":
         return word
-    await client.submit(replace(spec, needs=spec.needs._replace(host=worker)))
+    await client.submit(spec.but(needs=spec.needs._replace(host=worker)))
     await client.jobs.cancel(job, who="tui", why=f"moved to {worker}")
     return "moved"
 

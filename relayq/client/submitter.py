@@ -1,9 +1,9 @@
 """The submitting side of every client: the hub it talks to, its worker, and the way in.
 
-With the embedded hub a background worker is started when none is registered. With
-a joined hub the submitter says, once for each kind of job, when no registered
-worker could run it, and why; the job waits for one that can. What it must know for
-that travels with the submission and costs no round trip.
+With the embedded hub a background worker is started when none is registered. The
+submitter says, once for each kind of job, when no registered worker could run it, and
+why; the job waits for one that can. What it must know for that travels with the
+submission and costs no round trip.
 """
 
 from __future__ import annotations
@@ -103,8 +103,7 @@ class Submitter:
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()
-                return self._dispatcher.submit(spec, watch=watch)[0]
-            return self._submit_to_joined(spec, watch=watch)
+            return self._submit(spec, watch=watch)
 
     def submit_many(self, specs: Sequence[JobSpec]) -> list[Receipt]:
         """Submit any number of jobs, 500 to a round trip and a signature."""
@@ -141,7 +140,7 @@ class Submitter:
         if "_dispatcher" in self.__dict__:
             self._dispatcher.close()
 
-    def _submit_to_joined(self, spec: JobSpec, *, watch: bool) -> Receipt:
+    def _submit(self, spec: JobSpec, *, watch: bool) -> Receipt:
         lane = lane_of(spec)
         if lane.id in self._lanes_seen:
             return self._dispatcher.submit(spec, watch=watch)[0]
@@ -152,9 +151,11 @@ class Submitter:
         return receipt
 
     def _warn(self, receipt: Receipt, spec: JobSpec, replies: list[Any]) -> None:
-        from relayq.client.fleet import nobody_serves
+        from relayq.client.fleet import NOBODY, nobody_serves
 
         why = nobody_serves(lane_of(spec), *replies)
+        if self.is_embedded and why == [NOBODY]:
+            return  # the background worker is just starting
         if why:
             self._tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
 

@@ -13,7 +13,6 @@ job; it is not signed, and the worker trusts the body alone.
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from relayq.errors import SpecError
@@ -82,7 +81,6 @@ MAX_LABEL = 200
 ON_LOST = ("retry", "hold", "fail")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec(Placement):
     """One unit of work as its submitter wants it.
 
@@ -295,8 +293,7 @@ _CODECS: dict[str, tuple[str, Callable[[Any, str], Any], Callable[[Any], Any]]] 
 # The names that the JSON of a job spec may have.
 FIELDS = frozenset((*_CODECS, *RETRY_FIELDS))
 _WRITERS = [
-    (name, attribute, write, JobSpec.__dataclass_fields__[attribute].default)
-    for name, (attribute, _, write) in _CODECS.items()
+    (name, attribute, write, JobSpec.DEFAULTS[attribute]) for name, (attribute, _, write) in _CODECS.items()
 ]
 
 # Attribute, field, smallest, largest.

@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ from relayq.model.reading import (
     refuse_unknown,
     shown,
 )
+from relayq.model.record import Record
 
 MAX_WORDS = 32
 MAX_WORD = 64
@@ -77,8 +77,7 @@ class Needs(NamedTuple):
 NO_NEEDS = Needs()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Record):
     """What a worker offers when it is empty. `queues` None serves every queue."""
 
     labels: frozenset[str] = frozenset()
@@ -92,8 +91,7 @@ class Offer:
     queues: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(Record):
     """Everything of a job that decides its lane: where it may run, and beside what.
 
     `limits` are (name, at most so many running), `rates` (name, count, period in ms).
@@ -122,7 +120,6 @@ class Placement:
             check_name(self.share, "share")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Lane(Placement):
     """A placement as the hub knows it: canonical JSON, named by its digest."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError
+from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UsageError
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
 from relayq.model.job import MAX_PRIORITY
@@ -96,7 +96,7 @@ class Jobs:
         if is_id(wanted):
             return wanted + colon + index
         if len(wanted) < SUFFIX_FLOOR or not wanted.isalnum():
-            raise NotFound(f"{suffix!r} is no job id: use at least its last {SUFFIX_FLOOR} characters")
+            raise UsageError(f"{suffix!r} is no job id: use at least its last {SUFFIX_FLOOR} characters")
         found = await self._with_suffix(wanted)
         if not found:
             raise NotFound(f"there is no job {suffix!r} in fleet '{self._hub.fleet}'")

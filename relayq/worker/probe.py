@@ -17,7 +17,7 @@ import re
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -93,7 +93,7 @@ def shown(offered: Offer) -> dict[str, Any]:
     """The offer as JSON."""
     plain = {
         name: sorted(value) if isinstance(value, frozenset) else value
-        for name, value in asdict(offered).items()
+        for name, value in offered.to_fields().items()
     }
     return plain | {"counters": dict(offered.counters)}
 

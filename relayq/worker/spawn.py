@@ -94,9 +94,21 @@ def explain(order: dict[str, Any], error: Exception) -> tuple[int, str]:
 
     The sentence also goes into the attempt's own stderr, where people look first.
     """
-    command = next(iter(order.get("argv") or ()), "")
-    missing = isinstance(error, FileNotFoundError) and os.fsdecode(error.filename or "") == command
-    note = f"cannot start {command!r}: {error}"
+    command, cwd = next(iter(order.get("argv") or ()), ""), order.get("cwd")
+    about, why = _told(error)
+    missing = isinstance(error, FileNotFoundError) and about == command
+    note = (
+        f"cannot work in {cwd!r} on this worker: {why}"
+        if about == cwd
+        else f"cannot start {command!r}: {why}"
+    )
     with suppress(OSError), open(f"{order['dir']}/err", "a") as file:
         file.write(f"relayq: {note}\n")
     return (NOT_FOUND if missing else NOT_RUNNABLE), note
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """The path an error is about, and what it says without it."""
+    if isinstance(error, OSError) and error.strerror:
+        return os.fsdecode(error.filename or ""), error.strerror
+    return "", str(error)

@@ -8,54 +8,12 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.client_support import running_worker
+from tests.e2e.command_line import RELAYQ, objects, printed, relayq, state_of
 from tests.support import PrivateServer, eventually_sync, processes_of
-
-RELAYQ = [sys.executable, "-m", "relayq"]
-
-
-@pytest.fixture
-def hub(hub_url: str, fleet: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A joined hub without workers, named by the environment."""
-    monkeypatch.setenv("RELAYQ_URL", hub_url)
-    monkeypatch.setenv("RELAYQ_FLEET", fleet)
-    return hub_url
-
-
-@pytest.fixture
-def served(hub: str, fleet: str, home: Path) -> Iterator[None]:
-    """The same with a worker."""
-    with running_worker(hub, fleet, home, "--name", "w1", "--slots", "4"):
-        yield
-
-
-def relayq(*argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run one command line to its end."""
-    return subprocess.run(
-        [*RELAYQ, *argv], input=stdin, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def printed(*argv: str, stdin: str = "") -> str:
-    """The stdout of a command line that succeeds."""
-    ended = relayq(*argv, stdin=stdin)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
-
-
-def objects(*argv: str) -> list[dict[str, object]]:
-    """The JSON objects that a reading command prints."""
-    return [json.loads(line) for line in printed(*argv, "--json").splitlines()]
-
-
-def state_of(job: str) -> object:
-    """The state that `show` tells."""
-    return objects("show", job)[0]["state"]
 
 
 def test_run_passes_output_and_exit_code_on(served: None) -> None:

@@ -132,9 +132,13 @@ class World(Crew):
         self.note(verb, job, word)
 
     def any_job(self) -> str:
-        """A job, or an element that runs."""
+        """A job, an element that runs, or any element at all."""
         running = [job for worker in self.workers for job in worker.running]
-        return self.rng.choice([*self.sent, *running] or [""])
+        job = self.rng.choice([*self.sent, *running] or [""])
+        array = self.sent.get(job, {}).get("array")
+        if array and self.chance(0.4):
+            return f"{job}:{self.rng.randrange(array['size'] if isinstance(array, dict) else array)}"
+        return job
 
     async def _cancel(self, job: str) -> str:
         word = await self.driver.jobs.cancel(job)
@@ -270,7 +274,6 @@ class World(Crew):
         (Output that was acknowledged in a second that the hub forgot is not sent again.)
         """
         said = {key: most for worker in self.gone + self.workers for key, most in worker.wrote.items()}
-        counted = {key for worker in self.gone + self.workers for key in worker.told}
         for job in {job for job, _ in said}:
             found: dict[int, bytes] = {}
             for entry in await self.driver.logs.read(job):
@@ -283,7 +286,7 @@ class World(Crew):
             for attempt, data in found.items():
                 assert data == letters_of(attempt, 0, len(data)), f"15: {job} says what nobody wrote"
             if job in self.history.succeeded and not self.forgets:
-                last = max(attempt for name, attempt in counted if name == job)
+                last = self.history.counted[job]
                 assert len(found.get(last, b"")) == said.get((job, last), 0), f"15: {job} lost output"
 
     async def quiet_round(self) -> None:

@@ -277,3 +277,66 @@ async def test_what_elements_left_is_forgotten_with_the_array(driver: Driver) ->
     await driver.raw("HSET", "@cfg", "keep_bytes", "0")
     await driver.advance(1000)
     assert await driver.raw("KEYS", f"@*{array}*") == []
+
+
+async def test_an_element_that_has_not_started_can_be_cancelled(driver: Driver) -> None:
+    array = await driver.submit(array="5-9")
+    for index in (5, 7, 9):
+        assert await driver.jobs.cancel(f"{array}:{index}") == "cancelled"
+    assert await driver.jobs.cancel(f"{array}:7") == "ended:CANCELLED"
+    assert await driver.jobs.cancel(f"{array}:10") == "unknown"
+    assert await driver.state(f"{array}:7") == "CANCELLED"
+    assert indices(await run_all(await driver.worker())) == [6, 8]
+    record = await driver.record(array)
+    assert (record.state, record.array.succeeded, record.array.cancelled) == (State.CANCELLED, 2, 3)
+
+
+async def test_an_array_whose_elements_were_all_cancelled_one_by_one_has_ended(driver: Driver) -> None:
+    array = await driver.submit(array=3)
+    worker = await driver.worker()
+    (running,) = await worker.claim(want=1)
+    for index in (1, 2):
+        await driver.jobs.cancel(f"{array}:{index}")
+    assert (await driver.record(array)).state is State.RUNNING
+    await worker.report(running)
+    assert await driver.state(array) == "CANCELLED"
+
+
+async def test_what_was_cancelled_before_its_turn_runs_when_the_array_runs_again(driver: Driver) -> None:
+    array = await driver.submit(array=7)
+    worker = await driver.worker()
+    await worker.claim(want=1)
+    for index in (2, 4, 5):
+        await driver.jobs.cancel(f"{array}:{index}")
+    await driver.jobs.cancel(array)
+    await worker.report(f"{array}:0")
+    assert await driver.jobs.retry(array, b"op") == "retried"
+    assert indices(await run_all(worker)) == [1, 2, 3, 4, 5, 6]
+    assert await driver.state(array) == "SUCCEEDED"
+
+
+async def test_a_sequential_array_stops_where_an_element_was_cancelled(driver: Driver) -> None:
+    array = await driver.submit(array={"size": 5, "sequential": True})
+    await driver.jobs.cancel(f"{array}:2")
+    assert indices(await run_all(await driver.worker())) == [0, 1]
+    record = await driver.record(array)
+    assert (record.array.succeeded, record.array.cancelled, record.array.skipped) == (2, 1, 2)
+    first = await driver.submit(array={"size": 3, "sequential": True})
+    await driver.jobs.cancel(f"{first}:0")
+    assert (await driver.record(first)).array.skipped == 2
+
+
+async def test_who_waits_index_by_index_hears_of_a_cancelled_element(driver: Driver) -> None:
+    first = await driver.submit(array=3)
+    second = await driver.submit(array=3, after=[{"job": first, "on": "ok", "mode": "index"}])
+    await driver.jobs.cancel(f"{first}:1")
+    assert await driver.state(f"{second}:1") == "SKIPPED"
+    assert await driver.jobs.cancel(f"{second}:2") == "cancelled"
+    assert len(await run_all(await driver.worker())) == 3
+    assert (await driver.record(second)).array.succeeded == 1
+
+
+async def test_one_element_is_not_run_again_without_its_array(driver: Driver) -> None:
+    array = await driver.submit(array=2)
+    await run_all(await driver.worker(), f"{array}:1")
+    assert await driver.jobs.retry(f"{array}:1", b"op") == "element"

@@ -209,8 +209,8 @@ async def test_the_head_and_the_tail_of_too_much_output_are_kept(rig: Rig) -> No
 
 
 async def test_a_worker_leaves_when_it_has_been_idle_for_long(rig: Rig) -> None:
+    job = await rig.submit("true")  # before it starts: it may leave as soon as it is idle
     async with rig.worker(idle_exit_s=0.3) as worker:
-        job = await rig.submit("true")
         await rig.ended(job)
         await eventually(lambda: worker.has_left)
 

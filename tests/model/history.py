@@ -27,6 +27,7 @@ class History:
     starts: dict[tuple[str, int], str] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     succeeded: set[str] = field(default_factory=set)
+    counted: dict[str, int] = field(default_factory=dict)  # the attempt whose success the hub took
     cancelled: dict[str, int] = field(default_factory=dict)
     after: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     submitted: set[str] = field(default_factory=set)
@@ -64,6 +65,7 @@ class History:
             raise Broken(f"5: {worker} reported {job}, which {self.starts[(job, attempt)]} runs")
         if outcome == "ok":
             self.succeeded.add(job)
+            self.counted[job] = attempt
 
     def asked_to_end(self, job: str, attempt: int) -> None:
         """A cancel was acknowledged when this was the highest attempt."""

@@ -220,5 +220,5 @@ def bindings(actions: Iterable[Action]) -> list[Binding]:
 
 
 def _comes_first(action: Action) -> bool:
-    """Moving between fields comes before keys still to be typed, or a burst of them ends in one field."""
+    """Moving from field to field overtakes keys still to be typed, or a burst of them ends in one field."""
     return action.method == "focus_on"

@@ -34,8 +34,8 @@ end
 
 -- has anything happened to an element of it?
 function R.array_begun(x, id)
-  local j = R.job(x, id, 's', 'rc', 'ma', 'nK')
-  return FINAL[j[1]] or j[2] or j[3] or j[4]
+  local j = R.job(x, id, 's', 'rc', 'ma', 'nK', 'nC')
+  return FINAL[j[1]] or j[2] or j[3] or j[4] or j[5]
 end
 
 -- how an element ended that has no record of its own any more
@@ -47,6 +47,15 @@ end
 function R.has_unstarted(x, id)
   local j = array_of(x, id)
   return j.n and unstarted(j) > 0
+end
+
+-- nothing of it will start any more, while some of it may still be alive
+local function all_begun(x, id, state)
+  if state == 'R' or state == 'P' then
+    R.leave(x, id, state)
+    call('ZADD', x.P .. 'open', int(x.now), id)
+    R.move(x, id, state, 'N')
+  end
 end
 
 local function mark(x, parent, first, index, code)
@@ -70,11 +79,12 @@ function R.next_element(x, parent, lane)
   local j = array_of(x, parent)
   local first, nx = tonumber(j.n0) or 0, tonumber(j.nx) or 0
   local index = call('LPOP', x.P .. 'ar:' .. parent)
-  if not index then
+  while not index do
     index = int(first + nx)
     nx = call('HINCRBY', key, 'nx', 1)
+    if R.element_letter(x, parent, index) then index = nil end  -- cancelled before its turn
   end
-  local empty = (j.gt or nx >= tonumber(j.n)) and call('LLEN', x.P .. 'ar:' .. parent) == 0
+  local empty = unstarted(j) <= 1 or (j.gt and call('LLEN', x.P .. 'ar:' .. parent) == 0)
   local id = parent .. ':' .. index
   local element = {'s', 'R', 'l', lane, 'p', j.p or '0', 't', j.t, 'y', j.y}
   for _, name in ipairs({'m', 'f', 'g', 'k'}) do
@@ -93,11 +103,7 @@ function R.next_element(x, parent, lane)
   call('HINCRBY', key, 'nR', 1)
   call('HSETNX', key, 'b', int(x.now))
   mark(x, parent, first, index, 1)
-  if empty then
-    call('ZREM', x.P .. 'q:' .. lane, parent)
-    call('ZADD', x.P .. 'open', int(x.now), parent)
-    R.move(x, parent, 'R', 'N')
-  end
+  if empty then all_begun(x, parent, 'R') end
   return id
 end
 
@@ -144,11 +150,25 @@ function R.end_rest(x, parent, letter)
     call('DEL', x.P .. 'ar:' .. parent)
   end
   end_untouched(x, parent, letter, unstarted(j) - #ready)
-  if j.s == 'R' or j.s == 'P' then
-    R.leave(x, parent, j.s)
-    call('ZADD', x.P .. 'open', int(x.now), parent)
-    R.move(x, parent, j.s, 'N')
-  end
+  all_begun(x, parent, j.s)
+end
+
+-- an element that has not started is not to: what waits for it, or stands behind it, hears of it
+-- -> cancelled, or nil when there is no such element or it is not waiting
+function R.cancel_element(x, parent, index)
+  local ended, code = R.element_letter(x, parent, index)
+  if ended or not code or code == 1 then return end
+  local j = array_of(x, parent)
+  if code == MAY_START then call('LREM', x.P .. 'ar:' .. parent, 1, index) end
+  mark(x, parent, tonumber(j.n0) or 0, index, CODES.C)
+  call('HINCRBY', x.P .. 'j:' .. parent, 'nC', 1)
+  R.event(x, 'cancel', parent .. ':' .. index, 'cancelled')
+  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do R.index_ready(x, other, index, 'C') end
+  if j.sq and code == MAY_START then R.end_rest(x, parent, 'K')
+  elseif unstarted(j) <= 1 then all_begun(x, parent, j.s)
+  elseif j.gt and j.s == 'R' then R.settle(x, parent, 'R', true) end
+  R.array_check(x, parent)
+  return 'cancelled'
 end
 
 -- one index of an array that waits index to index: start it, or skip it; told twice it is told once
@@ -210,7 +230,9 @@ function R.element_ended(x, id, letter, reason, exit)
   if j.sq then
     if letter == 'S' then
       local following = int(tonumber(index) + 1)
-      if tonumber(following) < (tonumber(j.n0) or 0) + tonumber(j.n) and unstarted(array_of(x, parent)) > 0 then
+      if R.element_letter(x, parent, following) then
+        R.end_rest(x, parent, 'K')
+      elseif tonumber(following) < (tonumber(j.n0) or 0) + tonumber(j.n) then
         R.gate(x, parent, following)
       end
     else
@@ -246,6 +268,13 @@ local function to_run_again(x, id, first, size)
   return found
 end
 
+-- what was cancelled before its turn counts as never begun
+local function untouch(x, id, first, begun, size)
+  local bytes, from = call('STRLEN', x.P .. 'as:' .. id), math.ceil(begun / 2)
+  if begun % 2 == 1 and begun < size then mark(x, id, first, first + begun, 0) end
+  if bytes > from then call('SETRANGE', x.P .. 'as:' .. id, from, string.rep('\0', bytes - from)) end
+end
+
 -- the elements of a final array that did not succeed may start once more. A sequential one goes
 -- on where it stopped: what came before that succeeded. One that succeeded runs again as a whole.
 function R.reopen_array(x, id, j)
@@ -256,6 +285,7 @@ function R.reopen_array(x, id, j)
   end
   local begun = j.gt and size or tonumber(j.nx) or 0
   local again = to_run_again(x, id, first, begun)
+  untouch(x, id, first, begun, size)
   call('HDEL', key, 'nF', 'nC', 'nK', 'rc')
   call('HSET', key, 'nS', int(begun - #again), 'nx', j.nx or '0')
   if size > SMALL and j.ma then call('HSET', key, 'ab', j.ma) end

@@ -1,14 +1,16 @@
 -- control: what people ask of a job that is in the hub. Each answers with a word.
 --
 -- cancel: PENDING | RUNNABLE -> CANCELLED; RUNNING | UNREACHABLE -> asked, told to the
---         worker in every sync until it reports; `kill` leaves it no time to end by itself
+--         worker in every sync until it reports; `kill` leaves it no time to end by itself;
+--         an element of an array that has not started never will
 --                                                                  -> cancelled | asked | ended:<state>
 -- hold:   RUNNABLE | PENDING -> PENDING(held); an array starts no more of its elements
 --                                                                  -> held | running | ended:<state>
 -- release: PENDING(held) -> wherever it belongs                   -> released | not-held | ended:<state>
 -- reprioritise: a new place in its lane                           -> done | running | ended:<state>
--- retry:  final -> RUNNABLE, a new attempt of the same id, with the signed op that allows it
---                                                                  -> retried | not-ended | unique:<id>
+-- retry:  final -> RUNNABLE, a new attempt of the same id, with the signed op that allows it;
+--         of an array what did not succeed, never one element
+--                                                      -> retried | not-ended | unique:<id> | element
 
 local function ended(state) return 'ended:' .. state end
 
@@ -23,7 +25,8 @@ function R.cancel(x, id, why, kill)
   local flag = kill and 'k' or 'c'
   local j = R.job(x, id, 's', 'w', 'n')
   local state = j[1] or R.ended_letter(x, id)
-  if not state then return 'unknown' end
+  local parent, index = R.parts(id)
+  if not state then return index and R.cancel_element(x, parent, index) or 'unknown' end
   if FINAL[state] then return ended(state) end
   if j[3] then
     call('HSET', x.P .. 'j:' .. id, 'cx', flag)
@@ -74,6 +77,8 @@ function R.reprioritise(x, id, priority)
 end
 
 function R.retry(x, id, op)
+  local _, index = R.parts(id)
+  if index then return 'element' end
   local j = fields(call('HGETALL', x.P .. 'j:' .. id))
   if not j.s then return 'unknown' end
   if not FINAL[j.s] then return 'not-ended' end
