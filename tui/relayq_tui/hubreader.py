@@ -75,7 +75,7 @@ class Reader:
         self._waits: dict[int, deque[float]] = (
             known._waits if known else defaultdict(lambda: deque(maxlen=500))
         )
-        self._latency_ms: int = known._latency_ms if known else 0
+        self._latency_ms: int | None = known._latency_ms if known else None
         self._ahead_ms: float = known._ahead_ms if known else 0.0
 
     def now_ms(self) -> int:
@@ -305,9 +305,11 @@ def may_hold(index: str, states: frozenset[State] | None) -> bool:
     return states is None or bool(held & states)
 
 
-def steady(before_ms: int, now_ms: int) -> int:
+def steady(before_ms: int | None, now_ms: int) -> int:
     """The latency to show: the one before, unless it is clearly another one."""
-    return before_ms if before_ms and abs(now_ms - before_ms) <= max(2, before_ms // 3) else now_ms
+    if before_ms is not None and abs(now_ms - before_ms) <= max(5, before_ms // 3):
+        return before_ms
+    return now_ms
 
 
 def _portions(ids: set[str]) -> Iterable[list[str]]:

@@ -50,11 +50,11 @@ class _Cells:
             Column("ST", 7, self._state),
             Column("ID", 7, self._id),
             Column("NAME / COMMAND", 0, self._name, tail=self._tail),
-            Column("QUEUE", 8, lambda row: (row.queue, None)),
-            Column("WORKER", 10, self._worker),
+            Column("QUEUE", 7, lambda row: (row.queue, None)),
+            Column("WORKER", 9, self._worker),
             Column("PRI", 3, lambda row: (str(row.priority), self._palette.dim), right=True),
-            Column("AGE", 5, self._age, right=True),
-            Column("DUR", 7, self._duration, right=True),
+            Column("AGE", 4, self._age, right=True),
+            Column("DUR", 6, self._duration, right=True),
         ]
 
     def narrow(self) -> list[Column[JobRow]]:

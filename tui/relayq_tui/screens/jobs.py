@@ -26,7 +26,7 @@ from relayq_tui.widgets.jobtable import JobTable
 from relayq_tui.widgets.viewbar import Tab, ViewBar
 
 REST_S = 0.08
-MINUTE_MS = 60_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 RUNNING = (State.RUNNING, State.UNREACHABLE)
 SORTS = ("", "sort:-dur", "sort:-wait", "sort:-prio", "sort:name")
 
@@ -71,10 +71,11 @@ class JobsScreen(JobLooks):
 
     @property
     def shows_seconds(self) -> bool:
-        """Not among jobs that ended a while ago, or wait, unless one of those is looked at."""
-        table, now_ms = self.table, self.store.now_ms()
-        is_alive = table.current is not None and not table.current.is_final
-        return is_alive or any(_counts_seconds(row, now_ms) for row in table.seen)
+        """Not among jobs that ended or have waited for hours: times of hours are told in minutes."""
+        now_ms = self.store.now_ms()
+        here, seen = self.table.current, self.table.seen
+        waits = here is not None and here.state is State.RUNNABLE and now_ms - here.ready_ms < HOUR_MS
+        return waits or any(_counts_seconds(row, now_ms) for row in seen)
 
     def selected(self) -> Sequence[JobRow]:
         """The marked jobs, or the one under the cursor."""
@@ -303,5 +304,8 @@ class JobsScreen(JobLooks):
 
 def _counts_seconds(row: JobRow, now_ms: int) -> bool:
     """Does its line show a time in seconds that goes on?"""
-    is_delayed = row.state is State.PENDING and row.reason == "delay"
-    return is_delayed or row.state in RUNNING or now_ms - row.submitted_ms < MINUTE_MS
+    if row.state is State.PENDING and row.reason == "delay":
+        return row.ready_ms - now_ms < HOUR_MS
+    if row.state in RUNNING:
+        return now_ms - row.started_ms < HOUR_MS
+    return now_ms - row.submitted_ms < MINUTE_MS

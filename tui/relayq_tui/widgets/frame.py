@@ -20,7 +20,7 @@ from relayq_tui.actions import Action, shown_key
 from relayq_tui.glyphs import clock, meter, spark
 from relayq_tui.store import Changes, Store
 from relayq_tui.theme import Palette, glyphs_of, palette_of
-from relayq_tui.widgets.line import Line, fit
+from relayq_tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
@@ -270,9 +270,9 @@ class Keys(Framed):
 
     def _buttons(self, actions: list[Action]) -> Line:
         line, p = Line().add(" "), self.palette
-        wanted = [action for action in actions if action.rank >= 30]
+        wanted = [action for action in actions if action.rank >= 30 and action.id not in ("sheet", "help")]
         for action in wanted:
-            text = fit(action.label.capitalize(), min(10, len(action.label)))
+            text = action.label.capitalize()
             if line.width + len(text) + 5 + 9 > self.size.width:
                 break
             line.add(f"[ {text} ]", p.accent, action=action.handler_on_screen).add(" ")
