@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from relayq.model.lifecycle import State
-from relayq_tui.feed import Counts, Snapshot
+from relayq_tui.feed import Counts, JobsChanged, JobsGone, Snapshot
 from relayq_tui.rows import JobRow
 from relayq_tui.store import Store
 
@@ -27,7 +27,7 @@ def places(*rows: JobRow, **counts: Any) -> dict[str, tuple[int, int | None] | N
     store = Store(lambda: NOW)
     store.apply(Counts(by_state={}, **counts))
     store.apply(Snapshot(jobs=rows, at_ms=NOW))
-    return {row.name: store.waiting.place(row) for row in rows}
+    return {row.name: store.place(row) for row in rows}
 
 
 def ended(number: int) -> JobRow:
@@ -53,3 +53,13 @@ def test_what_runs_waits_by_itself_or_has_ended_has_no_place() -> None:
     assert places(job(1, State.RUNNING), job(2, State.PENDING), ended(100)) == {
         "n1": None, "n2": None, "n100": None,
     }  # fmt: skip
+
+
+def test_who_starts_ends_or_goes_makes_room_for_the_others() -> None:
+    rows = [job(number) for number in (1, 2, 3, 4)]
+    store = Store(lambda: NOW)
+    store.apply(Snapshot(jobs=rows, at_ms=NOW))
+    store.apply(JobsChanged([job(4, State.RUNNING), job(1, priority=1)]))
+    store.apply(JobsGone([rows[2].id]))
+    assert [store.place(row) for row in store.newest] == [(1, None), (2, None), None]
+    assert store.place(rows[2]) is None

@@ -7,9 +7,10 @@ A gap in the stream's ids, or a new connection, means that all is read again: wh
 new or different is posted, what is no longer there goes. The newest jobs come first;
 the older ones follow in the background.
 
-A lost hub is tried again after half a second, then less and less often, at most
-every eight seconds. Every five seconds the hub's clock is read: that is the latency
-in the header, and no answer to it within five more is a lost hub.
+A lost hub is tried again after half a second, then every second and a half: somebody
+is looking, and wants to be live within two seconds of its return. Every five seconds
+the hub's clock is read: that is the latency in the header, and no answer to it within
+five more is a lost hub.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from relayq_tui.hubreader import Reader
 
 BACKOFF_S = 0.5
-BACKOFF_MAX_S = 8.0
+BACKOFF_MAX_S = 1.5
 LIVED_S = 10.0
 OVERHEAR_MS = 2_000
 

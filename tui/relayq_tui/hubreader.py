@@ -35,6 +35,7 @@ from relayq_tui.store import EVENTS_KEPT, MAX_JOBS
 
 FIRST = 100
 OVERLAP = 20
+AT_ONCE = 50  # rows made without a pause: a key waits no longer than for these
 GATHER_S, GATHER_EACH_S, GATHER_MAX_S = 0.1, 0.004, 1.0
 BEAT_S, SILENT_S = 5.0, 4.5
 BLOCK_MS = 20_000
@@ -314,7 +315,7 @@ def steady(before_ms: int | None, now_ms: int) -> int:
 
 def _portions(ids: set[str]) -> Iterable[list[str]]:
     ordered = sorted(ids)
-    return (ordered[start : start + PORTION] for start in range(0, len(ordered), PORTION))
+    return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))
 
 
 def _p95(waits_s: Iterable[float]) -> float:

@@ -69,7 +69,7 @@ class Store:
         self.jobs: dict[str, JobRow] = {}
         self.newest: list[JobRow] = []
         self.history = History()
-        self.waiting = Waiting(self)
+        self.waiting = Waiting()
         self.workers: dict[str, WorkerRow] = {}
         self.counts = Counts(by_state={})
         self.series = Series()
@@ -103,6 +103,10 @@ class Store:
         """Let everything that draws `part` be drawn again."""
         self._changes.parts.add(part)
 
+    def place(self, row: JobRow) -> tuple[int, int | None] | None:
+        """Where a waiting job stands in its queue, and in how many ms it may start (Waiting.place)."""
+        return self.waiting.place(row, self.now_ms(), self.counts.paused)
+
     def latest_failure(self) -> JobRow | None:
         """The job that failed last, within a day."""
         return self._failure if self._failure and self._failure.ended_ms > self.now_ms() - DAY_MS else None
@@ -130,8 +134,10 @@ class Store:
         self.newest = sorted(self.jobs.values(), key=by_age)
         self._failure = None
         self.history.clear()
+        self.waiting.clear()
         for row in update.jobs:
             self._note(row)
+            self.waiting.change(None, row)
         self._heard(update.at_ms)
         self._changes.all_jobs = True
         self.touch("jobs")
@@ -157,8 +163,9 @@ class Store:
 
     def _put(self, row: JobRow) -> None:
         """In its place by age; a job's time of submission never changes."""
-        place = bisect_left(self.newest, by_age(row), key=by_age)
-        if row.id in self.jobs:
+        place, old = bisect_left(self.newest, by_age(row), key=by_age), self.jobs.get(row.id)
+        self.waiting.change(old, row)
+        if old is not None:
             self.newest[place] = row
         else:
             self.newest.insert(place, row)
@@ -179,6 +186,7 @@ class Store:
     def _jobs_gone(self, ids: Sequence[str]) -> None:
         for job in ids:
             row = self.jobs.pop(job, None)
+            self.waiting.change(row, None)
             if row is not None:
                 del self.newest[bisect_left(self.newest, by_age(row), key=by_age)]
                 self._changes.jobs.add(job)

@@ -2,64 +2,59 @@
 
 Each queue is served by age, ten minutes earlier for a step of priority. How long a
 place takes is told from how many jobs of the queue ended in the last ten minutes.
-All jobs have to be looked at for that, so it is done only when something has
-changed, and the less often the longer it takes.
+Every job that changes is told here once, so that a look costs a search by bisection
+however many wait. The lines are kept from their ends: the newest come and are read first.
 """
 
 from __future__ import annotations
 
-import time
-from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from bisect import bisect_left, insort
+from collections import defaultdict, deque
+from collections.abc import Container
 
 from relayq.model.lifecycle import FINAL, State
 from relayq_tui.rows import JobRow
 
-if TYPE_CHECKING:
-    from relayq_tui.store import Store
-
 STEP_MS = 600_000  # what a step of priority is worth (store/lua/prelude.lua)
 LATELY_MS = 600_000
-AGAIN_S, REST = 1.0, 50
+ENDS_KEPT = 1_000
 
 
 class Waiting:
-    """Places in the queues of a store."""
+    """Places in the queues of a fleet."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._places: dict[str, int] = {}
-        self._ended: Counter[str] = Counter()
-        self._version = -1
-        self._due_s = 0.0
+    def __init__(self) -> None:
+        self._lines: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._ends: defaultdict[str, deque[int]] = defaultdict(lambda: deque(maxlen=ENDS_KEPT))
 
-    def place(self, row: JobRow) -> tuple[int, int | None] | None:
-        """(place from 1 on, in how many ms it may start, None if nothing ended lately), or None."""
-        if row.state is not State.RUNNABLE:
-            return None
-        self._look()
-        number = self._places.get(row.id)
-        if number is None:
-            return None
-        ended = 0 if row.queue in self._store.counts.paused else self._ended[row.queue]
-        return number, number * LATELY_MS // ended if ended else None
+    def clear(self) -> None:
+        """Forget everything."""
+        self._lines.clear()
+        self._ends.clear()
 
-    def _look(self) -> None:
-        if self._version == self._store.version or time.monotonic() < self._due_s:
+    def change(self, old: JobRow | None, new: JobRow | None) -> None:
+        """A job is another one now; None: it was not there, or no longer is."""
+        if old is not None and old.state is State.RUNNABLE:
+            line, key = self._lines[old.queue], _key(old)
+            at = bisect_left(line, key)
+            del line[at : at + (line[at : at + 1] == [key])]
+        if new is None:
             return
-        began_s = time.thread_time()
-        since_ms = self._store.now_ms() - LATELY_MS
-        queues: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
-        self._ended.clear()
-        for row in self._store.jobs.values():
-            if row.state is State.RUNNABLE:
-                queues[row.queue].append(
-                    ((row.ready_ms or row.submitted_ms) - row.priority * STEP_MS, row.id)
-                )
-            elif row.ended_ms > since_ms and row.state in FINAL and row.started_ms:
-                self._ended[row.queue] += 1
-        self._places = {
-            job: place for line in queues.values() for place, (_, job) in enumerate(sorted(line), 1)
-        }
-        self._version = self._store.version
-        self._due_s = time.monotonic() + max(AGAIN_S, REST * (time.thread_time() - began_s))
+        if new.state is State.RUNNABLE:
+            insort(self._lines[new.queue], _key(new))
+        elif new.state in FINAL and new.started_ms and (old is None or old.state not in FINAL):
+            self._ends[new.queue].append(new.ended_ms)
+
+    def place(self, row: JobRow, now_ms: int, paused: Container[str] = ()) -> tuple[int, int | None] | None:
+        """(place from 1 on, in how many ms it may start, None if nothing ended lately), or None."""
+        line, key = self._lines.get(row.queue, []), _key(row)
+        at = bisect_left(line, key)
+        if row.state is not State.RUNNABLE or line[at : at + 1] != [key]:
+            return None
+        number = len(line) - at
+        ended = sum(end_ms > now_ms - LATELY_MS for end_ms in self._ends.get(row.queue, ()))
+        return number, number * LATELY_MS // ended if ended and row.queue not in paused else None
+
+
+def _key(row: JobRow) -> tuple[int, str]:
+    return row.priority * STEP_MS - (row.ready_ms or row.submitted_ms), row.id

@@ -103,7 +103,7 @@ class _Cells:
 
     def _place(self, row: JobRow) -> str:
         """`#4 ≈6m`: how many of its queue start before it does, and in how long it may."""
-        place = self._app.store.waiting.place(row)
+        place = self._app.store.place(row)
         if place is None:
             return ""
         number, start_ms = place

@@ -118,7 +118,7 @@ class Preview(Framed):
         if row.progress is not None and not row.is_final:
             spent += f"   {row.progress:.0f}%"
         yield [("time".ljust(LABEL), p.head), (spent, p.text)]
-        if (place := self.store.waiting.place(row)) is not None:
+        if (place := self.store.place(row)) is not None:
             yield self._place(*place)
         end_ms = self.store.history.end_ms(row, now_ms)
         if end_ms is not None:
