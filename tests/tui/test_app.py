@@ -254,3 +254,22 @@ async def test_news_that_come_while_a_screen_is_being_put_up_wait_for_it() -> No
         await settled(pilot)
         assert shows(app, "2 running")
         assert shows(app, "what is said meanwhile")
+
+
+async def test_escape_takes_back_what_was_done_and_never_leaves() -> None:
+    async with running() as (app, pilot):
+        jobs = app.screen
+        assert isinstance(jobs, JobsScreen)
+        await pilot.press("slash", *"gpu", "enter")
+        await settled(pilot)
+        await pilot.press("space")
+        assert (jobs.query_text, len(jobs.table.marks)) == ("gpu", 1)
+        await pilot.press("escape")
+        assert (jobs.query_text, len(jobs.table.marks)) == ("gpu", 0)
+        await pilot.press("escape")
+        assert jobs.query_text == ""
+        await pilot.press("escape")
+        await settled(pilot)
+        assert app.said == "q leaves"
+        await pilot.press("q")
+        assert app._exit

@@ -36,8 +36,8 @@ def ended(number: int) -> JobRow:
 
 
 def test_the_oldest_is_first_and_priority_counts_ten_minutes() -> None:
-    found = places(job(1), job(5), job(3, priority=1), job(2, queue="gpu"))
-    assert found == {"n1": (3, None), "n5": (2, None), "n3": (1, None), "n2": (1, None)}
+    found = places(job(1), job(5), job(3, priority=1), job(2, queue="gpu"), job(9, needs="mac"))
+    assert found == {"n1": (3, None), "n5": (2, None), "n3": (1, None), "n2": (1, None), "n9": (1, None)}
 
 
 def test_how_soon_is_told_from_what_ended_lately() -> None:

@@ -212,6 +212,10 @@ class RelayQApp(Navigation):
         """The key of an action, as the person has it."""
         return dict(self.options.keymap).get(action.id, action.key).split(",")[0]
 
+    def key_named(self, id: str) -> str:
+        """The key of the action with this id."""
+        return self.key_of(next(action for action in of_context("anywhere") if action.id == id))
+
     def say(self, sentence: str) -> None:
         """Show a sentence in the status line for a while."""
         self.said = sentence

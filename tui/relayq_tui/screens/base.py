@@ -69,6 +69,10 @@ class HubScreen(Screen[None]):
         """Does anything here look different a second later, with nothing happening?"""
         return True
 
+    def clear(self) -> None:
+        """Take back what was typed or marked here; where nothing was, say how to leave."""
+        self.rq.say(f"{self.rq.key_named('close')} leaves")
+
     def actions(self) -> list[Action]:
         """What can be done here, for footer, help and palette."""
         return offered(of_context(*self.contexts, "anywhere"), SCREENS, self, self.app)

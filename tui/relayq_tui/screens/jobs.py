@@ -247,6 +247,15 @@ class JobsScreen(JobLooks):
         self._listing.ask(self._view.query.also(query).also(parse(SORTS[self._sort])))
         self._show_rows()
 
+    def clear(self) -> None:
+        """Marks first, then the query."""
+        if self.table.marks:
+            self.action_unmark()
+        elif self._typed.text:
+            self._ask(parse(""))
+        else:
+            super().clear()
+
     # -- marks -----------------------------------------------------------------------
 
     def action_mark(self) -> None:
