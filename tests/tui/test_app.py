@@ -260,12 +260,12 @@ async def test_escape_takes_back_what_was_done_and_never_leaves() -> None:
     async with running() as (app, pilot):
         jobs = app.screen
         assert isinstance(jobs, JobsScreen)
-        await pilot.press("slash", *"gpu", "enter")
+        await pilot.press("slash", *"train", "enter")
         await settled(pilot)
         await pilot.press("space")
-        assert (jobs.query_text, len(jobs.table.marks)) == ("gpu", 1)
+        assert (jobs.query_text, len(jobs.table.marks)) == ("train", 1)
         await pilot.press("escape")
-        assert (jobs.query_text, len(jobs.table.marks)) == ("gpu", 0)
+        assert (jobs.query_text, len(jobs.table.marks)) == ("train", 0)
         await pilot.press("escape")
         assert jobs.query_text == ""
         await pilot.press("escape")

@@ -99,7 +99,7 @@ ACTIONS: tuple[Action, ...] = (
     _look("jump", ";", "jump", "anywhere.push('jump')"),
     _look("help", "?", "help", "anywhere.push('help')", "relayq --help", rank=99),
     _look("sheet", "a", "actions", "anywhere.push('sheet')", rank=80),
-    _look("back", "escape", "back, clear", "anywhere.back"),
+    _look("back", "escape", "back", "anywhere.back"),
     _look("close", "q", "back or quit", "anywhere.close"),
     _look("quit", "ctrl+q", "quit", "anywhere.leave"),
     _look("refresh", "r", "refresh", "anywhere.refresh_data"),
