@@ -1,8 +1,9 @@
 """Read the environment and the configuration files, once, into one frozen Config.
 
 A value comes from the first of these that gives it: what was typed (overrides),
-`RELAYQ_*`, the user's file `<config_dir>/config.toml`, `/etc/relayq/config.toml`,
-the default; `Config.sources` says which. What can be set stands in settings.py.
+`RELAYQ_*`, the user's file `<config_dir>/config.toml`, what `relayq join` wrote down
+beside it (`joined.toml`), `/etc/relayq/config.toml`, the default; `Config.sources` says
+which. What can be set stands in settings.py.
 
 Every command reads the configuration, so that must cost next to nothing: what
 takes 5 to 15 ms to import (dataclasses, pathlib, tomllib, platformdirs) is
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     Layer = dict[str, tuple[object, str]]  # key -> value as written, source
 
+JOINED_FILE = "joined.toml"
 TYPED = "flag"
 SYSTEM_FILE = "/etc/relayq/config.toml"
 _RESERVED = ("RELAYQ_HUB_", "RELAYQ_WORKER_", "RELAYQ_TRUST_", "RELAYQ_PATHS_", "RELAYQ_TUI_")
@@ -96,6 +98,7 @@ class Config(Frozen):
     fleet: str
     worker: WorkerConfig
     trust_keys: tuple[str, ...]
+    trust_owner: str
     values: dict[str, object]
     sources: dict[str, str]
 
@@ -129,6 +132,11 @@ class Config(Frozen):
         """The owner's private key."""
         return self._path("owner_key")
 
+    @property
+    def identity_path(self) -> Path:
+        """The private key of this machine in a fleet that it joined; not there on the owner's own."""
+        return self._path("identity")
+
     def shown(self) -> Iterator[tuple[str, str, str]]:
         """Yield (dotted key, value, source) for people; a URL without its password."""
         for key, value in self.values.items():
@@ -151,12 +159,15 @@ def load(overrides: Mapping[str, object] | None = None) -> Config:
     above = _environment() | _typed(overrides or {})
     values: dict[str, object] = {key: setting.default for key, setting in SETTINGS.items()}
     values |= {f"paths.{kind}_dir": path for kind, path in default_dirs().items()}
-    found = _file(SYSTEM_FILE) | _file(_user_file(above, values)) | above
+    user_file = _user_file(above, values)
+    joined = f"{user_file.rpartition('/')[0]}/{JOINED_FILE}"
+    found = _file(SYSTEM_FILE) | _file(joined) | _file(user_file) | above
     values = {key: _value(key, found, values) for key in SETTINGS}
     values["paths.runtime_dir"] = short(
         str(values["paths.runtime_dir"] or f"{values['paths.state_dir']}/run")
     )
     values["paths.owner_key"] = values["paths.owner_key"] or f"{values['paths.data_dir']}/owner.key"
+    values["paths.identity"] = values["paths.identity"] or f"{values['paths.data_dir']}/identity.key"
     return _config(values, {key: found[key][1] if key in found else "default" for key in SETTINGS})
 
 
@@ -187,6 +198,7 @@ def _config(values: dict[str, object], sources: dict[str, str]) -> Config:
         **section("hub."),
         worker=WorkerConfig(**worker, take_when=TakeWhen(**section("worker.take_when."))),
         trust_keys=values["trust.keys"],
+        trust_owner=values["trust.owner"] or "",
         values=values,
         sources=sources,
     )

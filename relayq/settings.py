@@ -249,10 +249,16 @@ SETTINGS = {
     "tui.views": Setting(_table, {}, "saved views of the terminal UI: names and queries"),
     "tui.keys": Setting(_table, {}, "other keys in the terminal UI, by action"),
     "trust.keys": Setting(_words, (), "public keys whose jobs this worker runs, beside this machine's own"),
+    "trust.owner": Setting(
+        _text, None, "the public key of the fleet's owner; without it, this machine's own"
+    ),
     "paths.config_dir": Setting(_path, None, "where config.toml is; not to be set in it"),
     "paths.state_dir": Setting(_path, None, "what a worker must find again after a restart"),
     "paths.data_dir": Setting(_path, None, "the local hub's data and the owner's key"),
     "paths.cache_dir": Setting(_path, None, "what may be lost"),
     "paths.runtime_dir": Setting(_path, None, "sockets; without it, in the state directory"),
     "paths.owner_key": Setting(_path, None, "the owner's private key; without it, in the data directory"),
+    "paths.identity": Setting(
+        _path, None, "this machine's key in a fleet it joined; without it, in the data directory"
+    ),
 }

@@ -56,10 +56,18 @@ async def _forget(client: AsyncClient, job: str) -> str:
     return word
 
 
+async def _ask_to_cancel(client: AsyncClient, job: str) -> str:
+    """A submit-only user's way: through its inbox, so what becomes of it is not known yet."""
+    await client.handle(job).cancel()
+    return "asked"
+
+
 def _change(client: AsyncClient, args: argparse.Namespace, job: str) -> Awaitable[str]:
     match args.command:
         case "forget":
             return _forget(client, job)
+        case "cancel" if client.submitter.is_narrow:
+            return _ask_to_cancel(client, job)
         case "cancel":
             return client.jobs.cancel(job, who="cli", why=args.why, kill=args.kill)
         case "retry":

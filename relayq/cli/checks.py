@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import statistics
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 OK, WARN, BAD = "ok", "warn", "bad"
 SKEW_MS_MAX = 2_000
+CERTIFICATE_DAYS_MIN = 14
+ALARM_MS = 86_400_000
 RTT_MS_MAX = 250
 PINGS = 7
 DISK_BYTES_MIN = 1 << 30
@@ -111,6 +114,11 @@ def hub_checks(config: Config) -> Iterator[Check]:
     try:
         url, is_embedded = choose_url(config)
         wire = Wire(url, timeout_s=5.0)
+        if wire.address.cert:
+            yield certificate(wire.address.cert)
+        if wire.address.role == "submit":
+            yield submit_only(wire, config.fleet)
+            return
         facts = parse_info(wire.call("INFO"))
     except (RelayQError, WireError, WireReplyError) as error:
         yield Check("hub", BAD, str(error), "`relayq hub status` and `relayq config show` say more")
@@ -122,7 +130,55 @@ def hub_checks(config: Config) -> Iterator[Check]:
     yield round_trip(wire)
     yield socket_path(url)
     yield schema(wire, config.fleet)
+    yield inboxes(wire, config.fleet)
     wire.close()
+
+
+def certificate(path: str) -> Check:
+    """Ours, with which a joined hub lets this machine in."""
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from relayq.hub.certificates import end_of
+
+    try:
+        left = end_of(Path(path).read_text()) - datetime.now(UTC)
+    except (OSError, ValueError):
+        return Check("certificate", BAD, f"{path} cannot be read", "join the hub again")
+    found = f"good for {max(0, left.days)} days"
+    remedy = "ask the owner for another join string"
+    if left.days < CERTIFICATE_DAYS_MIN:
+        return Check("certificate", WARN, found, remedy)
+    return Check("certificate", OK, found)
+
+
+def submit_only(wire: Wire, fleet: str) -> Check:
+    """A submit-only user sees of the hub that it answers, and the roster."""
+    has_roster = wire.call("GET", f"{{rq:{fleet}}}:roster")
+    found = f"{wire.address.shown} answers; this machine may submit and read its own jobs"
+    if not has_roster:
+        return Check("hub", WARN, f"{found}, but there is no roster", "let the owner type `relayq rotate`")
+    return Check("hub", OK, found)
+
+
+def inboxes(wire: Wire, fleet: str) -> Check:
+    """What submit-only users sent and workers turned away: somebody tries, or a key is missing."""
+    from relayq.store.scripts import PREFIX
+
+    try:
+        count, *kept = wire.call("FCALL_RO", f"{PREFIX}refusals", 1, f"{{rq:{fleet}}}:cfg", "{}")
+    except WireReplyError:
+        return Check("inboxes", OK, "none yet")
+    if not kept:
+        return Check("inboxes", OK, "nothing was refused")
+    last = json.loads(kept[0])
+    age_ms = int(time.time() * 1000) - int(last["at"])
+    found = (
+        f"{int(count)} refused from submit-only users, "
+        f"last from {last['from']} {format_duration(max(0, age_ms))} ago: {last['why']}"
+    )
+    remedy = f"if that was not you, `relayq revoke {last['from']}`"
+    return Check("inboxes", BAD if age_ms < ALARM_MS else WARN, found, remedy)
 
 
 def server_version(facts: dict[str, str]) -> Check:

@@ -36,8 +36,10 @@ async def _clone(client: AsyncClient, args: argparse.Namespace, fields: dict[str
 
     record = await (await client.job(args.id)).info()
     spec = glance(record.envelope)
-    if spec is None:
-        raise SpecError(f"job {record.id} cannot be cloned: its spec cannot be read by this version")
+    if spec is None or record.is_sealed:
+        raise SpecError(
+            f"job {record.id} cannot be cloned: its spec is sealed to others, or from a newer RelayQ"
+        )
     if files := input_files(args):
         await asyncio.to_thread(client.submitter.put_files, files)
     return (await client.submit(JobSpec.from_dict({**spec.to_dict(), **fields}))).id

@@ -1,43 +1,112 @@
-"""`relayq hub start | stop | status`: the local hub by itself."""
+"""`relayq hub`: the local hub by itself, and the hub that is installed for other machines.
+
+`start`, `stop` and `status` are about the hub that the configuration names; `install` and
+`uninstall` about this machine; the rest is the owner's, over the network.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from relayq.cli.exit_codes import FAILED, OK
 from relayq.cli.output import print_facts, print_json, say
 from relayq.cli.parser import add_json
 from relayq.config import Config, load
+from relayq.errors import UsageError
 from relayq.model.duration import format_duration, format_size
+
+WORDS = {
+    "start": "",
+    "stop": "",
+    "status": "",
+    "install": "",
+    "uninstall": "",
+    "invite": "worker|submit|viewer NAME",
+    "revoke": "NAME",
+    "rotate": "",
+    "upgrade": "",
+    "backup": "FILE",
+    "restore": "FILE",
+}
+INSTALLING = {"dry_run", "root", "address", "port", "listen", "max_memory", "show_join"}
+OPTIONS = {
+    "install": INSTALLING,
+    "uninstall": {"dry_run", "root"},
+    "invite": {"expires", "address", "queues", "types"},
+    "status": {"json"},
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("action", choices=("start", "stop", "status"), help="what to do")
+    parser.add_argument("action", choices=tuple(WORDS), help="what to do")
+    parser.add_argument("words", nargs="*", metavar="ROLE NAME | FILE", help="whom to invite, or which file")
     add_json(parser, "one JSON object (status)")
+    parser.add_argument("--expires", metavar="TIME", help="invite: how long it is good (default: for good)")
+    parser.add_argument("--queues", metavar="LIST", help="invite submit: the only queues it may use")
+    parser.add_argument("--types", metavar="LIST", help="invite submit: the only job types it may use")
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="install, invite: where others reach the hub, if not as found out",
+    )
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="install: the port to listen on (default: 7379)"
+    )
+    parser.add_argument(
+        "--listen", metavar="LIST", help="install: the addresses to listen on (default: all of this machine)"
+    )
+    parser.add_argument(
+        "--max-memory", metavar="SIZE", help="install: the hub's memory (default: a quarter of the machine's)"
+    )
+    parser.add_argument(
+        "--show-join", action="store_true", help="install: print the owner's join string again"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="install, uninstall: show every file and command"
+    )
+    parser.add_argument("--root", metavar="DIR", help="install, uninstall: below DIR, and start nothing")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start, stop or look."""
+    """Do one thing."""
+    _check(args)
     config = load({"hub.url": args.url, "hub.fleet": args.fleet})
-    match args.action:
-        case "start":
-            return _start(config)
-        case "stop":
-            return _stop(config)
-    return _status(args, config)
+    handlers: dict[str, Callable[[argparse.Namespace, Config], int]] = {
+        "start": _start,
+        "stop": _stop,
+        "status": _status,
+    }
+    if args.action in handlers:
+        return handlers[args.action](args, config)
+    from relayq.cli import hub_owner
+
+    return hub_owner.run(args, config)
 
 
-def _start(config: Config) -> int:
+def _check(args: argparse.Namespace) -> None:
+    """Refuse words and options that have nothing to do with the action."""
+    wanted = WORDS[args.action]
+    if len(args.words) != len(wanted.split()):
+        raise UsageError(
+            f"type it so: relayq hub {args.action} {wanted}".rstrip() + "; see `relayq hub --help`"
+        )
+    optional = {*INSTALLING, "expires", "queues", "types", "json"}
+    given = {name for name in optional if getattr(args, name) not in (None, False)}
+    if extra := sorted(given - OPTIONS.get(args.action, set())):
+        raise UsageError(f"`relayq hub {args.action}` has no use for --{extra[0].replace('_', '-')}")
+
+
+def _start(args: argparse.Namespace, config: Config) -> int:
     from relayq.hub import start
 
     print(start(config))
     return OK
 
 
-def _stop(config: Config) -> int:
+def _stop(args: argparse.Namespace, config: Config) -> int:
     from relayq.hub import stop
 
     say("the hub has stopped; its jobs are kept" if stop(config) else "no local hub was running")

@@ -10,7 +10,7 @@ from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, progress, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
-from relayq.errors import NotFound, UsageError
+from relayq.errors import NotFound, Refused, UsageError
 from relayq.model.ids import short
 from relayq.store.records import LogEntry
 
@@ -67,6 +67,8 @@ class Printer:
         """Show one entry if it was asked for."""
         if self._args.attempt and entry.attempt != self._args.attempt:
             return
+        if entry.doubt:
+            raise Refused(entry.doubt)
         if entry.attempt == self._attempt and entry.position > self._next:
             say(f"{entry.position - self._next} bytes were not kept; `relayq logs --full` has them")
         self._attempt, self._next = entry.attempt, entry.position + len(entry.data)

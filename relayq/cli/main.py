@@ -108,7 +108,11 @@ def _complain_of_output(error: OSError) -> int:
 
 
 def _complain(error: RelayQError) -> int:
+    import re
+
     from relayq.text import safe
 
-    print(f"relayq: {safe(str(error))}", file=sys.stderr)
+    # A join string is a secret, also where it was typed in a wrong place.
+    words = re.sub(r"\brq1[A-Za-z0-9_-]{16,}", "rq1...", str(error))
+    print(f"relayq: {safe(words)}", file=sys.stderr)
     return error.exit_code or USAGE

@@ -21,6 +21,7 @@ from relayq.cli.output import say
 from relayq.cli.session import with_client
 from relayq.cli.stream import Screen
 from relayq.cli.submit import refuse_bare_words, spec_of
+from relayq.errors import Refused
 from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq.store.records import End
@@ -110,7 +111,9 @@ async def _show(job: AsyncJob) -> End:
         async for item in entries:
             if isinstance(item, End):
                 screen.close()
-                return item
+                return await job.believed(item)
+            if item.doubt:
+                raise Refused(item.doubt)
             if item.attempt != attempt:
                 attempt, expected = item.attempt, 0
             if item.position > expected:

@@ -59,6 +59,7 @@ def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
     if record.array:
         counts = ((name, getattr(record.array, name)) for name in ELEMENT_COUNTS)
         yield "elements", ", ".join(f"{number} {name}" for name, number in counts if number)
+    yield "result", record.doubt
     yield "progress", progress_text(record.progress, record.message)
     yield "submitted", local_time(record.submitted_ms)
     yield "started", local_time(record.started_ms)

@@ -62,6 +62,8 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         },
         "progress": record.progress,
         "message": record.message,
+        "sealed": record.is_sealed,
+        "doubt": record.doubt,
         "cancel_asked": record.cancel_asked,
         "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in record.outputs.items()},
         **({"elements": elements_json(record)} if record.array else {}),

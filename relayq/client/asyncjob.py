@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from relayq.client.files import target_below, write_file
 from relayq.client.result import Result, Transcript, outcome_of, result_of
-from relayq.errors import NotFound, WaitTimeout
+from relayq.errors import NotFound, Refused, WaitTimeout
 from relayq.model.lifecycle import FINAL, State
 from relayq.store.records import End, Explanation, JobRecord, LogEntry
 
@@ -77,6 +77,9 @@ class AsyncHandle:
 
     async def cancel(self, why: str = "") -> bool:
         """Ask for the end of the job; False when it had ended already or is not there."""
+        if self._client.submitter.is_narrow:
+            await asyncio.to_thread(self._client.submitter.push_cancel, self.id)
+            return True
         return await self._client.jobs.cancel(self.id, who="client", why=why) in ("cancelled", "asked")
 
     async def outputs(self) -> dict[str, int]:
@@ -109,12 +112,18 @@ class AsyncHandle:
         """The output as it comes and, last, how the job ended."""
         return self._client.follow(self.id, is_watched=self._is_watched)
 
+    async def believed(self, end: End) -> End:
+        """The end of the job as it is; Refused when no worker of the fleet stands for it."""
+        if end.doubt and not await self._client.jobs.is_array(self.id):
+            raise Refused(end.doubt)
+        return end
+
     async def _end(self, transcript: Transcript) -> End:
         """Read to the end of the log."""
         async with aclosing(self.follow()) as entries:
             async for item in entries:
                 if isinstance(item, End):
-                    return item
+                    return await self.believed(item)
                 transcript.add(item)
         raise AssertionError("a log is followed to its End")
 

@@ -1,6 +1,6 @@
-"""Sign job specs and hand them to the hub in one round trip.
+"""Seal and sign job specs and hand them to the hub in one round trip.
 
-This is the whole path of a cold `relayq submit`: spec -> body -> signature -> one
+This is the whole path of a cold `relayq submit`: spec -> sealed body -> signature -> one
 function call over `store.wire`. It imports neither redis nor asyncio. A batch of up
 to 500 specs carries one signature over the list of their digests; while the hub
 works on a batch, the next one is prepared.
@@ -17,21 +17,23 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relayq.errors import HubDenied, HubError, HubFull, HubTooOld, HubUnreachable, SpecError
-from relayq.model.job import JobSpec, body, new_id, routing
+from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import lane_of
 from relayq.store.wire import (
+    JOB,
     MAX_JOBS_PER_CALL,
+    MOST_WAITING,
     Address,
     Wire,
     WireBrokenError,
     WireError,
     WireReplyError,
+    push_args,
     submit_args,
 )
-from relayq.trust.envelope import sign_batch, sign_job
 
 if TYPE_CHECKING:
-    from relayq.trust.keys import SigningKey
+    from relayq.trust.bodies import Author
 
 Command = Sequence[bytes | str | int]
 
@@ -49,41 +51,45 @@ class Receipt(NamedTuple):
 
 
 class Dispatcher:
-    """One connection that submits for one owner. Not thread safe: whoever shares it holds a lock."""
+    """One connection to submit over. Not thread safe: whoever shares it holds a lock."""
 
-    def __init__(self, url: str, fleet: str, key: SigningKey, timeout_s: float = 10.0) -> None:
+    def __init__(self, url: str, fleet: str, timeout_s: float = 10.0) -> None:
         self.fleet = fleet
         self.anchor = f"{{rq:{fleet}}}:cfg"
         self._url = url
-        self._key = key
         self._wire = Wire(url, timeout_s)
         self._is_fresh = True
+        self._inbox = inbox_of(self._wire.address)
 
     def submit(
-        self, spec: JobSpec, *, watch: bool = False, also: Sequence[Command] = ()
+        self, author: Author, spec: JobSpec, *, watch: bool = False, also: Sequence[Command] = ()
     ) -> tuple[Receipt, list[Any]]:
         """Submit one job; `watch` announces that somebody will wait for it.
 
         The commands `also` travel along, and their replies come back in their order.
         """
-        job = new_id()
-        envelope = sign_job(self._key, body(spec, job, self.fleet, int(time.time())))
+        job = new_id(self._wire.address.mark)
+        envelope = author.job(spec, job, int(time.time()))
         lane = lane_of(spec)
-        submit = submit_args(self.fleet, [(routing(spec, job), envelope)], {lane.id: lane.json}, watch=watch)
+        if self._inbox:
+            submit = push_args(self.fleet, self._inbox, [(JOB, envelope)])
+        else:
+            pair = (routing(spec, job), envelope)
+            submit = submit_args(self.fleet, [pair], {lane.id: lane.json}, watch=watch)
         words, *replies = self.ask(submit, *also)
         [receipt] = self._receipts([job], words)
         if receipt.word == "bad":
             raise SpecError(f"the job is refused: {receipt.detail}")
         return receipt, replies
 
-    def submit_many(self, specs: Sequence[JobSpec]) -> list[Receipt]:
+    def submit_many(self, author: Author, specs: Sequence[JobSpec]) -> list[Receipt]:
         """Submit any number of jobs, 500 to a call and a signature."""
         from concurrent.futures import ThreadPoolExecutor
 
         receipts: list[Receipt] = []
         with ThreadPoolExecutor(1, "relayq-submit") as sender:
             under_way = None
-            for jobs, command in self._batches(specs):
+            for jobs, command in self._batches(author, specs):
                 receipts += under_way.result() if under_way else []
                 under_way = sender.submit(self._send, jobs, command)
             receipts += under_way.result() if under_way else []
@@ -118,22 +124,26 @@ class Dispatcher:
     def _send(self, jobs: list[str], command: Command) -> list[Receipt]:
         return self._receipts(jobs, self.ask(command)[0])
 
-    def _batches(self, specs: Sequence[JobSpec]) -> Iterator[tuple[list[str], Command]]:
+    def _batches(self, author: Author, specs: Sequence[JobSpec]) -> Iterator[tuple[list[str], Command]]:
         """Signed batches: (the ids, the command that submits them)."""
         for start in range(0, len(specs), MAX_JOBS_PER_CALL):
             batch = specs[start : start + MAX_JOBS_PER_CALL]
-            jobs = [new_id() for _ in batch]
+            jobs = [new_id(self._wire.address.mark) for _ in batch]
             now_s = int(time.time())
             named = list(zip(batch, jobs, strict=True))
-            record, envelopes = sign_batch(
-                self._key, [body(spec, job, self.fleet, now_s) for spec, job in named]
-            )
+            if self._inbox:
+                entries = [(JOB, author.job(spec, job, now_s)) for spec, job in named]
+                yield jobs, push_args(self.fleet, self._inbox, entries)
+                continue
+            record, envelopes = author.batch(named, now_s)
             lanes = {lane.id: lane.json for lane in map(lane_of, batch)}
             signed = [(routing(spec, job), it) for (spec, job), it in zip(named, envelopes, strict=True)]
             yield jobs, submit_args(self.fleet, signed, lanes, record=record)
 
-    def _receipts(self, jobs: list[str], words: list[bytes]) -> list[Receipt]:
+    def _receipts(self, jobs: list[str], words: list[bytes] | int) -> list[Receipt]:
         shown = self._wire.address.shown
+        if isinstance(words, int):  # of an inbox: how many entries wait in it now
+            return _pushed(jobs, words, shown)
         if words[0] == b"full":
             raise HubFull(
                 f"hub {shown} is full ({int(words[1]) >> 20} of {int(words[2]) >> 20} MiB): "
@@ -168,7 +178,9 @@ def advice(address: Address) -> str:
 def error_of(reply: WireReplyError, shown: str) -> HubError:
     """The error that an error reply stands for."""
     text = str(reply)
-    if reply.code in ("WRONGPASS", "NOAUTH", "NOPERM"):
+    if reply.code == "NOPERM":
+        return HubDenied(f"hub {shown} does not allow this to your user: {text.partition(' ')[2]}")
+    if reply.code in ("WRONGPASS", "NOAUTH"):
         return HubDenied(
             f"hub {shown} refused the user or password: check the address (`relayq config show`)"
         )
@@ -195,6 +207,22 @@ def give_library(url: str, fleet: str) -> None:
         portal.call(load())
     finally:
         portal.close()
+
+
+def inbox_of(address: Address) -> str:
+    """The inbox of a submit-only user, or empty."""
+    return address.user.partition("-")[2] if address.role == "submit" else ""
+
+
+def _pushed(jobs: list[str], waiting: int, shown: str) -> list[Receipt]:
+    """What became of jobs that went into an inbox, of which so many entries wait now."""
+    if waiting > MOST_WAITING:
+        lost = min(len(jobs), waiting - MOST_WAITING)
+        raise HubFull(
+            f"your inbox at hub {shown} is full: the last {lost} of {len(jobs)} jobs were not taken; "
+            "wait until a worker has looked into it, and submit them again"
+        )
+    return [Receipt(job, "new") for job in jobs]
 
 
 def _receipt(job: str, answer: str) -> Receipt:

@@ -28,16 +28,22 @@ T = TypeVar("T")
 
 READERS_KEPT = 4
 BLOCK_MS = 20_000
+LOOK_MS = 2_000  # for those who may only look: no end is written for them
 PATIENCE_S = 60.0
 PAUSE_S = 0.5
 
 
 class Follower:
-    """Readers of logs beside one hub connection; `tend` is called when nothing has come for a while."""
+    """Readers of logs beside one hub connection.
 
-    def __init__(self, hub: Hub, tend: Callable[[], object]) -> None:
+    `tend` is called when nothing has come for a while, `tell` once for a job of a
+    submit-only user that nobody admits.
+    """
+
+    def __init__(self, hub: Hub, tend: Callable[[], object], tell: Callable[[str], None]) -> None:
         self._hub = hub
-        self._tend = tend
+        self._tend, self._tell = tend, tell
+        self._told: set[str] = set()
         self._idle: list[Hub] = []
 
     async def close(self) -> None:
@@ -48,13 +54,14 @@ class Follower:
     async def follow(self, job: str, *, is_watched: bool) -> AsyncGenerator[LogEntry | End, None]:
         """Entries as they come; the last is the End."""
         async with self._reader() as hub:
+            rest_ms = LOOK_MS if hub.is_narrow or hub.is_read_only else BLOCK_MS
             if not is_watched and await self._settled(hub, job):
                 async for item in self._whole(hub, job):
                     yield item
                 return
             last_id, over = "0", None
             while True:
-                block_ms = 1 if over else BLOCK_MS
+                block_ms = 1 if over else rest_ms
                 page = await self._patiently(partial(Logs(hub).follow, job, last_id, block_ms))
                 if over and not page:
                     yield end_of(over)
@@ -71,15 +78,30 @@ class Follower:
     async def _over(self, hub: Hub, job: str) -> JobRecord | None:
         """Nothing has come for a while: see that it still can; the record of a job whose end was not told."""
         await asyncio.to_thread(self._tend)
+        if hub.is_narrow and not await self._is_admitted(hub, job):
+            if job not in self._told:
+                self._told.add(job)
+                self._tell(
+                    f"job {job} waits in this machine's inbox: no worker has admitted it yet "
+                    "(is one online, and does the fleet's owner still trust this machine?)"
+                )
+            return None
         record = await self._record(hub, job)
         return record if record.state in FINAL else None
+
+    async def _is_admitted(self, hub: Hub, job: str) -> bool:
+        """Has a worker taken the job out of its sender's inbox? Refused when one has turned it away."""
+        return await self._patiently(partial(Jobs(hub).record, job)) is not None
 
     async def _settled(self, hub: Hub, job: str) -> bool:
         """Ask for the end to be written into the log; True when the job has ended already.
 
         An element of an array can be watched while it is under way only: before that
-        it has no record of its own. When the array has ended it never will.
+        it has no record of its own. When the array has ended it never will. What a
+        submit-only user sent is watched from its admission on.
         """
+        if hub.is_narrow:
+            return await self._is_admitted(hub, job) and (await self._record(hub, job)).state in FINAL
         while True:
             state = await self._patiently(partial(Logs(hub).watch, job))
             if state is not None:
@@ -130,7 +152,12 @@ class Follower:
 
 
 def end_of(record: JobRecord) -> End:
-    """How a job ended, from its record."""
+    """How a job ended, from its record. Nobody signs for an array: that is for the reader to look into."""
     return End(
-        id="", state=record.state, exit_code=record.exit_code, reason=record.reason, result=record.result
+        id="",
+        state=record.state,
+        exit_code=record.exit_code,
+        reason=record.reason,
+        result=record.result,
+        doubt=record.doubt or (f"job {record.id} ended as an array" if record.array else ""),
     )

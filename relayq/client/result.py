@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relayq.errors import JobCancelled, JobError, JobExpired, JobFailed, JobSkipped, OutputTruncated
+from relayq.errors import (
+    JobCancelled,
+    JobError,
+    JobExpired,
+    JobFailed,
+    JobSkipped,
+    OutputTruncated,
+    Refused,
+)
 from relayq.model.lifecycle import State
 from relayq.store.records import End, JobRecord, LogEntry
 
@@ -71,7 +79,9 @@ class Transcript:
         self._merged: list[bytes] = []
 
     def add(self, entry: LogEntry) -> None:
-        """Take one entry; an entry of a newer attempt starts afresh."""
+        """Take one entry; an entry of a newer attempt starts afresh. Refused for one that is not opened."""
+        if entry.doubt:
+            raise Refused(entry.doubt)
         if entry.attempt > self.attempt:
             self._begin(entry.attempt)
         elif entry.attempt < self.attempt:

@@ -235,6 +235,6 @@ async def spec_of_job(client: AsyncClient, job: str) -> JobSpec:
 
     record = await client.jobs.record(job)
     spec = glance(record.envelope) if record else None
-    if spec is None:
-        raise NotFound(f"job {short(job)} is not in the hub (any more), or its spec cannot be read")
+    if record is None or spec is None or record.is_sealed:
+        raise NotFound(f"job {short(job)} is not in the hub (any more), or its spec is sealed to others")
     return spec

@@ -18,21 +18,22 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from relayq.client.dispatch import Dispatcher, Receipt
-from relayq.errors import HubUnreachable, NotFound
+from relayq.client.dispatch import Command, Dispatcher, Receipt, inbox_of
+from relayq.client.standing import Standing
+from relayq.errors import HubUnreachable, NotFound, UsageError
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
+from relayq.store.wire import CANCEL, Address, push_args
 from relayq.trust.envelope import Op, sign_op
-from relayq.trust.keys import owner_key
 
 if TYPE_CHECKING:
     from relayq.client.files import PathText
     from relayq.config import Config
     from relayq.model.job import JobSpec
     from relayq.plugins import JobType
+    from relayq.store.reader import Reader
     from relayq.store.records import JobRecord
-    from relayq.trust.keys import SigningKey
 
 LOOK_AGAIN_S = 30.0
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
@@ -58,7 +59,7 @@ class Submitter:
     def __init__(self, config: Config, tell: Callable[[str], None] = tell_on_stderr) -> None:
         self.config = config
         self.url, self.is_embedded = choose_url(config)
-        self._tell = tell
+        self.tell = tell
         self._lock = allocate_lock()
         self._looked_s = float("-inf")
         self._lanes_seen: set[str] = set()
@@ -77,6 +78,17 @@ class Submitter:
                 choose_url(self.config)
                 self._see_to_local_worker()
 
+    @property
+    def is_narrow(self) -> bool:
+        """Is this a submit-only user, whose way into the hub is its inbox?"""
+        return Address(self.url).role == "submit"
+
+    def push_cancel(self, job: str) -> None:
+        """Ask a worker, through the inbox of a submit-only user, to cancel a job."""
+        op = Op("cancel", job, 0, self.fleet, int(time.time()))
+        inbox = inbox_of(Address(self.url))
+        self._dispatcher.ask(push_args(self.fleet, inbox, [(CANCEL, sign_op(self.standing.key, op))]))
+
     def sign_retry(self, record: JobRecord) -> bytes:
         """The signed op that lets a job which has ended run again.
 
@@ -86,16 +98,21 @@ class Submitter:
         numbers = [attempt.number for attempt in record.attempts]
         last = max([record.attempt, *numbers]) if record.array is None else MAX_ATTEMPTS + CRASH_LIMIT
         op = Op("retry", record.id, last, self.fleet, int(time.time()))
-        return sign_op(self._key, op)
+        return sign_op(self.standing.key, op)
 
     @cached_property
-    def _key(self) -> SigningKey:
-        return owner_key(self.config.owner_key_path)
+    def standing(self) -> Standing:
+        """Our keys, and the roster of the fleet."""
+        return Standing(self.config, self._dispatcher.ask)
+
+    def reader(self) -> Reader:
+        """What opens specs, output and results for us; asks the hub for the roster."""
+        with self._lock:
+            return self.standing.reader()
 
     @cached_property
     def _dispatcher(self) -> Dispatcher:
-        """Made when something is submitted: whoever only looks needs no key."""
-        return Dispatcher(self.url, self.fleet, self._key)
+        return Dispatcher(self.url, self.fleet)
 
     def submit(self, spec: JobSpec, *, watch: bool = False) -> Receipt:
         """Submit one job; `watch` announces that somebody will wait for it."""
@@ -112,7 +129,7 @@ class Submitter:
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()
-            return self._dispatcher.submit_many(specs)
+            return self._dispatcher.submit_many(self.standing.author(), specs)
 
     def _check_type(self, spec: JobSpec) -> None:
         """Let a job type that is installed here judge the spec; SpecError when it refuses."""
@@ -129,7 +146,9 @@ class Submitter:
         """Store files of at most 16 MiB in the hub; the items of a spec's `inputs`."""
         from relayq.client.files import put_files
 
-        sender = Dispatcher(self.url, self.fleet, self._key, TRANSFER_TIMEOUT_S)
+        if self.is_narrow:
+            raise UsageError("a submit-only user cannot send files along: let the job fetch them itself")
+        sender = Dispatcher(self.url, self.fleet, TRANSFER_TIMEOUT_S)
         try:
             return put_files(paths, sender)
         finally:
@@ -142,13 +161,24 @@ class Submitter:
 
     def _submit(self, spec: JobSpec, *, watch: bool) -> Receipt:
         lane = lane_of(spec)
-        if lane.id in self._lanes_seen:
-            return self._dispatcher.submit(spec, watch=watch)[0]
+        if lane.id in self._lanes_seen or self.is_narrow:
+            return self._send(spec, [], watch=watch)[0]
         view = ("FCALL_RO", "rq1_workers", 1, self._dispatcher.anchor, "{}")
-        receipt, replies = self._dispatcher.submit(spec, watch=watch, also=[("TIME",), view])
+        receipt, replies = self._send(spec, [("TIME",), view], watch=watch)
         self._lanes_seen.add(lane.id)
         self._warn(receipt, spec, replies)
         return receipt
+
+    def _send(self, spec: JobSpec, also: Sequence[Command], *, watch: bool) -> tuple[Receipt, list[Any]]:
+        standing = self.standing
+        questions = standing.questions()
+        if self.is_narrow:  # it may not read a part of the roster, only all of it
+            questions = [("GET", key) for _, key, *_ in questions]
+        receipt, replies = self._dispatcher.submit(
+            standing.author(), spec, watch=watch, also=[*also, *questions]
+        )
+        standing.heard(replies[len(also) :])
+        return receipt, replies[: len(also)]
 
     def _warn(self, receipt: Receipt, spec: JobSpec, replies: list[Any]) -> None:
         from relayq.client.fleet import NOBODY, nobody_serves
@@ -157,7 +187,7 @@ class Submitter:
         if self.is_embedded and why == [NOBODY]:
             return  # the background worker is just starting
         if why:
-            self._tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
+            self.tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
 
     def _see_to_local_worker(self) -> None:
         """Twice a minute at most: it may have left after its idle time."""
@@ -168,7 +198,7 @@ class Submitter:
         from relayq.client.local import LocalWorker
 
         if LocalWorker(self.config, self.url).start(self._has_workers):
-            self._tell(
+            self.tell(
                 "no worker was running: started one in the background (it leaves after 15 idle minutes)"
             )
 

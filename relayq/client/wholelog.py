@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,8 +58,10 @@ class WholeLog:
         if answer != "asked":
             await self._require_nothing_said("which is offline")
             return
+        numbers = count()
         while pieces := await pulls.take(ticket, PATIENCE_MS):
-            for kind, data in pieces:
+            for kind, sealed in pieces:
+                data = await pulls.opened(ticket, next(numbers), kind, sealed)
                 if kind == "s":
                     self.bytes = int(data)
                 elif kind in STREAMS:

@@ -1,19 +1,17 @@
-"""The job spec: what a submitter asks for, its JSON, and the exact bytes that are signed.
+"""The job spec: what a submitter asks for, and its JSON.
 
 A `JobSpec` is right by construction: whoever builds one, from JSON or in Python, gets
 a SpecError that names the field and the limit, and nothing is queued. One table says
 how each field is read and written, so the two cannot disagree. The JSON holds only
 what differs from the defaults.
 
-The signed body is JSON with the spec in it, and travels as these very bytes: nobody
-ever has to write the same JSON twice. `routing` is what the hub must know to queue the
-job; it is not signed, and the worker trusts the body alone.
+`routing` is what the hub must know to queue the job; it is not signed, and the worker
+trusts the signed body (body.py) alone.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from relayq.errors import SpecError
 from relayq.model.duration import (
@@ -26,7 +24,7 @@ from relayq.model.duration import (
     spell_moment,
     spell_size,
 )
-from relayq.model.ids import is_id, new_id, short
+from relayq.model.ids import new_id, short
 from relayq.model.lifecycle import KEEP_OUTPUT_BYTES
 from relayq.model.needs import Needs, Placement, lane_of, parse_needs, parse_prefer
 from relayq.model.parts import (
@@ -45,7 +43,6 @@ from relayq.model.reading import (
     check_line,
     check_name,
     check_text,
-    read_json,
     read_list,
     read_map,
     refuse_unknown,
@@ -59,20 +56,16 @@ __all__ = [
     "MAX_BODY_BYTES",
     "ArraySpec",
     "Blob",
-    "Body",
     "Dependency",
     "JobSpec",
     "RetryPolicy",
     "Unique",
-    "body",
     "new_id",
-    "parse_body",
     "routing",
     "short",
 ]
 
 MAX_BODY_BYTES = 64 << 10
-VALID_S = 30 * 86_400
 MAX_PRIORITY = 100
 MAX_KEEP_OUTPUT_BYTES = 256 << 20
 MAX_ITEMS = 256
@@ -142,57 +135,6 @@ class JobSpec(Placement):
             if (value := getattr(self, attribute)) is not default and value != default
         }
         return {**given, **self.retry.to_dict()}
-
-
-class Body(NamedTuple):
-    """A signed body as read: `iat` and `exp` are seconds since 1970 by the submitter's clock."""
-
-    op: str
-    id: str
-    fleet: str
-    iat: int
-    exp: int
-    spec: JobSpec
-
-
-def body(spec: JobSpec, job: str, fleet: str, iat_s: int) -> bytes:
-    """The exact bytes to sign. They are valid for 30 days from the earliest start; at most 64 KiB."""
-    start_s = max(iat_s, spec.at_ms // 1000) + spec.delay_ms // 1000
-    document = {
-        "op": "submit",
-        "id": job,
-        "fleet": fleet,
-        "iat": iat_s,
-        "exp": start_s + VALID_S,
-        "spec": spec.to_dict(),
-    }
-    try:
-        data = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise SpecError(f"the arguments cannot be written as JSON: {error} (field 'args')") from None
-    _check_size(data)
-    return data
-
-
-def parse_body(data: bytes) -> Body:
-    """Read a signed body; anything but exactly what `body` writes is a SpecError."""
-    _check_size(data)
-    document = read_map(read_json(data, "the signed body"), "body")
-    names = ("op", "id", "fleet", "iat", "exp", "spec")
-    refuse_unknown(document, names, "the signed body")
-    if missing := [name for name in names if name not in document]:
-        raise SpecError(f"the signed body has no field '{missing[0]}'")
-    if not isinstance(document["id"], str) or not is_id(document["id"]) or ":" in document["id"]:
-        raise SpecError(f"{shown(document['id'])} is not the id of a job (field 'id')")
-    iat = check_int(document["iat"], "iat", 0, MAX_MOMENT_MS)
-    return Body(
-        op=check_choice(document["op"], "op", ("submit",)),
-        id=document["id"],
-        fleet=check_name(document["fleet"], "fleet"),
-        iat=iat,
-        exp=check_int(document["exp"], "exp", iat, MAX_MOMENT_MS),
-        spec=JobSpec.from_dict(document["spec"]),
-    )
 
 
 def routing(spec: JobSpec, job: str) -> dict[str, Any]:
@@ -359,10 +301,3 @@ def _check_parts(spec: JobSpec) -> None:
         raise SpecError("a delay and a time exclude each other (field 'at')")
     if spec.array is None and any(item.mode == "index" for item in spec.after):
         raise SpecError("only an array job can wait index to index (field 'after.mode')")
-
-
-def _check_size(data: bytes) -> None:
-    if len(data) > MAX_BODY_BYTES:
-        raise SpecError(
-            f"the job spec is {len(data)} bytes: at most {MAX_BODY_BYTES}; put what is large into a file"
-        )

@@ -74,6 +74,17 @@ class Pulls:
         reply = await self._hub.run("pour", {"ticket": ticket, "kind": kind}, data)
         return decode.text(reply) == "poured"
 
+    async def opened(self, ticket: str, number: int, kind: str, sealed: bytes) -> bytes:
+        """Reader's side: what is in piece `number`; Refused when it is not for us or no worker's."""
+        reader = self._hub.reader
+        assert reader, "a whole log is read with a reader's keys"
+        try:
+            return reader.pour(ticket, number, kind, sealed)
+        except Refused:
+            if not await self._hub.has_news_for_reader():
+                raise
+        return reader.pour(ticket, number, kind, sealed)
+
     async def take(self, ticket: str, block_ms: int) -> list[tuple[str, bytes]]:
         """Reader's side: the pieces that have come, taken away; empty when none came in time."""
         key = self._hub.keys.of("full", ticket)

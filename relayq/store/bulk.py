@@ -52,4 +52,4 @@ class Bulk:
     async def _records(self, reply: list[Any]) -> list[JobRecord]:
         rows = decode.job_rows(reply)
         lanes = await self._jobs.lanes(*(item[1] for item in rows)) if rows else {}
-        return [decode.job(item, lanes) for item in rows]
+        return await self._jobs.opened([decode.job(item, lanes) for item in rows], is_whole=False)

@@ -13,9 +13,10 @@ import contextlib
 import os
 import socket
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import Connection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -27,7 +28,10 @@ from redis.exceptions import (
 )
 
 from relayq.errors import ConfigError, HubDenied, HubError, HubFull, HubUnreachable
-from relayq.store.wire import Address, WireError
+from relayq.store.wire import SPEAKS_TLS, Address, WireError, tls_context, tls_reason, unheard_reason
+
+if TYPE_CHECKING:
+    import ssl
 
 CONNECT_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 10.0
@@ -47,8 +51,12 @@ class Link:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._connection = _connection(address)
+        try:
+            self._connection = _connection(address)
+        except OSError as error:
+            raise ConfigError(f"hub {address.shown} cannot be spoken to: {error}") from error
         self._lock = asyncio.Lock()
+        self._has_heard = False
 
     @property
     def is_open(self) -> bool:
@@ -67,9 +75,23 @@ class Link:
                     await self._open()
                 async with asyncio.timeout(timeout_s):
                     await self._connection.send_command(*args, check_health=False)
-                    return await self._connection.read_response()
+                    reply = await self._connection.read_response()
+                self._has_heard = True
+                return reply
             except ResponseError as error:
+                self._has_heard = True
                 raise self._refusal(error) from error
+            except (RedisError, OSError, TimeoutError) as error:
+                failure = self._failure("stopped answering", error)
+                await self._drop()
+                raise HubUnreachable(failure) from error
+
+    async def hear(self, timeout_s: float) -> Any:
+        """What the hub says by itself after a subscription; HubUnreachable when nothing came in time."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await self._connection.read_response()
             except (RedisError, OSError, TimeoutError) as error:
                 await self._drop()
                 raise HubUnreachable(self._failure("stopped answering", error)) from error
@@ -86,27 +108,48 @@ class Link:
             await self._drop()
             raise self._refusal(error) from error
         except (RedisError, OSError, TimeoutError) as error:
+            failure = self._failure("cannot be reached", error)
             await self._drop()
             if isinstance(error.__cause__, AuthenticationError):  # redis-py 8 wraps it in a ConnectionError
                 raise self._refusal(error.__cause__) from error
-            raise HubUnreachable(self._failure("cannot be reached", error)) from error
+            raise HubUnreachable(failure) from error
         _notice_half_open(self._connection)
 
     async def _drop(self) -> None:
+        self._has_heard = False
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._connection.disconnect(nowait=True)
 
     def _failure(self, what: str, error: BaseException) -> str:
-        return f"hub {self.address.shown} {what}: {_reason(error)}"
+        reason = "" if self._has_heard else _unheard(self.address, error)
+        return f"hub {self.address.shown} {what}: {reason or _reason(error)}"
 
     def _refusal(self, error: RedisError) -> HubError:
         return refusal(self.address.shown, error)
+
+
+def _unheard(address: Address, error: BaseException) -> str:
+    """Why it hung up before its first word, where something says so (`unheard_reason`)."""
+    chain = list(_causes(error))
+    if any("\\x15\\x03" in str(one) for one in chain):  # redis-py met a TLS alert where a reply should be
+        return SPEAKS_TLS
+    return next((words for one in chain if (words := unheard_reason(address, one))), "")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what is beneath it, the innermost first."""
+    beneath = error.__cause__ or error.__context__
+    if beneath is not None:
+        yield from _causes(beneath)
+    yield error
 
 
 def _reason(error: BaseException) -> str:
     """The operating system's word for it, where there is one beneath what redis-py and asyncio say."""
     cause: BaseException | None = error
     while cause is not None:
+        if words := tls_reason(cause):
+            return words
         if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
             return os.strerror(cause.errno)
         cause = cause.__cause__ or cause.__context__
@@ -142,8 +185,19 @@ def _connection(address: Address) -> Connection | UnixDomainSocketConnection:
         return UnixDomainSocketConnection(path=address.path, **common)
     common |= {"host": address.host, "port": address.port, "socket_keepalive": True}
     if address.scheme == "rediss":
-        return SSLConnection(ssl_ca_certs=address.ca or None, **common)
+        return _TlsConnection(tls_context(address), address.name or address.host, **common)
     return Connection(**common)
+
+
+class _TlsConnection(Connection):
+    """TLS as `tls_context` has it: redis-py's own option for a CA only adds it to the system's."""
+
+    def __init__(self, context: ssl.SSLContext, server_name: str, **common: Any) -> None:
+        super().__init__(**common)
+        self._tls = {"ssl": context, "server_hostname": server_name}
+
+    def _connection_arguments(self) -> dict[str, Any]:
+        return {**super()._connection_arguments(), **self._tls}
 
 
 def _notice_half_open(connection: Connection | UnixDomainSocketConnection) -> None:

@@ -6,18 +6,24 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
-from relayq.errors import HubError
+from relayq.errors import HubError, HubSchema
 from relayq.store import scripts
 from relayq.store.connect import CALL_TIMEOUT_S, Link, parse_url
 from relayq.store.keys import Keys
+from relayq.store.reader import Reader
+from relayq.trust.roster import version_of
 
 
 class Hub:
-    """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it."""
+    """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it.
 
-    def __init__(self, url: str, fleet: str) -> None:
+    What is read over it passes `reader`, if there is one, and comes sealed otherwise.
+    """
+
+    def __init__(self, url: str, fleet: str, reader: Reader | None = None) -> None:
         self.url = url
         self.fleet = fleet
+        self.reader = reader
         self.keys = Keys(fleet)
         self.address = parse_url(url)
         self.link = Link(self.address)
@@ -33,15 +39,25 @@ class Hub:
 
     async def open(self) -> None:
         """Connect, check server and schema, and load the library where it is missing or older."""
-        await scripts.ensure(self.link, self.keys.anchor)
+        await scripts.ensure(self.link, self.keys.anchor, self.address.role)
 
     async def close(self) -> None:
         """Close the connection."""
         await self.link.close()
 
+    @property
+    def is_narrow(self) -> bool:
+        """Is ours a submit-only user, which reads the records of its own jobs and calls no functions?"""
+        return self.address.role == "submit"
+
+    @property
+    def is_read_only(self) -> bool:
+        """Is ours a user that may only look?"""
+        return self.address.role == "viewer"
+
     def twin(self) -> Hub:
         """A second connection to the same fleet, for blocking reads."""
-        return Hub(self.url, self.fleet)
+        return Hub(self.url, self.fleet, self.reader)
 
     async def run(
         self, function: str, request: dict[str, object], *blobs: bytes, timeout_s: float = CALL_TIMEOUT_S
@@ -61,6 +77,16 @@ class Hub:
             verb, scripts.PREFIX + function, 1, self.keys.anchor, text, *blobs, timeout_s=timeout_s
         )
 
+    async def has_news_for_reader(self) -> bool:
+        """Is there a roster that the reader does not know yet? It knows it after this."""
+        reader, key = self.reader, self.keys.prefix + "roster"
+        if reader is None:
+            return False
+        if not self.is_narrow and version_of(await self.link.call("GETRANGE", key, 0, 31)) <= reader.version:
+            return False
+        data = await self.link.call("GET", key) or b""
+        return version_of(data) > reader.version and reader.learn(data)
+
     async def send(self, *command: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """Send a function call as it stands; a hub that lost its library gets it back first."""
         try:
@@ -68,6 +94,8 @@ class Hub:
         except HubError as error:
             if not scripts.is_missing(error):
                 raise
+            if self.address.role in scripts.LOADS_NOTHING:
+                raise HubSchema(scripts.NEEDS_OWNER) from error
             await scripts.load(self.link, self.keys.anchor)
             return await self.link.call(*command, timeout_s=timeout_s)
 
@@ -81,3 +109,12 @@ async def connect(url: str, fleet: str) -> Hub:
         await hub.close()
         raise
     return hub
+
+
+async def load_library(url: str, fleet: str) -> None:
+    """Load this RelayQ's library, in place of one of the same schema. The owner's business."""
+    hub = Hub(url, fleet)
+    try:
+        await scripts.load(hub.link, hub.keys.anchor)
+    finally:
+        await hub.close()

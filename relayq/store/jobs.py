@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UsageError
+from relayq.errors import AmbiguousId, HubFull, NotFound, Refused, SpecError, UsageError
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
 from relayq.model.job import MAX_PRIORITY
@@ -16,6 +16,7 @@ from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
 from relayq.store.wire import submit_args
+from relayq.trust.envelope import batch_digest_of
 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
@@ -74,8 +75,20 @@ class Jobs:
 
     async def record(self, job: str) -> JobRecord | None:
         """One job or array element with its attempts and result, or None."""
+        if self._hub.is_narrow:
+            return await self._own_record(job)
         reply = await self._hub.view("record", {"id": job})
-        return decode.job(reply, await self.lanes(reply[1])) if reply else None
+        if not reply:
+            return None
+        [record] = await self.opened([decode.job(reply, await self.lanes(reply[1]))])
+        return record
+
+    async def is_array(self, job: str) -> bool:
+        """Is this an array, by the word of whoever signed it? The hub's own word counts for nothing."""
+        envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
+        digest = batch_digest_of(envelope)
+        record = await self._hub.link.call("GET", self._hub.keys.of("bt", digest)) if digest else b""
+        return bool(self._hub.reader and self._hub.reader.is_array(job, envelope, record or b""))
 
     async def list_jobs(
         self, states: Sequence[State] = tuple(State), *, queue: str = "", limit: int = 50
@@ -88,13 +101,27 @@ class Jobs:
         found = [decode.job(item, lanes) for item in rows]
         wanted = [job for job in found if job.state in states and (not queue or job.lane.queue == queue)]
         wanted.sort(key=lambda job: job.submitted_ms, reverse=True)
-        return wanted[:limit]
+        return await self.opened(wanted[:limit], is_whole=False)
+
+    async def opened(self, records: list[JobRecord], *, is_whole: bool = True) -> list[JobRecord]:
+        """The records as the reader's keys open them; those that are not whole came without their result."""
+        reader = self._hub.reader
+        if reader is None:
+            return records
+        found = [reader.record(record, is_whole=is_whole) for record in records]
+        if any(one.doubt or one.is_sealed for one in found) and await self._hub.has_news_for_reader():
+            return [reader.record(record, is_whole=is_whole) for record in records]
+        return found
 
     async def resolve(self, suffix: str) -> str:
         """The full id behind an id, a unique suffix of four or more characters, or `<suffix>:<index>`."""
         wanted, colon, index = suffix.upper().partition(":")
         if is_id(wanted):
             return wanted + colon + index
+        if self._hub.is_narrow:
+            raise NotFound(
+                f"{suffix!r} is no whole job id: a submit-only user cannot look for a job by its end"
+            )
         if len(wanted) < SUFFIX_FLOOR or not wanted.isalnum():
             raise UsageError(f"{suffix!r} is no job id: use at least its last {SUFFIX_FLOOR} characters")
         found = await self._with_suffix(wanted)
@@ -109,6 +136,8 @@ class Jobs:
         record = await self.record(job)
         if record is None:
             return None
+        if self._hub.is_narrow:
+            return Explanation(record=record, blockers=[], workers=[])
         pairs = await self._hub.view("blockers", {"id": job})
         return Explanation(
             record=record,
@@ -130,6 +159,26 @@ class Jobs:
                 flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + key)
                 self._lanes.update(decode.lanes(flat))
         return self._lanes
+
+    async def _own_record(self, job: str) -> JobRecord | None:
+        """A job of a submit-only user, read key by key, without its earlier attempts.
+
+        None while no worker has admitted it; Refused when one turned it away.
+        """
+        keys, call = self._hub.keys, self._hub.link.call
+        flat = await call("HGETALL", keys.of("j", job))
+        if not flat:
+            if why := await call("GET", keys.of("no", job)):
+                raise Refused(
+                    f"job {job} was refused by the worker that looked into the inbox: {decode.text(why)}"
+                )
+            return None
+        envelope = await call("GET", keys.of("s", job.partition(":")[0]))
+        result = await call("GET", keys.of("r", job))
+        outputs = await call("HGETALL", keys.of("o", job))
+        found = decode.job([job, flat, envelope or b"", result or b"", [], outputs], {})
+        [record] = await self.opened([found])
+        return record
 
     async def _with_suffix(self, wanted: str) -> set[str]:
         prefix, cursor, found = self._hub.keys.prefix + "j:", "0", set()

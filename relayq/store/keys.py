@@ -27,6 +27,10 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `bt:<digest>` `btn` | string, hash | batch records and how many jobs refer to them |
 | `b:<sha256>` `bn` | string, hash | input and output files, and how many jobs refer to each |
 | `io:<id>` `o:<id>` | set, hash | the files a job refers to; those it left |
+| `inn` `in:<name>` | hash, list | inboxes of submit-only users (`lua/inbox.lua`) |
+| `ib:` `ig:<name>` `no:<id>` | string | who looks into an inbox; its flood was told; why a job was refused |
+| `bad` `badn` | list, int | what was refused from inboxes |
+| `roster` | string | who may do what, signed by the owner |
 | `full:<ticket>` | stream | a whole log on its way from a worker's disk (`lua/pull.lua`) |
 | `ev` `n` `hs:<day>` | stream, hash, hash | events, counters, statistics |
 """

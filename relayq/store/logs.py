@@ -26,7 +26,13 @@ class Logs:
         self._hub = hub
 
     async def watch(self, job: str) -> State | None:
-        """Ask for the job's end to be written into its log; its state now, None if there is no such job."""
+        """Ask for the job's end to be written into its log; its state now, None if there is no such job.
+
+        A viewer cannot ask: it gets the state alone.
+        """
+        if self._hub.is_read_only:
+            letter = await self._hub.link.call("HGET", self._hub.keys.of("j", job), "s")
+            return state_of(decode.text(letter)) if letter else None
         word = decode.text((await self._hub.run("watch", {"id": job}))[0])
         return None if word == "unknown" else state_of(word)
 
@@ -37,7 +43,7 @@ class Logs:
             "XREAD", "COUNT", PAGE, "BLOCK", max(1, block_ms), "STREAMS", key, from_id,
             timeout_s=block_ms / 1000 + 10,
         )  # fmt: skip
-        return [entry(item) for item in reply[0][1]] if reply else []
+        return await self._opened(job, [entry(item) for item in reply[0][1]]) if reply else []
 
     async def read(self, job: str, attempt: int | None = None) -> list[LogEntry]:
         """All that the hub keeps of the job's output, or of one attempt's, in order."""
@@ -48,10 +54,20 @@ class Logs:
             reply = await self._hub.link.call(
                 "XRANGE", self._hub.keys.of("log", job), first, last, "COUNT", PAGE
             )
-            found += [item for item in map(entry, reply) if isinstance(item, LogEntry)]
+            entries = await self._opened(job, [entry(item) for item in reply])
+            found += [item for item in entries if isinstance(item, LogEntry)]
             if len(reply) < PAGE:
                 return found
             first = "(" + decode.text(reply[-1][0])
+
+    async def _opened(self, job: str, items: list[LogEntry | End]) -> list[LogEntry | End]:
+        reader = self._hub.reader
+        if reader is None:
+            return items
+        found = [reader.entry(job, item) for item in items]
+        if any(item.doubt for item in found) and await self._hub.has_news_for_reader():
+            return [reader.entry(job, item) for item in items]
+        return found
 
     async def dropped(self, job: str) -> int:
         """Bytes of the job's output that the hub does not keep (the middle of too much)."""
@@ -62,6 +78,7 @@ class Logs:
 def entry(item: list[Any]) -> LogEntry | End:
     """One entry of a log's stream."""
     name, flat = decode.text(item[0]), item[1]
+    attempt, position = divmod(int(name.split("-", 1)[0]), ATTEMPT_STEP)
     if flat[0] == b"x":
         letter, code, reason = decode.text(flat[1]).split(" ", 2)
         return End(
@@ -70,8 +87,13 @@ def entry(item: list[Any]) -> LogEntry | End:
             exit_code=None if code == "-" else int(code),
             reason=reason,
             result=flat[3],
+            attempt=attempt,
         )
-    attempt, position = divmod(int(name.split("-", 1)[0]), ATTEMPT_STEP)
     return LogEntry(
-        id=name, attempt=attempt, position=position, stream=1 if flat[0] == b"o" else 2, data=flat[1]
+        id=name,
+        attempt=attempt,
+        position=position,
+        stream=1 if flat[0] == b"o" else 2,
+        data=flat[1],
+        offset=int(flat[3].split()[0]) if len(flat) > 3 else position,
     )

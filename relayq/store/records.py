@@ -48,7 +48,10 @@ class Report:
     started or left by a stopping worker: no counter moves). `retry` says that the
     signed retry policy grants another attempt; the wait before it is drawn by the
     hub from [0, min(cap, backoff * 2^(failures-1))] ms. `result` is at most 16 KiB.
-    `outputs` are files already in the hub: (name, sha256, bytes).
+    `outputs` are files already in the hub: (name, sha256, bytes). `reply` is the public
+    box key that the submitter wants its output sealed to. On the way to the hub `result`
+    is sealed (trust/outputs.py), `is_bare` when there is nothing in it but how it ended, and
+    `note` are sealed words for people.
     """
 
     job: str
@@ -62,6 +65,9 @@ class Report:
     run_ms: int = 0
     result: bytes = b""
     outputs: tuple[tuple[str, str, int], ...] = ()
+    reply: str = ""
+    note: str = ""
+    is_bare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,8 @@ class LogChunk:
     The hub takes it when `offset` is where that stream ends in the hub, skips what
     it has already, and answers with its own offsets; a superseded attempt is fenced out.
     `jump` allows a gap before it: the worker left out the middle of too much output.
+    `size` is how much output there is in `data` when that is sealed; it is taken whole or
+    not at all then.
     """
 
     job: str
@@ -79,6 +87,7 @@ class LogChunk:
     offset: int
     data: bytes
     jump: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +134,7 @@ class SyncReply:
     from now, at most 20,000). `command` is "", "quiet", "stop" or "kill". `wide` is the (lane,
     score) of the best head among `empty_lanes` that out-ranks by two minutes everything that fits
     now, or None: the worker reserves itself for it. `session_known` False: register again.
+    `inboxes` is how many submit-only users have sent something; -1: there are no such users.
     """
 
     now_ms: int
@@ -137,7 +147,9 @@ class SyncReply:
     watched: list[str] = field(default_factory=list)
     next_ms: int = 20_000
     lanes_version: int = 0
+    roster_version: int = 0
     command: str = ""
+    inboxes: int = -1
     wide: tuple[str, int] | None = None
     session_known: bool = True
 
@@ -224,7 +236,11 @@ class ArrayCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """One job as the hub has it."""
+    """One job as the hub has it; what a `Reader` opened of it is in the clear.
+
+    `is_sealed` says that our keys do not open all of its spec, `doubt` why its result is
+    not believed.
+    """
 
     id: str
     state: State
@@ -248,6 +264,8 @@ class JobRecord:
     envelope: bytes
     result: bytes
     outputs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    is_sealed: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,13 +310,18 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
-    """A piece of output: attempt, position in the merged log, stream (1 or 2), bytes."""
+    """A piece of output: attempt, position in the merged log, stream (1 or 2), bytes.
+
+    `offset` is where it begins in its own stream. `doubt` says why it is not shown.
+    """
 
     id: str
     attempt: int
     position: int
     stream: int
     data: bytes
+    offset: int = 0
+    doubt: str = ""
 
     @property
     def at_ms(self) -> int:
@@ -308,10 +331,12 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The last entry of a watched job's log: how it ended."""
+    """The last entry of a watched job's log: how it ended. `doubt` says why that is not believed."""
 
     id: str
     state: State
     exit_code: int | None
     reason: str
     result: bytes
+    attempt: int = 0
+    doubt: str = ""

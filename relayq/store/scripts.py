@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from relayq.errors import HubDenied, HubError, HubSchema, HubTooOld
 
 SCHEMA = 1
-REVISION = 1
+REVISION = 2
 LIBRARY = f"relayq_{SCHEMA}"
 PREFIX = f"rq{SCHEMA}_"
 SERVER_FLOOR = (7, 0)
@@ -25,6 +25,14 @@ SERVER_FLOOR = (7, 0)
 # The prelude opens the library and its entry closes it; between them the order is free,
 # because transitions find each other in one table when they run.
 FIRST, LAST = "prelude.lua", "entry.lua"
+
+
+# Roles whose users may not load the library (hub/acl.py).
+LOADS_NOTHING = ("worker", "viewer", "submit")
+NEEDS_OWNER = (
+    "the hub lacks this RelayQ's function library, and only its owner may load it: "
+    "type `relayq hub upgrade` where the owner's key is"
+)
 
 
 class Caller(Protocol):
@@ -64,8 +72,14 @@ def check_server(info: str) -> None:
         raise HubTooOld(f"the hub runs Redis {version}: RelayQ needs Redis 7.0 or newer, or Valkey")
 
 
-async def ensure(link: Caller, anchor: str) -> None:
-    """Make sure that the hub speaks our schema and has our library, loading it when we may."""
+async def ensure(link: Caller, anchor: str, role: str = "") -> None:
+    """Make sure that the hub speaks our schema and has our library, loading it when we may.
+
+    A submit-only user calls no functions, so it has nothing to ask. Workers and viewers
+    never load: HubSchema says who has to.
+    """
+    if role == "submit":
+        return
     info = await link.call("INFO", "server")
     check_server(info.decode() if isinstance(info, bytes) else str(info))
     schema, mark = await link.call("HMGET", anchor, "schema", "code")
@@ -74,7 +88,9 @@ async def ensure(link: Caller, anchor: str) -> None:
             f"the hub speaks schema {int(schema)} and this RelayQ schema {SCHEMA}: "
             "install the same RelayQ on both sides"
         )
-    if mark is None or _is_older(mark.decode()):
+    if role in LOADS_NOTHING and (mark is None or int(mark.split(b" ", 1)[0]) < REVISION):
+        raise HubSchema(NEEDS_OWNER)
+    if role not in LOADS_NOTHING and (mark is None or _is_older(mark.decode())):
         await load(link, anchor)
 
 
@@ -83,9 +99,7 @@ async def load(link: Caller, anchor: str) -> None:
     try:
         await link.call("FUNCTION", "LOAD", "REPLACE", source())
     except HubDenied as error:
-        raise HubSchema(
-            "the hub lacks this RelayQ's function library, and only its owner may load it"
-        ) from error
+        raise HubSchema(NEEDS_OWNER) from error
     await link.call("HSETNX", anchor, "epoch", secrets.token_hex(8))
     await link.call("HSET", anchor, "schema", SCHEMA, "code", code_mark())
 

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
     from typing import Any, BinaryIO, Union
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     Reply = Any
 
 MAX_JOBS_PER_CALL = 500
+MOST_WAITING = 4_000  # entries of an inbox; beyond it the newest are dropped (lua/inbox.lua)
+SPEAKS_TLS = "it speaks TLS: use a rediss:// address, or join it with `relayq join`"
+REFUSES_US = "it refuses this machine's certificate, or there is none: join it with `relayq join`"
+JOB, CANCEL = b"j", b"c"  # how an entry of an inbox begins
+TLS_ALERT = b"\x15\x03"  # how a TLS server begins its no to plain text (RFC 8446, 5.1 and 6)
 
 
 class WireError(Exception):
@@ -44,8 +50,10 @@ class WireReplyError(Exception):
 class Address:
     """A hub's URL in parts: redis://, rediss:// or unix://[user:password@]/path.
 
-    Query parameters: `db` (unix sockets), `ca` (a PEM file that alone is trusted).
-    `shown` is the address without user and password.
+    Query parameters: `db` (unix sockets); for TLS `ca` (a PEM file that alone is trusted),
+    `cert` (a PEM file with our certificate and its key) and `name` (what the server's
+    certificate must say, whatever the address is); `role` and `mark` of a user that may
+    not do everything (hub/acl.py). `shown` is the address without user and password.
     """
 
     def __init__(self, url: str) -> None:
@@ -58,7 +66,9 @@ class Address:
         self.scheme = parts.scheme
         self.user = unquote(parts.username or "")
         self.password = unquote(parts.password or "")
-        self.ca = query.get("ca", [""])[0]
+        self.ca, self.cert, self.name, self.role, self.mark = (
+            query.get(word, [""])[0] for word in ("ca", "cert", "name", "role", "mark")
+        )
         if parts.scheme == "unix":
             self.path, self.host, self.port = unquote(parts.path), "", 0
             db = query.get("db", ["0"])[0]
@@ -101,6 +111,7 @@ class Wire:
         self.address = Address(url)
         self._timeout_s = timeout_s
         self._link: tuple[socket.socket, BinaryIO] | None = None
+        self._has_heard = False
 
     def call(self, *args: bytes | str | int) -> Reply:
         """Send one command and return its reply; WireReplyError for an error reply."""
@@ -115,9 +126,11 @@ class Wire:
             welcome = [read_reply(stream) for _ in greeting]
             replies = [read_reply(stream) for _ in commands]
         except OSError as error:
+            reason = "" if self._has_heard else unheard_reason(self.address, error)
             self.close()
-            kind = WireError if isinstance(error, socket.timeout) else WireBrokenError
-            raise kind(self._failure("stopped answering", error)) from error
+            kind = WireError if isinstance(error, socket.timeout) or reason else WireBrokenError
+            raise kind(self._failure("stopped answering", error, reason)) from error
+        self._has_heard = True
         for reply in welcome:
             if isinstance(reply, WireReplyError):
                 self.close()
@@ -133,6 +146,7 @@ class Wire:
             for end in reversed(self._link):
                 end.close()
             self._link = None
+        self._has_heard = False
 
     def _open(self) -> tuple[socket.socket, BinaryIO]:
         try:
@@ -156,21 +170,76 @@ class Wire:
         link = socket.create_connection((address.host, address.port), self._timeout_s)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if address.scheme == "rediss":
-            import ssl
-
-            context = ssl.create_default_context(cafile=address.ca or None)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            link = context.wrap_socket(link, server_hostname=address.host)
+            try:
+                return tls_context(address).wrap_socket(link, server_hostname=address.name or address.host)
+            except OSError:
+                link.close()
+                raise
         return link
 
-    def _failure(self, what: str, error: OSError) -> str:
-        reason = error.strerror or str(error) or type(error).__name__
+    def _failure(self, what: str, error: OSError, reason: str = "") -> str:
+        reason = reason or tls_reason(error) or error.strerror or str(error) or type(error).__name__
         return f"hub {self.address.shown} {what}: {reason}"
+
+
+def tls_context(address: Address) -> ssl.SSLContext:
+    """How we speak TLS with this hub.
+
+    With `ca` that authority alone is believed: what any public one has signed is not the
+    hub. A hub that has a `name` of its own was installed by RelayQ and speaks TLS 1.3.
+    """
+    import ssl
+
+    if not address.ca:
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if address.name else ssl.TLSVersion.TLSv1_2
+    for load, path in ((context.load_verify_locations, address.ca), (context.load_cert_chain, address.cert)):
+        try:
+            if path:
+                load(path)
+        except OSError as error:
+            raise OSError(f"{path} cannot be used ({error.strerror or error}); join the hub again") from error
+    return context
+
+
+def unheard_reason(address: Address, error: BaseException) -> str:
+    """Why a hub may hang up before its first word; empty where that says nothing.
+
+    A server that wants TLS, or another certificate, says so and closes at once; its word
+    is lost when ours was already on its way (TLS 1.3 lets a client speak first).
+    """
+    is_closed = isinstance(error, ConnectionError) or type(error).__name__ == "SSLEOFError"
+    if not is_closed or address.scheme == "unix" or isinstance(error, ConnectionRefusedError):
+        return tls_reason(error)
+    if address.scheme == "rediss":
+        return f"it hung up before its first word: most likely {REFUSES_US}"
+    return f"it hung up before its first word: most likely {SPEAKS_TLS}"
+
+
+def tls_reason(error: BaseException) -> str:
+    """What went wrong with TLS, in words for a person; empty for anything else."""
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        detail = getattr(error, "verify_message", "") or "not one that this machine believes"
+        return (
+            f"its certificate is refused ({detail}): it is not the hub that was joined, or somebody "
+            "stands in between; if the hub was installed anew, join it again"
+        )
+    if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
+        return "it does not speak TLS: use redis://, or give it TLS with `relayq hub install`"
+    if "ALERT" in text and ("CERTIFICATE" in text or "UNKNOWN_CA" in text):
+        return REFUSES_US
+    return ""
 
 
 def read_reply(stream: BinaryIO) -> Reply:
     """Read one RESP2 reply; an error reply comes back as a WireReplyError, not raised."""
     line = stream.readline()
+    if line.startswith(TLS_ALERT):
+        raise ConnectionError(SPEAKS_TLS)
     if not line.endswith(b"\r\n"):
         raise ConnectionError("the connection was closed")
     kind, rest = line[:1], line[1:-2]
@@ -221,3 +290,8 @@ def submit_args(
         request["watch"] = 1
     text = json.dumps(request, separators=(",", ":"))
     return ["FCALL", "rq1_submit", 1, f"{{rq:{fleet}}}:cfg", text, record, *[e for _, e in jobs]]
+
+
+def push_args(fleet: str, name: str, entries: Sequence[tuple[bytes, bytes]]) -> list[bytes | str | int]:
+    """The command with which a submit-only user sends (JOB or CANCEL, envelope) to a worker's admission."""
+    return ["RPUSH", f"{{rq:{fleet}}}:in:{name}", *[kind + envelope for kind, envelope in entries]]

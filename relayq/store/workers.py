@@ -18,6 +18,7 @@ from relayq.store.connect import CALL_TIMEOUT_S
 from relayq.store.hub import Hub
 from relayq.store.records import (
     Letter,
+    LogChunk,
     Registration,
     Report,
     SyncReply,
@@ -77,7 +78,7 @@ class Workers:
         )
         if reply[0] == b"unknown":
             return SyncReply(now_ms=0, session_known=False)
-        _, now, version, next_ms, command, claims, words, orders, gone, offsets, wide = reply
+        _, now, version, next_ms, command, claims, words, orders, gone, offsets, wide, roster, inboxes = reply
         flags = [decode.text(order) for order in orders]
         return SyncReply(
             now_ms=int(now),
@@ -90,8 +91,10 @@ class Workers:
             watched=[flag[1:] for flag in flags if flag[0] == "w"],
             next_ms=int(next_ms),
             lanes_version=int(version),
+            roster_version=int(roster),
             command=decode.text(command),
             wide=(decode.text(wide[0]), int(wide[1])) if wide else None,
+            inboxes=int(inboxes),
         )
 
     async def letters(self, session: str, from_id: str, block_ms: int = 55_000) -> list[Letter]:
@@ -153,6 +156,10 @@ def _report(report: Report, result_at: int) -> dict[str, object]:
     }
     if report.outputs:
         sent["outputs"] = report.outputs
+    if report.note:
+        sent["note"] = report.note
+    if report.is_bare:
+        sent["bare"] = 1
     return {**sent, "result": result_at} if report.result else sent
 
 
@@ -160,6 +167,12 @@ def _reports(done: list[Report], first: int) -> list[dict[str, object]]:
     """The reports; a result is told as the place of its bytes among the arguments."""
     places = itertools.count(first)
     return [_report(report, next(places) if report.result else 0) for report in done]
+
+
+def _chunk(chunk: LogChunk) -> list[object]:
+    """Where a piece of output belongs; a sealed one tells how much it holds."""
+    told: list[object] = [chunk.job, chunk.attempt, chunk.stream, chunk.offset, int(chunk.jump)]
+    return [*told, chunk.size] if chunk.size else told
 
 
 def _sync_json(session: str, request: SyncRequest) -> dict[str, object]:
@@ -179,7 +192,7 @@ def _sync_json(session: str, request: SyncRequest) -> dict[str, object]:
         # The JSON is argument 1, the output follows, then the results.
         sent["done"] = _reports(request.done, 2 + len(request.logs))
     if request.logs:
-        sent["logs"] = [[c.job, c.attempt, c.stream, c.offset, int(c.jump)] for c in request.logs]
+        sent["logs"] = [_chunk(chunk) for chunk in request.logs]
     if request.progress:
         sent["progress"] = [[j, -1 if percent is None else percent, m] for j, percent, m in request.progress]
     if request.empty_lanes:

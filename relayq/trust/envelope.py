@@ -30,7 +30,7 @@ from typing import NamedTuple
 from relayq.errors import Refused, SpecError
 from relayq.trust.keys import SIGNATURE_BYTES, Keyring, SigningKey, decode, encode
 
-BODY_BYTES_MAX = 65_536
+BODY_BYTES_MAX = 96 << 10  # 64 KiB of spec, what judges it, and the seal
 BATCH_MAX = 500
 _COMPRESS_ABOVE_BYTES = 1024
 _DIGEST_BYTES = 32
@@ -135,6 +135,13 @@ def open_op(envelope: bytes, ring: Keyring) -> Op:
     parts = _split(envelope)
     _verify(parts, "op", ring)
     return _parse_op(_body(parts))
+
+
+def payload_of(envelope: bytes) -> tuple[bytes, bytes]:
+    """The header line of an envelope, and its body, verified by nobody: for showing only."""
+    parts = _split(envelope)
+    header = envelope[: len(envelope) - len(parts.payload)]
+    return header.replace(b"1z ", b"1 ", 1), _body(parts)
 
 
 def batch_digest_of(envelope: bytes) -> str | None:

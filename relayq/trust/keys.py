@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from relayq.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -69,6 +69,13 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes:
         """Return the 64 bytes of the signature over exactly `message`."""
         return self._key.sign(message)
+
+    def derive(self, label: bytes) -> bytes:
+        """Return 32 secret bytes that belong to this key and this label alone (HKDF-SHA256)."""
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        return HKDF(SHA256(), KEY_BYTES, salt=None, info=label).derive(self._seed)
 
     def __repr__(self) -> str:
         return f"SigningKey(kid={self.kid!r})"
@@ -130,6 +137,10 @@ class Keyring:
             )
         return key
 
+    def __iter__(self) -> Iterator[str]:
+        """The public keys."""
+        return (key.public for key in self._keys.values())
+
     def __contains__(self, kid: object) -> bool:
         return kid in self._keys
 
@@ -173,6 +184,11 @@ def decode(text: str, size: int) -> bytes | None:
     except ValueError:
         return None
     return raw if len(raw) == size and encode(raw) == text else None
+
+
+def decode_any(text: str) -> bytes | None:
+    """Return the bytes that `encode` writes as `text`, however many, or None."""
+    return decode(text, len(text) * 3 // 4)
 
 
 _TO_URL = str.maketrans("+/", "-_")

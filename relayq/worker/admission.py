@@ -1,8 +1,9 @@
-"""Nothing runs here that its owner did not sign: the judgement of a claim.
+"""Nothing runs here that its owner did not allow: the judgement of a claim.
 
-The hub is a mailbox, never an authority. Before anything starts the worker opens
-the envelope with its own keys and compares what was signed with what the hub says:
-the fleet, the id, the array index, the expiry, the number of attempts, the lane.
+The hub is a mailbox, never an authority. Before anything starts the worker verifies
+the envelope against the roster, opens the sealed part with its own keys, and compares
+what was signed with what the hub says: the fleet, the id, the array index, the expiry,
+the number of attempts, the lane. A submitter's key is held to its queues and types.
 The replay ledger has the last word: what has ended here does not run again unless
 a signed op says so, and its stored report is told once more instead.
 
@@ -16,14 +17,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from relayq.errors import Refused, SpecError
-from relayq.model.job import JobSpec, parse_body
+from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
+from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
-from relayq.store.records import Claim, Report
+from relayq.store.records import Claim, Report, Submission
+from relayq.trust.bodies import open_hidden, part
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
-from relayq.trust.keys import Keyring
+from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
 from relayq.worker.session import Session
 from relayq.worker.spool import OpenAttempt, Past, Spool
@@ -35,11 +38,21 @@ REMEMBERED = 64
 REASON_CHARS_MAX = 200
 
 
+class TurnedAway(Refused):
+    """A job that came through an inbox, is its sender's for certain, and may not run: `job` is its id."""
+
+    def __init__(self, job: str, why: str) -> None:
+        super().__init__(why)
+        self.job = job
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A claim whose spec was signed by an owner of this worker.
+    """A claim whose spec was signed by somebody whom the roster lets submit.
 
-    `failures` counts this attempt among those that the signed retry policy allows.
+    `body` is the verified body in the clear, for this machine's disk. `reply` is the box key
+    that output is sealed to, beside the readers of the roster. `failures` counts this
+    attempt among those that the signed retry policy allows.
     """
 
     claim: Claim
@@ -48,11 +61,14 @@ class Admitted:
     lane: Lane
     exp_s: int
     failures: int
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
     body: bytes
+    kid: str
+    reply: str
     id: str
     fleet: str
     exp_s: int
@@ -64,13 +80,13 @@ class Admission:
     """Judges claims by the keys, the ledger, the lease, and whether anything new is taken at all."""
 
     def __init__(
-        self, *, publics: Iterable[str], fleet: str, spool: Spool, session: Session, gate: Gate
+        self, *, credentials: Credentials, fleet: str, spool: Spool, session: Session, gate: Gate
     ) -> None:
-        self._ring = Keyring(publics)
+        self._credentials = credentials
         self._fleet, self._spool = fleet, spool
         self._session, self._gate = session, gate
         self._records: OrderedDict[str, bytes] = OrderedDict()
-        self._arrays: OrderedDict[bytes, _Opened] = OrderedDict()
+        self._arrays: OrderedDict[tuple[int, bytes], _Opened] = OrderedDict()
 
     async def prepare(self, claims: Iterable[Claim]) -> None:
         """Have the batch record of every claim at hand; raises HubError."""
@@ -98,29 +114,70 @@ class Admission:
         except (Refused, SpecError) as error:
             return _refusal(claim, str(error))
 
+    def inbox_job(self, envelope: bytes, mark: str) -> Submission:
+        """What the hub must know of a job that came through an inbox; raises Refused, SpecError."""
+        opened = self._read(envelope)
+        _require(opened.id.startswith(mark), f"job {opened.id} does not carry the mark of its sender")
+        try:
+            self._check_sender(opened)
+        except Refused as error:
+            raise TurnedAway(opened.id, error.why) from None
+        return Submission(routing=routing(opened.spec, opened.id), lane=opened.lane, envelope=envelope)
+
+    def inbox_cancel(self, envelope: bytes, mark: str) -> str:
+        """The job that an op from an inbox wants cancelled; raises Refused."""
+        op = open_op(envelope, self._credentials.ring)
+        _require(op.op == "cancel" and op.fleet == self._fleet, "the op is not a cancel in this fleet")
+        _require(op.id.startswith(mark), f"job {op.id} does not carry the mark of who wants it cancelled")
+        return op.id
+
     def _admit(self, claim: Claim) -> Admitted:
         opened = self._open(claim)
-        now_s = self._spool.high_water_s(int(time.time()))
-        _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
-        _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
+        self._check_sender(opened)
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
         return _admitted(claim, opened, failures)
 
+    def _check_sender(self, opened: _Opened) -> None:
+        """Whoever it was signed by may send it here, and now."""
+        now_s = self._spool.high_water_s(int(time.time()))
+        _require(opened.fleet == self._fleet, f"the job was signed for fleet {opened.fleet!r}")
+        _require(opened.exp_s >= now_s, "the signed job spec has expired: submit it again")
+        self._require_allowed(opened, now_s)
+
     def _open(self, claim: Claim) -> _Opened:
         """Verify the envelope and compare the id; the elements of an array share one opening."""
-        opened = self._arrays.get(claim.envelope)
+        known = (self._credentials.version, claim.envelope)
+        opened = self._arrays.get(known)
         if opened is None:
             opened = self._read(claim.envelope)
             if opened.spec.array:
-                _remember(self._arrays, claim.envelope, opened)
+                _remember(self._arrays, known, opened)
         _check_id(claim.job, opened)
         return opened
 
     def _read(self, envelope: bytes) -> _Opened:
-        return _parsed(open_job(envelope, self._ring, self._record).body)
+        signed = open_job(envelope, self._credentials.ring, self._record)
+        parted = part(signed.body)
+        hidden = open_hidden(parted, self._credentials.opener)
+        try:
+            opened = _parsed(parted.head, hidden)
+        except SpecError:  # whose words may hold what was sealed, and the hub carries them
+            raise Refused("the signed job spec is not one that this version of RelayQ understands") from None
+        _require(opened.kid == signed.kid, "the sealed part was made for another signer")
+        return opened
+
+    def _require_allowed(self, opened: _Opened, now_s: int) -> None:
+        """What the roster says of the key that signed."""
+        member = self._credentials.member_of(opened.kid)
+        if member is None:
+            return
+        spec, key = opened.spec, f"key {member.kid} ({member.name})"
+        _require(member.is_current(now_s), f"the time of {key} has run out")
+        _require(not member.queues or spec.queue in member.queues, f"{key} may not use queue {spec.queue}")
+        _require(not member.types or spec.type in member.types, f"{key} may not use job type {spec.type}")
 
     def _record(self, digest: str) -> bytes:
         return self._records.get(digest, b"")
@@ -136,7 +193,7 @@ class Admission:
 
     def _retry_attempt(self, claim: Claim) -> int:
         """The attempt after which the owner's signed op lets the job run again."""
-        op = open_op(claim.retry_op, self._ring)
+        op = open_op(claim.retry_op, self._credentials.ring)
         _require(op.op == "retry" and op.fleet == self._fleet, "the op is not a retry in this fleet")
         _require(op.id in (claim.job, claim.job.partition(":")[0]), "the retry was signed for another job")
         return op.attempt
@@ -144,7 +201,8 @@ class Admission:
 
 def readmit(one: OpenAttempt) -> Admitted:
     """What was let in, verified and journaled before this worker's last end; raises SpecError."""
-    opened = _parsed(one.body)
+    head, _, hidden = one.body.partition(b"\n")
+    opened = _parsed(head, parse_hidden(hidden))
     claim = Claim(
         job=one.job, attempt=one.attempt, crashes=0, lane=opened.lane.id, envelope=b"", offered_ms=0
     )
@@ -155,6 +213,7 @@ def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
     return Admitted(
         claim=claim,
         body=opened.body,
+        reply=opened.reply,
         spec=opened.spec,
         lane=opened.lane,
         exp_s=opened.exp_s,
@@ -162,11 +221,19 @@ def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
     )
 
 
-def _parsed(signed: bytes) -> _Opened:
-    body = parse_body(signed)
-    _require(body.op == "submit", f"the signed body is a {body.op!r}, not a job")
-    lane = lane_of(body.spec)
-    return _Opened(body=signed, id=body.id, fleet=body.fleet, exp_s=body.exp, spec=body.spec, lane=lane)
+def _parsed(head: bytes, hidden: dict[str, Any]) -> _Opened:
+    """Read both halves of a body in the clear."""
+    body = parse_halves(head, hidden)
+    return _Opened(
+        body=head + b"\n" + hidden_bytes(hidden),
+        kid=body.by,
+        reply=body.reply,
+        id=body.id,
+        fleet=body.fleet,
+        exp_s=body.exp,
+        spec=body.spec,
+        lane=lane_of(body.spec),
+    )
 
 
 def _check_id(job: str, opened: _Opened) -> None:

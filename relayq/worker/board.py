@@ -34,6 +34,8 @@ from relayq.worker.spool import Ending, OpenAttempt, Spool
 log = logging.getLogger("relayq.worker")
 
 WAIT_MAX_S = 5.0
+# Why a job type refuses may hold what was sealed: the hub carries it sealed.
+TOLD_IN_CONFIDENCE = "refused by its job type"
 
 
 class Board:
@@ -121,7 +123,7 @@ class Board:
             report = replace(report, outputs=attempt.outputs)
         if report.outcome == "refused":
             log.warning("job refused: %s", attempt.refusal, extra={"job": attempt.job})
-            report = replace(report, reason=attempt.refusal)
+            report = replace(report, reason=TOLD_IN_CONFIDENCE, note=attempt.refusal)
         self._settle(attempt, None if attempt.asked == GONE else report)
         if self._waiting:
             self.start_waiting()

@@ -12,13 +12,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from relayq.errors import HubError
 from relayq.model.lifecycle import HEARTBEAT_MS
-from relayq.store.records import Letter, SyncReply, SyncRequest, Welcome
+from relayq.store.records import Letter, Report, SyncReply, SyncRequest, Welcome
+from relayq.trust.outputs import Ended
 from relayq.worker.attempt import Attempt
-from relayq.worker.bell import Bell
 from relayq.worker.board import Board
+from relayq.worker.credentials import Credentials
 from relayq.worker.demand import Demand
 from relayq.worker.ending import CANCELLED, GONE
 from relayq.worker.lanes import LaneBook
@@ -30,16 +32,26 @@ log = logging.getLogger("relayq.worker")
 # A pushed claim is acknowledged a little later: a short job's report says it as well.
 ACKNOWLEDGE_S = 0.5
 ASK_AGAIN_S = 0.25
+# What a reader must have in the worker's own words.
+ENDS = frozenset({"ok", "failed", "timeout"})
 
 
 class Dialogue:
     """Composes requests, takes in replies and letters."""
 
     def __init__(
-        self, *, session: Session, board: Board, lanes: LaneBook, shipping: Shipping, bell: Bell
+        self,
+        *,
+        session: Session,
+        board: Board,
+        lanes: LaneBook,
+        shipping: Shipping,
+        credentials: Credentials,
     ) -> None:
         self._session, self._board, self._lanes = session, board, lanes
-        self._shipping, self._bell = shipping, bell
+        self._shipping, self._bell = shipping, shipping.bell
+        self._credentials = credentials
+        self._sent: list[Report] = []
         self._demand = Demand(board, lanes)
         self._told_unserved: dict[str, str] | None = None
         self._heard_command = ""
@@ -47,11 +59,13 @@ class Dialogue:
         self.took_nothing = False
         self.facts: Callable[[], dict[str, str]] = dict
         self.on_command: Callable[[str], None] = lambda _: None
+        self.on_inboxes: Callable[[int], None] = lambda _: None
         self.on_pull: Callable[[Letter], None] = lambda _: None
         self.on_over: Callable[[list[Attempt]], None] = lambda _: None
 
     async def register(self) -> None:
         """Appear at the hub with everything held, and settle what it says of that."""
+        await self._session.meet(self._credentials)
         welcome = await self._session.register()
         self._told_unserved = None
         self._greeted(welcome)
@@ -107,10 +121,11 @@ class Dialogue:
         self._board.hand_back_stale()
         logs = self._shipping.chunks()
         unserved = self._lanes.unserved
+        self._sent = await self._board.reports()
         return SyncRequest(
             held=self._board.attempts() if full else {},
             full=full,
-            done=await self._board.reports(),
+            done=[self._sealed(report) for report in self._sent],
             logs=logs,
             progress=self._shipping.progress(),
             unserved=unserved if unserved != self._told_unserved else None,
@@ -119,16 +134,26 @@ class Dialogue:
             **self._demand.parts(),
         )
 
+    def _sealed(self, report: Report) -> Report:
+        """The report as the hub may see it: how a run ended goes with it in the worker's name."""
+        voice, job, reply = self._credentials.voice, report.job, report.reply
+        if report.outcome in ENDS:
+            ended = Ended(report.outcome, report.exit_code, report.result)
+            sealed = voice.ended(job, report.attempt, ended, reply)
+            return replace(report, result=sealed, is_bare=not report.result)
+        return replace(report, note=voice.note(job, report.note, reply)) if report.note else report
+
     async def _absorb(self, request: SyncRequest, reply: SyncReply) -> None:
         self._next_at = time.monotonic() + min(reply.next_ms, HEARTBEAT_MS) / 1000
         if request.unserved is not None:
             self._told_unserved = request.unserved
         self._shipping.acknowledged(reply.log_offsets)
         self._shipping.followed(reply.watched)
-        self._let_go(self._board.acknowledged(request.done, reply.reports))
+        self._let_go(self._board.acknowledged(self._sent, reply.reports))
         for job in reply.gone:
             self._board.end(job, GONE)
         self._command(reply.command)
+        self.on_inboxes(reply.inboxes)
         self._demand.heard(request.want, len(reply.claims), reply.wide)
         self.took_nothing = not reply.claims
         if reply.claims:
@@ -140,6 +165,8 @@ class Dialogue:
         if reply.lanes_version != self._lanes.version:
             self._lanes.learn(*await self._session.lanes())
             self._bell.ring()
+        if self._credentials.is_news(reply.roster_version):
+            await self._session.meet(self._credentials)
         if self._wants_another(request, reply):
             self._bell.ring()
 

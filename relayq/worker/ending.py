@@ -33,7 +33,7 @@ def report_of(admitted: Admitted, outcome: Outcome, asked: str, run_ms: int) -> 
 
 def never_ran(admitted: Admitted, word: str) -> Report:
     """The report of an attempt that was never started, or that nobody could follow to its end."""
-    return Report(job=admitted.claim.job, attempt=admitted.claim.attempt, outcome=word)
+    return Report(job=admitted.claim.job, attempt=admitted.claim.attempt, outcome=word, reply=admitted.reply)
 
 
 _WORDS = {
@@ -58,4 +58,5 @@ def _report(admitted: Admitted, outcome: Outcome, word: str, reason: str, run_ms
         backoff_cap_ms=policy.cap_ms,
         run_ms=run_ms,
         result=outcome.result[:RESULT_BYTES_MAX],
+        reply=admitted.reply,
     )

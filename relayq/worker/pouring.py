@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from relayq.errors import HubError
@@ -26,37 +27,51 @@ WAIT_MIN_S, WAIT_MAX_S = 0.02, 0.5
 PATIENCE_S = 60.0
 KINDS = {1: "o", 2: "e"}
 
+Seal = Callable[[int, str, bytes], bytes]
 
-async def pour(session: Session, attempts: Path, letter: Letter) -> None:
-    """Answer one ticket; a reader that has gone is given up, a link that broke is not mended."""
+
+async def pour(session: Session, attempts: Path, letter: Letter, seal: Seal) -> None:
+    """Answer one ticket; a reader that has gone is given up, a link that broke is not mended.
+
+    `seal` gets the number, the kind and the bytes of each piece.
+    """
     try:
         hub = await session.open_link()
         try:
-            await _answer(Pulls(hub), attempts, letter)
+            await _answer(Tap(Pulls(hub), letter.ticket, seal), attempts, letter)
         finally:
             await hub.close()
     except (HubError, OSError) as error:
         log.info("nobody took the log", extra={"job": letter.job, "why": str(error) or "the reader has gone"})
 
 
-async def _answer(pulls: Pulls, attempts: Path, letter: Letter) -> None:
+class Tap:
+    """Where the pieces for one reader leave: numbered and sealed."""
+
+    def __init__(self, pulls: Pulls, ticket: str, seal: Seal) -> None:
+        self._pulls, self._ticket, self._seal = pulls, ticket, seal
+        self._number = 0
+
+    async def hand_over(self, kind: str, data: bytes) -> None:
+        """Pour one piece once there is room for it; TimeoutError when the reader makes none."""
+        sealed = self._seal(self._number, kind, data)
+        self._number += 1
+        until, wait_s = time.monotonic() + PATIENCE_S, WAIT_MIN_S
+        while not await self._pulls.pour(self._ticket, kind, sealed):
+            if time.monotonic() > until:
+                raise TimeoutError
+            await asyncio.sleep(wait_s)
+            wait_s = min(WAIT_MAX_S, wait_s * 2)
+
+
+async def _answer(tap: Tap, attempts: Path, letter: Letter) -> None:
     places = await asyncio.to_thread(places_of, attempts, letter.job, letter.attempt)
     kept = [KeptLog(place) for place in places]
     if not kept:
-        await _hand_over(pulls, letter.ticket, "x", b"the worker has kept no output of it")
+        await tap.hand_over("x", b"the worker has kept no output of it")
         return
-    await _hand_over(pulls, letter.ticket, "s", str(sum(one.bytes for one in kept)).encode())
+    await tap.hand_over("s", str(sum(one.bytes for one in kept)).encode())
     for parts in [one.parts() for one in kept]:
         while part := await asyncio.to_thread(next, parts, None):
-            await _hand_over(pulls, letter.ticket, KINDS[part.stream], part.data)
-    await _hand_over(pulls, letter.ticket, "x", b"")
-
-
-async def _hand_over(pulls: Pulls, ticket: str, kind: str, data: bytes) -> None:
-    """Pour one piece once there is room for it; TimeoutError when the reader makes none."""
-    until, wait_s = time.monotonic() + PATIENCE_S, WAIT_MIN_S
-    while not await pulls.pour(ticket, kind, data):
-        if time.monotonic() > until:
-            raise TimeoutError
-        await asyncio.sleep(wait_s)
-        wait_s = min(WAIT_MAX_S, wait_s * 2)
+            await tap.hand_over(KINDS[part.stream], part.data)
+    await tap.hand_over("x", b"")

@@ -22,8 +22,10 @@ from relayq.errors import HubDenied, HubError, HubSchema, HubTooOld, Refused
 from relayq.model.lifecycle import LEASE_MS
 from relayq.model.needs import Lane
 from relayq.store.hub import Hub, connect
+from relayq.store.inbox import Inboxes
 from relayq.store.records import Claim, Registration, SyncReply, SyncRequest, Welcome
 from relayq.store.workers import Workers
+from relayq.worker.credentials import Credentials
 
 log = logging.getLogger("relayq.worker")
 
@@ -83,6 +85,15 @@ class Session:
             self.registered.set()
             return welcome
 
+    async def meet(self, credentials: Credentials) -> None:
+        """Have the roster as the hub has it, however long that takes; raises what waiting cannot mend."""
+        while True:
+            try:
+                await self._workers()  # a hub without the function library has it after this
+                return await credentials.meet(self._url)
+            except HubError as error:
+                await self.endure(error)
+
     async def sync(self, request: SyncRequest) -> SyncReply | None:
         """One heartbeat; None when it did not get through (the link is a new one then)."""
         sent_at = _now_s()
@@ -105,6 +116,12 @@ class Session:
             return await (await self._workers()).batch_record(digest)
         except Refused:
             return b""
+
+    async def inboxes(self) -> Inboxes:
+        """What submit-only users have sent; raises HubError."""
+        await self._workers()
+        assert self._hub is not None
+        return Inboxes(self._hub)
 
     async def open_link(self) -> Hub:
         """A further connection to the same hub."""

@@ -19,7 +19,8 @@ import time
 from relayq.store.records import LogChunk
 from relayq.worker.attempt import Attempt
 from relayq.worker.bell import Bell
-from relayq.worker.output import Progress, Tail
+from relayq.worker.credentials import Credentials
+from relayq.worker.output import Piece, Progress, Tail
 
 LOOK_S = 1.0
 WATCHED_S = 0.25
@@ -27,6 +28,7 @@ PATIENCE_S = 5.0
 PORTION_BYTES = 32 * 1024
 SYNC_BYTES = 512 * 1024
 PIECE_BYTES = 64 * 1024
+MESSAGE_CHARS = 64
 
 
 class _Log:
@@ -45,8 +47,8 @@ class _Log:
 class Shipping:
     """The logs of the held attempts, on their way."""
 
-    def __init__(self, bell: Bell) -> None:
-        self._bell = bell
+    def __init__(self, bell: Bell, credentials: Credentials) -> None:
+        self.bell, self._credentials = bell, credentials
         self.held: dict[str, Attempt] = {}
         self._logs: dict[str, _Log] = {}
         self._known: dict[str, tuple[int, int]] = {}
@@ -88,7 +90,7 @@ class Shipping:
         self._hurry.set()
         if job in self.held:
             self._due.add(job)
-            self._bell.ring()
+            self.bell.ring()
 
     # -- what goes with a sync
 
@@ -99,15 +101,21 @@ class Shipping:
         for job in list(self._due):
             attempt = self.held.get(job)
             log = self._log_of(attempt) if attempt else None
-            if log:
-                budget -= _read(job, log, budget, chunks)
+            if attempt and log:
+                budget -= self._read(attempt, log, budget, chunks)
             self._settle(job, attempt, log)
         return chunks
 
     def progress(self) -> list[tuple[str, float | None, str]]:
         """What jobs have said about their progress since the last sync."""
         news, self._news = self._news, {}
-        return [(job, said.percent, said.message) for job, said in news.items()]
+        return [(job, said.percent, self._sealed_words(job, said.message)) for job, said in news.items()]
+
+    def _sealed_words(self, job: str, message: str) -> str:
+        attempt = self.held.get(job)
+        if not message or attempt is None:
+            return ""
+        return self._credentials.voice.note(job, message[:MESSAGE_CHARS], attempt.admitted.reply)
 
     def is_told(self, job: str) -> bool:
         """Is the whole log of this ended attempt sent, this sync included?"""
@@ -165,17 +173,17 @@ class Shipping:
         is_time = attempt.job in self._watched or time.monotonic() - log.sent_at >= PATIENCE_S
         if waiting >= PORTION_BYTES or (waiting and is_time):
             self._due.add(attempt.job)
-            self._bell.ring()
+            self.bell.ring()
         elif is_time and (said := log.tail.progress()):
             self._news[attempt.job] = said
-            self._bell.ring()
+            self.bell.ring()
 
     def _hear(self, attempt: Attempt) -> None:
         """A job type that runs in-process has said how far it is."""
         assert attempt.progress
         self._news[attempt.job] = Progress(*attempt.progress)
         attempt.progress = None
-        self._bell.ring()
+        self.bell.ring()
 
     def _log_of(self, attempt: Attempt) -> _Log | None:
         """The log of an attempt; None as long as there is nothing in it."""
@@ -185,6 +193,30 @@ class Shipping:
                 return None
             log = self._logs[attempt.job] = _Log(attempt, self._known.pop(attempt.job, (0, 0)))
         return log
+
+    def _read(self, attempt: Attempt, log: _Log, budget: int, chunks: list[LogChunk]) -> int:
+        """Add the next pieces of one log, sealed; how many bytes of output they hold."""
+        log.sent_at = time.monotonic()
+        left = budget
+        while left > 0 and (pieces := log.tail.read(min(left, PIECE_BYTES))):
+            for piece in pieces:
+                chunks.append(self._sealed(attempt, log, piece))
+                log.sent[piece.stream - 1] = piece.offset + len(piece.data)
+                left -= len(piece.data)
+        return budget - left
+
+    def _sealed(self, attempt: Attempt, log: _Log, piece: Piece) -> LogChunk:
+        place = (piece.stream, piece.offset)
+        seal = self._credentials.voice.piece
+        return LogChunk(
+            job=attempt.job,
+            attempt=log.number,
+            stream=piece.stream,
+            offset=piece.offset,
+            data=seal(attempt.job, log.number, place, piece.data, attempt.admitted.reply),
+            jump=piece.jump,
+            size=len(piece.data),
+        )
 
     def _settle(self, job: str, attempt: Attempt | None, log: _Log | None) -> None:
         """Is it still due after this sync, and may its end be reported?"""
@@ -197,20 +229,6 @@ class Shipping:
             self._untold.add(job)
         else:
             self._untold.discard(job)
-
-
-def _read(job: str, log: _Log, budget: int, chunks: list[LogChunk]) -> int:
-    """Add the next pieces of one log; how many bytes they have."""
-    log.sent_at = time.monotonic()
-    left = budget
-    while left > 0 and (pieces := log.tail.read(min(left, PIECE_BYTES))):
-        for stream, offset, data, jump in pieces:
-            chunks.append(
-                LogChunk(job=job, attempt=log.number, stream=stream, offset=offset, data=data, jump=jump)
-            )
-            log.sent[stream - 1] = offset + len(data)
-            left -= len(data)
-    return budget - left
 
 
 def _said_anything(place: str) -> bool:

@@ -233,6 +233,8 @@ _REPORT_FIELDS = (
     "backoff_cap_ms",
     "run_ms",
     "outputs",
+    "reply",
+    "note",
 )
 
 
@@ -247,6 +249,6 @@ def _unpack(packed: bytes | None) -> Report | None:
     if packed is None:
         return None
     head, _, result = packed.partition(b"\n")
-    fields = dict(zip(_REPORT_FIELDS, json.loads(head), strict=True))
+    fields = dict(zip(_REPORT_FIELDS, json.loads(head), strict=False))
     fields["outputs"] = tuple(tuple(output) for output in fields["outputs"])
     return Report(**fields, result=result)

@@ -29,15 +29,16 @@ from relayq import __version__, plugins
 from relayq.config import Config
 from relayq.errors import HubError, RelayQError
 from relayq.store.records import Letter, Registration
-from relayq.trust.keys import owner_key
 from relayq.worker import probe
 from relayq.worker.admission import Admission
 from relayq.worker.adoption import adopt
 from relayq.worker.bell import Bell
 from relayq.worker.board import Board
+from relayq.worker.credentials import Credentials
 from relayq.worker.demand import GATHER_S
 from relayq.worker.dialogue import Dialogue
 from relayq.worker.disk import Disk
+from relayq.worker.doorman import Doorman
 from relayq.worker.ending import STOPPED
 from relayq.worker.files import Files
 from relayq.worker.gate import QUIET, STOPPING, Gate
@@ -126,6 +127,7 @@ class Worker:
         for name, why in loaded.broken.items():
             log.warning("job type not offered", extra={"type": name, "why": why})
         self._offer = probe.offer(config.worker, options, types=frozenset(loaded.types), name=self._dir.name)
+        self._credentials = Credentials(config, options.trust, self._dir.path)
         self._session = Session(
             url=options.url, fleet=config.fleet, name=self._dir.name, describe=self._registration
         )
@@ -138,9 +140,10 @@ class Worker:
             places=str(self._dir.attempts),
         )
         self._runner.view = self.view
-        lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell)
+        lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell, self._credentials)
+        admission = self._admission()
         self._board = Board(
-            admission=self._admission(),
+            admission=admission,
             spool=self._spool,
             lanes=lanes,
             runner=self._runner,
@@ -148,7 +151,11 @@ class Worker:
             bell=self._bell,
         )
         self._dialogue = Dialogue(
-            session=self._session, board=self._board, lanes=lanes, shipping=self._shipping, bell=self._bell
+            session=self._session,
+            board=self._board,
+            lanes=lanes,
+            shipping=self._shipping,
+            credentials=self._credentials,
         )
         retention = Retention(self._dir, config.worker)
         self._tidying = Tidying(self._spool, self._keeper, retention, is_busy=lambda: self._dialogue.is_busy)
@@ -159,14 +166,13 @@ class Worker:
         self._dialogue.facts = self._facts
         self._dialogue.on_command = self._command
         self._dialogue.on_over = self._tidying.leave
+        self._doorman = Doorman(self._session, admission)
+        self._dialogue.on_inboxes = self._doorman.told
         self._is_assembled = True
 
     def _admission(self) -> Admission:
-        keys = {*self._config.trust_keys, *self._options.trust}
-        if not keys or self._config.owner_key_path.exists():
-            keys.add(owner_key(self._config.owner_key_path).public)
         return Admission(
-            publics=keys,
+            credentials=self._credentials,
             fleet=self._config.fleet,
             spool=self._spool,
             session=self._session,
@@ -208,6 +214,8 @@ class Worker:
                 group.create_task(self._shipping.watch_files()),
                 group.create_task(self._tidying.tidy()),
                 group.create_task(self._disk.keep()),
+                group.create_task(self._doorman.listen()),
+                group.create_task(self._doorman.serve()),
             ]
             talk = group.create_task(self._converse())
             await self._left.wait()
@@ -262,8 +270,20 @@ class Worker:
 
     def _pour(self, group: asyncio.TaskGroup, letter: Letter) -> None:
         """Somebody wants a whole log."""
-        pouring = group.create_task(pour(self._session, self._dir.attempts, letter))
+        reply = self._reply_of(letter.job)
+
+        def seal(number: int, kind: str, data: bytes) -> bytes:
+            return self._credentials.voice.pour(letter.ticket, number, kind, data, reply)
+
+        pouring = group.create_task(pour(self._session, self._dir.attempts, letter, seal))
         self._servants = [servant for servant in self._servants if not servant.done()] + [pouring]
+
+    def _reply_of(self, job: str) -> str:
+        """The box key of whoever submitted a job that is held here, or has ended here; or empty."""
+        if attempt := self._board.held.get(job):
+            return attempt.admitted.reply
+        past = self._spool.past(job)
+        return past.report.reply if past and past.report else ""
 
     def _command(self, word: str) -> None:
         """What the hub wants of the worker as a whole; said in every reply, heard when it changes."""

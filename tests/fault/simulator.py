@@ -287,7 +287,11 @@ class World(Crew):
                 assert data == letters_of(attempt, 0, len(data)), f"15: {job} says what nobody wrote"
             if job in self.history.succeeded and not self.forgets:
                 last = self.history.counted[job]
-                assert len(found.get(last, b"")) == said.get((job, last), 0), f"15: {job} lost output"
+                wrote, has = said.get((job, last), 0), len(found.get(last, b""))
+                story = [line for line in self.trace if job in line]
+                assert has == wrote, "\n".join(
+                    [*story, f"15: {job} has {has} of {wrote} bytes of attempt {last}"]
+                )
 
     async def quiet_round(self) -> None:
         """Everybody does what they should; what runs succeeds."""

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from relayq.model.job import VALID_S, JobSpec, body, new_id, routing
+from relayq.model.body import VALID_S
+from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import lane_of
 from relayq.store.records import Submission
-from relayq.trust.envelope import sign_job
 from tests.fault.clock import DAY_S, off_by
 from tests.integration.worker_support import Rig
 from tests.support import eventually
@@ -21,7 +21,7 @@ from tests.support import eventually
 async def submit_signed_at(rig: Rig, command: str, signed_s: int) -> str:
     """A job from a machine whose clock shows `signed_s`."""
     spec, job = JobSpec.from_dict({"command": command}), new_id()
-    envelope = sign_job(rig.key, body(spec, job, rig.fleet, signed_s))
+    envelope = rig.author().job(spec, job, signed_s)
     submission = Submission(routing=routing(spec, job), lane=lane_of(spec), envelope=envelope)
     assert await rig.jobs.submit([submission]) == ["new"]
     return job

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from relayq.client.dispatch import Dispatcher
-from relayq.trust.keys import SigningKey
 from tests.support import eventually_sync
 
 
@@ -29,7 +28,7 @@ def running_worker(url: str, fleet: str, home: Path, *options: str) -> Iterator[
 
 def live_workers(url: str, fleet: str) -> int:
     """How many sessions the hub counts as alive."""
-    asker = Dispatcher(url, fleet, SigningKey.generate())
+    asker = Dispatcher(url, fleet)
     try:
         [number] = asker.ask(("ZCARD", f"{{rq:{fleet}}}:wlive"))
         return int(number)

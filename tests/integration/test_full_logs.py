@@ -55,7 +55,7 @@ async def pulled(rig: Rig, job: str, *, worker: str = "", attempt: int = 0) -> l
     assert await pulls.ask(job, ticket, worker=worker, attempt=attempt) == "asked"
     pieces: list[tuple[str, bytes]] = []
     while not pieces or pieces[-1][0] != "x":
-        came = await pulls.take(ticket, 5000)
+        came = await rig.taken(ticket, len(pieces))
         assert came, "nothing came"
         pieces += came
     return pieces

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relayq.model.lifecycle import CRASH_LIMIT, State
+from relayq.store.records import LogChunk
 from tests.model.driver import Driver, running
 
 MINUTE = 60_000
@@ -282,3 +283,34 @@ async def test_a_job_that_waits_for_others_is_not_taken_for_one_that_ran(driver:
     worker = await driver.worker()
     assert (await worker.sync(held={job: 1}, want=0)).gone == [job]
     assert await driver.state(job) == "PENDING dependency"
+
+
+@pytest.mark.parametrize("on_lost", ["retry", "hold", "fail"])
+async def test_what_a_lost_attempt_wrote_comes_with_its_late_success(driver: Driver, on_lost: str) -> None:
+    job, worker = await running(driver, on_lost=on_lost)
+    await driver.logs.watch(job)
+    await lose(driver)
+    await worker.register(held={})
+    said = b"said before the link broke"
+    output = LogChunk(job=job, attempt=1, stream=1, offset=0, data=said)
+    reply = await worker.sync(logs=[output], done=[worker.outcome(job, attempt=1)], want=0)
+    assert reply.reports == {job: "late"}
+    told = await driver.logs.follow(job)
+    assert [getattr(item, "data", None) or item.state for item in told] == [said, State.SUCCEEDED]
+
+
+async def test_a_lost_attempt_writes_nothing_once_another_one_runs(driver: Driver) -> None:
+    job, worker = await running(driver)
+    await lose(driver)
+    other = await driver.worker("next")
+    assert await other.claim() == [job]
+    await worker.register(held={})
+    await worker.write(job, b"too late", attempt=1)
+    assert await driver.logs.read(job) == []
+
+
+async def test_a_stranger_writes_nothing_into_the_log_of_a_lost_attempt(driver: Driver) -> None:
+    job, _ = await running(driver, on_lost="fail")
+    await lose(driver)
+    await (await driver.worker("stranger")).write(job, b"not mine", attempt=1)
+    assert await driver.logs.read(job) == []

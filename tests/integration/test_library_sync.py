@@ -293,9 +293,9 @@ async def test_progress_is_shown_while_it_runs(driver: Driver) -> None:
     job = await driver.submit()
     worker = await driver.worker()
     await worker.claim()
-    await worker.sync(progress=[(job, 40.5, "x" * 100)])
+    await worker.sync(progress=[(job, 40.5, "x" * 9000)])
     record = await driver.record(job)
-    assert (record.progress, record.message) == (40.5, "x" * 64)
+    assert (record.progress, record.message) == (40.5, "x" * 8192)
 
 
 async def test_registering_twice_changes_nothing(driver: Driver) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relayq.errors import AmbiguousId, HubError, NotFound, SpecError
+from relayq.errors import AmbiguousId, HubError, NotFound, SpecError, UsageError
 from relayq.model.lifecycle import State
 from tests.model.driver import Driver
 
@@ -196,7 +196,7 @@ async def test_an_ambiguous_or_unknown_or_short_id_is_refused(driver: Driver) ->
     with pytest.raises(NotFound, match="no job"):
         await driver.jobs.resolve("zzzz")
     for text in ("xyz", "w*yz", "[a-z]", ""):
-        with pytest.raises(NotFound, match="no job id"):
+        with pytest.raises(UsageError, match="no job id"):
             await driver.jobs.resolve(text)
 
 

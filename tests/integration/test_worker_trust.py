@@ -57,8 +57,16 @@ async def test_a_job_signed_by_a_key_that_was_added_runs(rig: Rig) -> None:
 async def test_changed_bytes_are_refused(rig: Rig) -> None:
     async with rig.worker():
         job, submission = rig.submission(spec(rig))
-        changed = replace(submission, envelope=submission.envelope.replace(b"echo x", b"echo y"))
-        await refused(rig, changed, job)
+        envelope = submission.envelope.replace(b'"op":"submit"', b'"op":"subMit"')
+        assert envelope != submission.envelope
+        assert "signature" in (await refused(rig, replace(submission, envelope=envelope), job)).message
+
+
+async def test_a_sealed_part_that_was_changed_is_refused(rig: Rig) -> None:
+    async with rig.worker():
+        job, submission = rig.submission(spec(rig))
+        envelope = submission.envelope[:-1] + bytes((submission.envelope[-1] ^ 1,))
+        assert "signature" in (await refused(rig, replace(submission, envelope=envelope), job)).message
 
 
 async def test_an_unsigned_job_is_refused(rig: Rig) -> None:

@@ -14,17 +14,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from relayq.client.dispatch import Dispatcher
+from relayq.client.standing import Standing
 from relayq.config import load
 from relayq.errors import HubUnreachable
-from relayq.model.job import JobSpec, body, new_id, routing
+from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import Lane, lane_of
+from relayq.store.blobs import Pulls
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs
 from relayq.store.logs import Logs
 from relayq.store.records import JobRecord, Submission, WorkerRecord
 from relayq.store.workers import Workers
-from relayq.trust.envelope import Op, sign_batch, sign_job, sign_op
+from relayq.trust.bodies import Author
+from relayq.trust.envelope import Op, sign_op
 from relayq.trust.keys import SigningKey, owner_key
+from relayq.trust.roster import Roster
 from relayq.worker.options import WorkerOptions
 from relayq.worker.worker import Worker
 from tests.support import eventually
@@ -43,6 +48,32 @@ class Rig:
         self.hub = Hub(url, fleet)
         self.jobs, self.logs, self.workers = Jobs(self.hub), Logs(self.hub), Workers(self.hub)
 
+    # -- trust
+
+    def standing(self) -> Standing:
+        """The owner of this fleet."""
+        return Standing(self.config, Dispatcher(self.url, self.fleet).ask)
+
+    def roster(self) -> Roster:
+        """The fleet's roster, made on first use."""
+        roster = self.standing().desk.current()
+        assert roster
+        return roster
+
+    def author(self, key: SigningKey | None = None, fleet: str = "") -> Author:
+        """Whoever signs and seals here; with another key, or for another fleet, where a test wants a lie."""
+        return Author(key or self.key, self.roster().but(fleet=fleet or self.fleet))
+
+    def see(self) -> None:
+        """Read with the owner's eyes from now on: as the roster stands."""
+        self.hub.reader = self.standing().reader()
+
+    async def taken(self, ticket: str, seen: int = 0) -> list[tuple[str, bytes]]:
+        """The next pieces of a whole log that somebody asked for, opened; `seen` came before."""
+        came = await Pulls(self.hub).take(ticket, 5000)
+        eyes = self.standing().reader()
+        return [(kind, eyes.pour(ticket, seen + at, kind, data)) for at, (kind, data) in enumerate(came)]
+
     # -- jobs
 
     def submission(
@@ -50,7 +81,7 @@ class Rig:
     ) -> tuple[str, Submission]:
         """A signed job; by another key, for another fleet or in another lane where a test wants a lie."""
         job = new_id()
-        envelope = sign_job(key or self.key, body(spec, job, fleet or self.fleet, int(time.time())))
+        envelope = self.author(key, fleet).job(spec, job, int(time.time()))
         return job, Submission(routing=routing(spec, job), lane=lane or lane_of(spec), envelope=envelope)
 
     async def submit(self, command: str | list[str], **fields: Any) -> str:
@@ -62,8 +93,7 @@ class Rig:
     async def submit_batch(self, specs: list[JobSpec]) -> list[str]:
         """Submit jobs under one signature; their ids."""
         ids = [new_id() for _ in specs]
-        bodies = [body(spec, job, self.fleet, int(time.time())) for spec, job in zip(specs, ids, strict=True)]
-        record, envelopes = sign_batch(self.key, bodies)
+        record, envelopes = self.author().batch(list(zip(specs, ids, strict=True)), int(time.time()))
         batch = [
             Submission(routing=routing(spec, job), lane=lane_of(spec), envelope=envelope)
             for spec, job, envelope in zip(specs, ids, envelopes, strict=True)
@@ -78,6 +108,7 @@ class Rig:
 
     async def record(self, job: str) -> JobRecord:
         """The job as the hub has it."""
+        self.see()
         record = await self.jobs.record(job)
         assert record, f"{job} is unknown"
         return record
@@ -104,6 +135,7 @@ class Rig:
 
     async def output(self, job: str, stream: int = 1) -> bytes:
         """What the hub has of a stream."""
+        self.see()
         return b"".join(entry.data for entry in await self.logs.read(job) if entry.stream == stream)
 
     # -- workers

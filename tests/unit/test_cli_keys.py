@@ -10,6 +10,7 @@ import pytest
 from relayq.cli.main import main
 from relayq.config import load
 from relayq.trust.keys import SigningKey, owner_key
+from relayq.trust.words import WORDS, four_words
 
 
 def test_the_own_key_is_made_and_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,4 +26,12 @@ def test_trusted_keys_are_shown_with_their_source(
     monkeypatch.setenv("RELAYQ_TRUST_KEYS", friend.public)
     assert main(["keys"]) == 0
     line = capsys.readouterr().out.splitlines()[2]
-    assert line.split() == [friend.public, friend.kid, "trusted", "by", "RELAYQ_TRUST_KEYS"]
+    expected = [friend.public, friend.kid, "trusted", "by", "RELAYQ_TRUST_KEYS", four_words(friend.public)]
+    assert line.split() == expected
+
+
+def test_four_words_stand_for_forty_bits() -> None:
+    assert len(set(WORDS)) == 1024
+    assert list(WORDS) == sorted(WORDS)
+    assert four_words(SigningKey(bytes(32)).public).count("-") == 3
+    assert four_words(SigningKey(bytes(32)).public) != four_words(SigningKey(bytes([1] * 32)).public)

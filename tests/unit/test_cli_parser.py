@@ -74,7 +74,7 @@ def test_run_without_a_command_is_refused(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_commands_of_later_issues_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("schedule", "budget", "join", "service"):
+    for name in ("schedule", "budget"):
         assert "there is no command" in error_of(capsys, name)
 
 

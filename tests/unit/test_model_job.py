@@ -9,18 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relayq.errors import SpecError
+from relayq.model.body import HIDDEN, VALID_S, Body, Submitted, halves, hidden_bytes, parse_halves
 from relayq.model.ids import is_id
 from relayq.model.job import (
     FIELDS,
     MAX_BODY_BYTES,
-    VALID_S,
     ArraySpec,
     Dependency,
     JobSpec,
     Unique,
-    body,
     new_id,
-    parse_body,
     routing,
     short,
 )
@@ -33,6 +31,17 @@ OTHER = "FEDCBA9876543210"
 IAT = 1_800_000_000
 
 patient = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+
+
+def body(spec: JobSpec, job: str, fleet: str, iat_s: int) -> bytes:
+    """Both halves in the clear."""
+    head, hidden = halves(spec, job, Submitted(fleet, "0badc0de"), iat_s)
+    return head + b"\n" + hidden_bytes(hidden)
+
+
+def parse_body(data: bytes) -> Body:
+    head, _, hidden = data.partition(b"\n")
+    return parse_halves(head, hidden)
 
 
 def read(**fields):
@@ -332,12 +341,13 @@ def test_a_body_is_valid_for_thirty_days_from_the_earliest_start():
 
 
 def test_a_body_above_64_kib_is_refused_and_the_limit_named():
-    room = MAX_BODY_BYTES - len(body(read(stdin="x"), ID, "home", IAT)) + 1
-    assert len(body(read(stdin="x" * room), ID, "home", IAT)) == MAX_BODY_BYTES
+    def hidden(size: int) -> bytes:
+        return body(read(stdin="x" * size), ID, "home", IAT).partition(b"\n")[2]
+
+    room = MAX_BODY_BYTES - len(hidden(1)) + 1
+    assert len(hidden(room)) == MAX_BODY_BYTES
     with pytest.raises(SpecError, match="65537 bytes: at most 65536"):
-        body(read(stdin="x" * (room + 1)), ID, "home", IAT)
-    with pytest.raises(SpecError, match="at most 65536"):
-        parse_body(b" " * (MAX_BODY_BYTES + 1))
+        hidden(room + 1)
 
 
 def test_arguments_that_json_cannot_say_are_refused():
@@ -347,7 +357,7 @@ def test_arguments_that_json_cannot_say_are_refused():
 
 
 def document(**changes):
-    fields = {"op": "submit", "id": ID, "fleet": "home", "iat": 1, "exp": 2, "spec": {"command": "true"}}
+    fields = {"op": "submit", "id": ID, "fleet": "home", "iat": 1, "exp": 2, "by": "me", "spec": {}}
     return {key: value for key, value in {**fields, **changes}.items() if value is not None}
 
 
@@ -367,7 +377,7 @@ def document(**changes):
         b"[" * 60_000,
         b'{"op":' + b"[" * 40 + b"]" * 40 + b"}",
         *(
-            json.dumps(document(**{key: value})).encode()
+            json.dumps(document(**{key: value})).encode() + b'\n{"command":"true"}'
             for key, value in [
                 ("op", "cancel"),
                 ("op", None),
@@ -391,11 +401,26 @@ def document(**changes):
                 ("exp", 10**30),
                 ("exp", None),
                 ("spec", []),
-                ("spec", {}),
+                ("by", None),
+                ("by", "a\nb"),
+                ("reply", 7),
+                ("reply", "x" * 50),
                 ("spec", None),
-                ("spec", {"command": "true", "warp": 9}),
+                ("spec", {"command": "true"}),
+                ("spec", {"warp": 9}),
                 ("extra", 1),
             ]
+        ),
+        *(
+            json.dumps(document()).encode() + b"\n" + hidden
+            for hidden in (
+                b"",
+                b"{}",
+                b"[]",
+                b'{"queue":"x"}',
+                b'{"command":"x","command":"y"}',
+                b'{"values":1}',
+            )
         ),
     ],
 )
@@ -418,6 +443,25 @@ def test_a_damaged_body_is_never_a_traceback(position, patch, gone):
         parse_body(data[:position] + patch + data[position + gone :])
     except SpecError as refusal:
         assert "\n" not in str(refusal)
+
+
+def test_what_a_job_does_is_hidden_and_what_the_hub_needs_is_not():
+    secret = {
+        "command": "true --password hunter2",
+        "name": "payroll",
+        "env": {"A": "hidden1"},
+        "secrets": {"B": "hidden2"},
+        "cwd": "/srv/hidden3",
+        "stdin": "hidden4",
+        "outputs": ["hidden5"],
+        "labels": {"l": "hidden6"},
+        "inputs": [{"name": "hidden7", "sha256": "a" * 64, "size": 1}],
+        "array": ["hidden8", "hidden9"],
+    }
+    head, hidden = halves(read(**secret, queue="night"), ID, Submitted("home", "me"), IAT)
+    assert b"hidden" not in head and b"hunter2" not in head and b"payroll" not in head
+    assert json.loads(head)["spec"] == {"queue": "night", "array": 2}
+    assert hidden.keys() <= HIDDEN | {"values"}
 
 
 def test_a_refusal_shows_at_most_a_little_of_what_was_wrong():

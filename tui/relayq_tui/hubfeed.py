@@ -19,6 +19,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ from relayq_tui.rows import JobRow
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
     from relayq.config import Config
+    from relayq.store.reader import Reader as Eyes
     from relayq_tui.hubreader import Reader
 
 BACKOFF_S = 0.5
@@ -92,8 +94,7 @@ class HubFeed:
     async def log(self, job: str, from_id: str = "0", attempt: int | None = None) -> list[LogEntry | End]:
         """What the hub keeps of its output."""
         client = await self._opened()
-        entries: list[LogEntry | End] = list(await client.logs.read(job, attempt))
-        return entries
+        return shown(await client.logs.read(job, attempt))
 
     async def follow(self, job: str, from_id: str = "0") -> AsyncGenerator[LogEntry | End, None]:
         """Its output as it comes."""
@@ -103,7 +104,7 @@ class HubFeed:
         async with aclosing(source) as entries:
             async for entry in entries:
                 if isinstance(entry, End) or place(entry.id) > last:
-                    yield entry
+                    yield entry if isinstance(entry, End) else readable(entry)
 
     async def _overheard(
         self, client: AsyncClient, job: str, last_id: str
@@ -165,6 +166,7 @@ class HubFeed:
         if known is None:
             post(Connection(state="connecting", message=f"waiting for hub {address.shown} to answer"))
         hub = await connect(url, self._config.fleet)
+        hub.reader = await asyncio.to_thread(_eyes, self._config, url)
         self._reader = Reader(hub, post, jobs, name=self._name, known=known)
         if known is None:
             post(SchedulesChanged([]))
@@ -205,6 +207,29 @@ def _prepared(config: Config) -> tuple[str, bool]:
     for name in ("relayq.client.aio", "relayq_tui.hubreader"):
         import_module(name)
     return choose_url(config)
+
+
+def _eyes(config: Config, url: str) -> Eyes:
+    """What opens specs, output and results for this user."""
+    from relayq.client.dispatch import Dispatcher
+    from relayq.client.standing import Standing
+
+    asker = Dispatcher(url, config.fleet)
+    try:
+        return Standing(config, asker.ask).reader()
+    finally:
+        asker.close()
+
+
+def readable(entry: LogEntry) -> LogEntry:
+    """The entry, with the reason in place of output that is not opened."""
+    return replace(entry, data=f"{entry.doubt}\n".encode(), stream=2) if entry.doubt else entry
+
+
+def shown(entries: list[LogEntry]) -> list[LogEntry | End]:
+    """What there is to show of a log: one line for all that is not opened."""
+    doubtful = next((entry for entry in entries if entry.doubt), None)
+    return [readable(doubtful)] if doubtful else list(entries)
 
 
 def place(name: str) -> tuple[int, int]:

@@ -152,7 +152,7 @@ def job_detail(
         attempts=[_attempt(attempt) for attempt in record.attempts],
         explain=[safe(line) for line in sentences(told, now_ms)],
         dependents=dependents,
-        result=safe(record.result.decode("utf-8", "replace"), keep_newlines=True),
+        result=safe(record.doubt or record.result.decode("utf-8", "replace"), keep_newlines=True),
         elements=[_attempt(element) for element in elements],
     )
 

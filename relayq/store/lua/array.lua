@@ -44,6 +44,11 @@ function R.ended_letter(x, id)
   if index then return (R.element_letter(x, parent, index)) end
 end
 
+function R.is_of_large_array(x, id)
+  local parent, index = R.parts(id)
+  return index and (tonumber(R.job(x, parent, 'n')[1]) or 0) > SMALL
+end
+
 function R.has_unstarted(x, id)
   local j = array_of(x, id)
   return j.n and unstarted(j) > 0

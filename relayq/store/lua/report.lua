@@ -49,14 +49,17 @@ local function hand_back(x, id, session, state)
 end
 
 -- the attempt was the last: its result stays with the job
+-- (a large array keeps no word of elements that left nothing: a million of them cost what one does)
 local function over(x, report, state, to, reason)
-  if filled(report.result) then call('SET', x.P .. 'r:' .. report.id, report.result) end
+  local j = report.bare and R.job(x, report.id, 'lo', 'le') or {true}
+  local is_kept = j[1] or j[2] or not R.is_of_large_array(x, report.id)
+  if filled(report.result) and is_kept then call('SET', x.P .. 'r:' .. report.id, report.result) end
   R.finish(x, report.id, state, to, reason, int(report.exit or 0))
 end
 
 local function refuse(x, report, state)
   R.event(x, 'alarm', report.id, report.reason)
-  call('HSET', x.P .. 'j:' .. report.id, 'pg', report.reason or '')
+  call('HSET', x.P .. 'j:' .. report.id, 'pg', filled(report.note) and report.note or report.reason or '')
   R.finish(x, report.id, state, 'F', 'refused', '125')
 end
 

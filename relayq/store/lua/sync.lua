@@ -1,9 +1,10 @@
 -- sync: one heartbeat. Renew, take output and reports, reconcile, keep house, claim, stand by.
 --
 -- ARGV 1 JSON: session, held {job: attempt}, full, done [report], logs [[id, attempt, stream,
---   offset, jump]], progress [[id, percent, message]], free, lanes [[lane, cost]], empty [lane],
+--   offset, jump, size]], progress [[id, percent, message]], free, lanes [[lane, cost]], empty [lane],
 --   want, idle, unserved, facts, mail      2.. data of the logs, in their order, then results
--- -> {'ok', now, lanes version, next ms, command, claims, reports, orders, gone, log offsets, wide}
+-- -> {'ok', now, lanes version, next ms, command, claims, reports, orders, gone, log offsets, wide,
+--     roster version, inboxes that wait (-1: there are none)}
 --    or {'unknown'}: register again.  Every part may be repeated: the answer is the same.
 
 local function take_logs(x, session, logs, data)
@@ -21,7 +22,7 @@ local function take_progress(x, session, list)
   for _, item in ipairs(list or {}) do
     local j = R.job(x, item[1], 's', 'w')
     if j[1] == 'N' and j[2] == session then
-      call('HSET', x.P .. 'j:' .. item[1], 'pm', tostring(item[2]), 'pg', string.sub(tostring(item[3] or ''), 1, 64))
+      call('HSET', x.P .. 'j:' .. item[1], 'pm', tostring(item[2]), 'pg', string.sub(tostring(item[3] or ''), 1, 8192))
       R.event(x, 'progress', item[1], tostring(item[2]))
     end
   end
@@ -111,5 +112,5 @@ function R.sync(x, request, data)
   local wide = R.wide(x, request, rank)
   if request.idle then R.stand_by(x, session, request.free, request.lanes) end
   return {'ok', int(x.now), call('GET', x.P .. 'lanev') or '0', int(earliest(x, waits)), command, claims, words,
-          call('SMEMBERS', x.P .. 'fl:' .. session), gone, offsets, wide}
+          call('SMEMBERS', x.P .. 'fl:' .. session), gone, offsets, wide, R.roster_version(x), R.waiting_inboxes(x)}
 end

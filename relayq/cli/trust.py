@@ -1,0 +1,126 @@
+"""`relayq trust`: whose jobs may run besides the owner's: runs of a repository, somebody's own key."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from relayq.cli.exit_codes import OK
+from relayq.cli.output import print_json, print_table, say
+from relayq.cli.parser import add_json
+from relayq.config import Config, load
+from relayq.errors import UsageError
+
+WORDS = {"github": "OWNER/REPO", "key": "NAME KEY BOX", "log": ""}
+RULE_OPTIONS = (
+    "branch",
+    "environment",
+    "workflow",
+    "events",
+    "approve",
+    "repository_id",
+    "owner_id",
+    "remove",
+)
+REFS = "refs/"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("what", choices=tuple(WORDS), help="a repository, a key, or what was done so far")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="OWNER/REPO | NAME KEY BOX",
+        help="KEY and BOX as `relayq keys` shows them there",
+    )
+    parser.add_argument(
+        "--branch", metavar="NAME", help="github: the branch whose runs may submit (default: main)"
+    )
+    parser.add_argument("--environment", metavar="NAME", help="github: the environment, in place of a branch")
+    parser.add_argument("--workflow", metavar="REF", help="github: only this job_workflow_ref")
+    parser.add_argument(
+        "--events", metavar="LIST", help="github: the events (default: push,schedule,workflow_dispatch)"
+    )
+    parser.add_argument("--approve", action="store_true", help="github: each job waits for your word")
+    parser.add_argument(
+        "--repository-id", metavar="N", help="github: its number, if GitHub is not to be asked"
+    )
+    parser.add_argument("--owner-id", metavar="N", help="github: the number of its owner")
+    parser.add_argument("--remove", action="store_true", help="github: trust it no more")
+    add_json(parser, "one JSON object a line (log)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Edit the roster, or show what was edited."""
+    wanted = WORDS[args.what]
+    if len(args.words) != len(wanted.split()):
+        raise UsageError(f"type it so: relayq trust {args.what} {wanted}".rstrip())
+    if args.what != "github" and (given := [name for name in RULE_OPTIONS if getattr(args, name)]):
+        raise UsageError(f"`relayq trust {args.what}` has no use for --{given[0].replace('_', '-')}")
+    config = load({"hub.url": args.url, "hub.fleet": args.fleet})
+    match args.what:
+        case "github":
+            return _github(args, config, args.words[0])
+        case "key":
+            return _key(config, *args.words)
+    return _log(args, config)
+
+
+def _github(args: argparse.Namespace, config: Config, repository: str) -> int:
+    from relayq.hub.registrar import Registrar
+    from relayq.hub.repository import ask_numbers
+    from relayq.trust.members import EVENTS, GithubRule
+
+    if args.remove:
+        with Registrar(config) as desk:
+            desk.distrust_github(repository)
+        say(f"no run of {repository} may submit any more")
+        return OK
+    if args.branch and args.environment:
+        raise UsageError("a rule goes by --branch or by --environment, not by both")
+    if bool(args.repository_id) != bool(args.owner_id):
+        raise UsageError("--repository-id and --owner-id go together")
+    numbers = (args.repository_id, args.owner_id) if args.owner_id else ask_numbers(repository)
+    branch = args.branch or ("" if args.environment else "main")
+    rule = GithubRule(
+        repository=repository,
+        repository_id=numbers[0],
+        owner_id=numbers[1],
+        ref=branch if not branch or branch.startswith(REFS) else f"refs/heads/{branch}",
+        environment=args.environment or "",
+        workflow=args.workflow or "",
+        events=tuple(args.events.split(",")) if args.events else EVENTS,
+        approve=args.approve,
+    )
+    with Registrar(config) as desk:
+        desk.trust_github(rule)
+    where = f"environment {rule.environment}" if rule.environment else rule.ref.removeprefix("refs/heads/")
+    say(f"runs of {repository} ({where}; {', '.join(rule.events)}) may submit to fleet {config.fleet}")
+    return OK
+
+
+def _key(config: Config, name: str, sign: str, box: str) -> int:
+    from relayq.hub.registrar import Registrar
+    from relayq.trust.words import four_words
+
+    with Registrar(config) as desk:
+        desk.trust_key(name, sign, box)
+    say(f"{name} ({four_words(sign)}) may submit to fleet {config.fleet}: compare the four words")
+    return OK
+
+
+def _log(args: argparse.Namespace, config: Config) -> int:
+    from relayq.hub.registrar import read_log
+
+    entries = list(read_log(config))
+    if args.json:
+        for entry in entries:
+            print_json(entry)
+        return OK
+    rows = [
+        (str(entry["version"]), time.strftime("%Y-%m-%d %H:%M", time.localtime(entry["at"])), entry["what"])
+        for entry in entries
+    ]
+    print_table(("ROSTER", "WHEN", "WHAT"), rows)
+    return OK

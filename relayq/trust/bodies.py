@@ -1,0 +1,126 @@
+"""Jobs on their way: what is signed, what is sealed, and to whom.
+
+A signed body is the open half of a job (JSON), a newline, and the sealed hidden half.
+The open half is the additional data of the seal, so the two cannot be parted: a sealed
+part that somebody puts under another id, another signer or another reply key does not
+open. It is sealed to the fleet's current epoch, to the viewers, and to its own submitter;
+the values of `secrets` are sealed once more, to the epoch alone.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from relayq.errors import Refused, SpecError
+from relayq.model.body import Submitted, halves, hidden_bytes, parse_hidden
+from relayq.model.job import MAX_BODY_BYTES, JobSpec
+from relayq.trust.boxes import BoxKey
+from relayq.trust.envelope import sign_batch, sign_job
+from relayq.trust.keys import SigningKey, decode_any, encode
+from relayq.trust.roster import Roster
+from relayq.trust.sealing import Opener, Sealer
+
+_COMPRESS_ABOVE_BYTES = 512
+_RAW, _PACKED = b"0", b"z"
+_JOB, _SECRETS = b"relayq-job-1\n", b"relayq-secrets-1\n"
+
+
+class Parted(NamedTuple):
+    """A body taken apart: the open half, and the hidden half as it was sealed."""
+
+    head: bytes
+    sealed: bytes
+
+
+class Author:
+    """Signs and seals the jobs of one key for the fleet of a roster."""
+
+    def __init__(self, key: SigningKey, roster: Roster) -> None:
+        self.key = key
+        is_owner = key.public == roster.owner
+        # The owner reads what is sealed to the fleet, and output is sealed to the owner anyway.
+        own = () if is_owner else (BoxKey.of(key).public,)
+        self._who = Submitted(fleet=roster.fleet, by=key.kid, reply=own[0] if own else "")
+        viewers = [one.box for one in roster.of_role("viewer")]
+        self._sealer = Sealer([roster.epoch.public, *viewers, *own])
+        self._inner = Sealer([roster.epoch.public]) if viewers or own else None
+
+    def job(self, spec: JobSpec, job: str, now_s: int) -> bytes:
+        """The envelope of one job."""
+        return sign_job(self.key, self.body(spec, job, now_s))
+
+    def batch(self, named: Sequence[tuple[JobSpec, str]], now_s: int) -> tuple[bytes, list[bytes]]:
+        """The record and the envelopes of at most 500 jobs, under one signature."""
+        return sign_batch(self.key, [self.body(spec, job, now_s) for spec, job in named])
+
+    def body(self, spec: JobSpec, job: str, now_s: int) -> bytes:
+        """The bytes that are signed."""
+        head, hidden = halves(spec, job, self._who, now_s)
+        if self._inner and "secrets" in hidden:
+            sealed = self._inner.seal(json.dumps(hidden["secrets"]).encode(), _SECRETS + head)
+            hidden["secrets"] = encode(sealed)
+        return head + b"\n" + self._sealer.seal(_pack(hidden_bytes(hidden)), _JOB + head)
+
+
+def part(body: bytes) -> Parted:
+    """Take a body apart; Refused when it has not two halves."""
+    head, newline, sealed = body.partition(b"\n")
+    if not newline or not sealed:
+        raise Refused("the signed body has no sealed part")
+    return Parted(head, sealed)
+
+
+def open_hidden(parted: Parted, opener: Opener) -> dict[str, Any]:
+    """The hidden half; Refused when it is sealed to others, or belongs to another job.
+
+    Secrets that only workers may read stay the text they are for everybody else.
+    """
+    data = _unpack(opener.open(parted.sealed, _JOB + parted.head).data)
+    try:
+        hidden = parse_hidden(data)
+    except SpecError:
+        raise Refused("the sealed part of the job is not one that this version writes") from None
+    secrets = hidden.get("secrets")
+    if isinstance(secrets, str):
+        hidden["secrets"] = _open_secrets(secrets, parted.head, opener)
+    return hidden
+
+
+def _open_secrets(text: str, head: bytes, opener: Opener) -> dict[str, Any] | str:
+    sealed = decode_any(text)
+    if sealed is None:
+        raise Refused("the secrets of the job are damaged")
+    if not opener.can_open(sealed):
+        return text
+    try:
+        secrets = json.loads(opener.open(sealed, _SECRETS + head).data)
+    except ValueError:
+        secrets = None
+    if not isinstance(secrets, dict):
+        raise Refused("the secrets of the job are damaged")
+    return secrets
+
+
+def _pack(data: bytes) -> bytes:
+    if len(data) > _COMPRESS_ABOVE_BYTES:
+        small = zlib.compress(data, 6)
+        if len(small) < len(data):
+            return _PACKED + small
+    return _RAW + data
+
+
+def _unpack(packed: bytes) -> bytes:
+    """What was packed, at most 64 KiB of it."""
+    if packed[:1] == _RAW:
+        return packed[1:]
+    inflater = zlib.decompressobj()
+    try:
+        data = inflater.decompress(packed[1:], MAX_BODY_BYTES + 1) if packed[:1] == _PACKED else b""
+    except zlib.error:
+        data = b""
+    if not data or len(data) > MAX_BODY_BYTES or not inflater.eof or inflater.unused_data:
+        raise Refused("the sealed part of the job is damaged")
+    return data

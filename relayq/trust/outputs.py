@@ -1,0 +1,120 @@
+"""What a worker says of an attempt: output, progress, how it ended. Sealed, and in its own name.
+
+Everything is sealed to those who may read it: the owner, the viewers of the roster, and
+the submitter's reply key. The head of a seal is signed by the worker (sealing.py), and
+each piece names fleet, job, attempt and place, so that nobody who only carries it can
+make one up, move it to another job, or put one piece before another; a piece that was
+left out shows as a gap. Each piece opens alone, at the moment it arrives.
+
+How an attempt ended is the last of it: outcome, exit code, and what the job gave back.
+A reader believes what the hub says of an end only as far as this says the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from relayq.errors import Refused
+from relayq.trust.keys import decode_any, encode
+from relayq.trust.sealing import Opener, Sealer
+
+if TYPE_CHECKING:
+    from relayq.trust.keys import SigningKey
+
+NOTE_MARK = "~"
+NOTE_CHARS_MAX = 200
+_SEALERS_MAX = 64
+
+
+class Ended(NamedTuple):
+    """How an attempt ended in its worker's words: `ok`, `failed` or `timeout`, the exit code, the result."""
+
+    outcome: str
+    exit_code: int
+    result: bytes = b""
+
+
+class Voice:
+    """What one worker seals, for these readers (public box keys) and each submitter."""
+
+    def __init__(self, key: SigningKey, fleet: str, readers: Iterable[str]) -> None:
+        self._key, self._fleet = key, fleet
+        self._readers = tuple(readers)
+        self._sealers: OrderedDict[str, Sealer] = OrderedDict()
+
+    def piece(self, job: str, attempt: int, place: tuple[int, int], data: bytes, reply: str) -> bytes:
+        """Output that stands at `place`: (stream, offset in that stream)."""
+        return self._to(reply).seal(data, _name(b"log", self._fleet, job, attempt, *place))
+
+    def ended(self, job: str, attempt: int, ended: Ended, reply: str) -> bytes:
+        """The end of an attempt."""
+        line = json.dumps([ended.outcome, ended.exit_code], separators=(",", ":")).encode()
+        return self._to(reply).seal(line + b"\n" + ended.result, _name(b"end", self._fleet, job, attempt))
+
+    def note(self, job: str, text: str, reply: str) -> str:
+        """A few words about a job, as text."""
+        data = text[:NOTE_CHARS_MAX].encode("utf-8", "replace")
+        return NOTE_MARK + encode(self._to(reply).seal(data, _name(b"note", self._fleet, job)))
+
+    def pour(self, ticket: str, number: int, kind: str, data: bytes, reply: str) -> bytes:
+        """Piece `number` of a whole log that somebody asked for."""
+        return self._to(reply).seal(data, _name(b"pour", self._fleet, ticket, number, kind))
+
+    def _to(self, reply: str) -> Sealer:
+        sealer = self._sealers.get(reply)
+        if sealer is None:
+            readers = (*self._readers, reply) if reply else self._readers
+            sealer = self._sealers[reply] = Sealer(readers, self._key)
+            if len(self._sealers) > _SEALERS_MAX:
+                self._sealers.popitem(last=False)
+        return sealer
+
+
+class Ear:
+    """Opens what workers said; `is_worker` tells whether a public key is that of one."""
+
+    def __init__(self, fleet: str, opener: Opener, is_worker: Callable[[str], bool]) -> None:
+        self._fleet, self._opener, self._is_worker = fleet, opener, is_worker
+
+    def piece(self, job: str, attempt: int, place: tuple[int, int], sealed: bytes) -> bytes:
+        """Output; Refused when it is not for us, not from a worker, or belongs elsewhere."""
+        return self._open(sealed, _name(b"log", self._fleet, job, attempt, *place))
+
+    def ended(self, job: str, attempt: int, sealed: bytes) -> Ended:
+        """How the attempt ended; Refused likewise."""
+        data = self._open(sealed, _name(b"end", self._fleet, job, attempt))
+        line, _, result = data.partition(b"\n")
+        try:
+            outcome, code = json.loads(line)
+        except (ValueError, TypeError):
+            raise Refused("the end of the attempt is not in a form that this version knows") from None
+        if not isinstance(outcome, str) or type(code) is not int:
+            raise Refused("the end of the attempt is not in a form that this version knows")
+        return Ended(outcome, code, result)
+
+    def note(self, job: str, text: str) -> str:
+        """A few words; what was never sealed comes back as it is."""
+        if not text.startswith(NOTE_MARK):
+            return text
+        sealed = decode_any(text[len(NOTE_MARK) :])
+        if sealed is None:
+            raise Refused("the message is damaged")
+        return self._open(sealed, _name(b"note", self._fleet, job)).decode("utf-8", "replace")
+
+    def pour(self, ticket: str, number: int, kind: str, sealed: bytes) -> bytes:
+        """A piece of a whole log."""
+        return self._open(sealed, _name(b"pour", self._fleet, ticket, number, kind))
+
+    def _open(self, sealed: bytes, what: bytes) -> bytes:
+        opened = self._opener.open(sealed, what)
+        if not opened.writer or not self._is_worker(opened.writer):
+            raise Refused("no worker of this fleet wrote it (or one whose key was revoked since)")
+        return opened.data
+
+
+def _name(kind: bytes, *parts: str | int) -> bytes:
+    """What a piece is, as bytes: nothing in the parts contains a newline."""
+    return b"relayq-%b-1\n" % kind + "\n".join(map(str, parts)).encode()

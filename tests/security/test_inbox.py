@@ -1,0 +1,283 @@
+"""What a submit-only user sends is verified before it is a job, and a flood of it hurts nobody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from relayq.client.aio import AsyncClient
+from relayq.client.dispatch import Dispatcher
+from relayq.errors import HubDenied, HubFull, HubSchema, Refused
+from relayq.hub.acl import SUBMITTER, VIEWER, WORKER, new_mark
+from relayq.model.ids import new_id
+from relayq.model.job import JobSpec
+from relayq.store.events import Events
+from relayq.store.hub import Hub, connect
+from relayq.store.inbox import Inboxes, Refusal
+from relayq.store.records import JobRecord
+from relayq.store.wire import JOB, MOST_WAITING, Wire, push_args
+from relayq.trust.boxes import BoxKey
+from relayq.trust.keys import SigningKey
+from relayq.trust.members import Member
+from relayq.trust.roster import add_member
+from tests.integration.worker_support import Rig
+from tests.security.hub_support import RoleHub
+from tests.support import ENGINE, eventually
+
+
+class Site:
+    """A hub with roles, its owner's rig, and a submit-only user with a key that workers believe."""
+
+    def __init__(self, hub: RoleHub, rig: Rig, key: SigningKey) -> None:
+        self.hub, self.rig, self.key = hub, rig, key
+        self.mark = hub.users["s-ci"].mark
+        self.submitter = Wire(hub.url("s-ci"))
+
+    def entry(
+        self, command: str = "true", *, key: SigningKey | None = None, job: str = "", **fields: object
+    ) -> tuple[str, bytes]:
+        """A job of this user: its id and its envelope."""
+        job = job or new_id(self.mark)
+        spec = JobSpec.from_dict({"command": command, **fields})
+        return job, self.rig.author(key or self.key).job(spec, job, int(time.time()))
+
+    def be_ci(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is configured from now on is the machine of the submit-only user."""
+        key_file = self.rig.marks / "ci.key"
+        self.key.save(key_file)
+        monkeypatch.setenv("RELAYQ_IDENTITY", str(key_file))
+        monkeypatch.setenv("RELAYQ_TRUST_OWNER", self.rig.key.public)
+
+    def push(self, *envelopes: bytes) -> int:
+        """Push jobs; how many entries wait then."""
+        entries = [(JOB, envelope) for envelope in envelopes]
+        return int(self.submitter.call(*push_args(self.rig.fleet, "ci", entries)))
+
+    async def ended(self, job: str) -> JobRecord:
+        """The job once it was admitted and has ended."""
+
+        async def look() -> bool:
+            return await self.rig.jobs.record(job) is not None
+
+        await eventually(look, f"{job} is admitted")
+        return await self.rig.ended(job)
+
+    async def refusals(self, count: int) -> list[Refusal]:
+        """The refusals, once there are so many."""
+        inboxes = Inboxes(self.rig.hub)
+
+        async def look() -> list[Refusal]:
+            found = (await inboxes.refusals())[1]
+            return found if len(found) >= count else []
+
+        return await eventually(look, f"{count} are refused")
+
+
+@pytest.fixture
+async def site(fleet: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    hub = RoleHub(fleet, ENGINE, "--maxmemory", "200mb")
+    for role, name in ((WORKER, "w1"), (WORKER, "w2"), (SUBMITTER, "ci"), (VIEWER, "anna")):
+        hub.add(role, name)
+    hub.start()
+    rig = Rig(hub.url(), fleet, home)
+    rig.worker_url = hub.url("w-w1")
+    async with rig.hub:
+        await Inboxes(rig.hub).open("ci", hub.users["s-ci"].mark)
+        site = Site(hub, rig, SigningKey.generate())
+        member = Member(
+            role="submit",
+            name="ci",
+            sign=site.key.public,
+            box=BoxKey.of(site.key).public,
+            queues=("default",),
+        )
+        rig.standing().desk.edit(lambda roster, pen: add_member(roster, pen, member, int(time.time())))
+        yield site
+        site.submitter.close()
+    hub.close()
+
+
+async def test_a_submit_only_user_runs_a_job_and_reads_its_output(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.be_ci(monkeypatch)
+    async with site.rig.worker(), client_of(site, "s-ci") as client:
+        job = await client.run("echo out; echo err >&2")
+        assert job.id.startswith(site.mark)
+        assert await job.get(timeout=30) == "out\n"
+        assert (await job.result()).state == "SUCCEEDED"
+        jobs = await client.submit_many([JobSpec.from_dict({"command": f"exit {n}"}) for n in (0, 3)])
+        assert [(await one.result(30)).exit_code for one in jobs] == [0, 3]
+
+
+async def test_a_submit_only_user_cancels_its_job(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.be_ci(monkeypatch)
+    async with site.rig.worker(), client_of(site, "s-ci") as client:
+        job = await client.run("sleep 600")
+        await eventually(lambda: state_in_hub(site, job.id, "RUNNING"))
+        assert await job.cancel()
+        assert await job.wait(30) == "CANCELLED"
+
+
+async def test_a_refused_job_is_told_to_its_sender_and_to_the_owner(site: Site) -> None:
+    job, envelope = site.entry(job=new_id(new_mark()))
+    mine, late = site.entry()
+    async with site.rig.worker():
+        changed = late[:-4] + b"tree"
+        elsewhere = site.entry(queue="other")[1]
+        site.push(envelope, changed, elsewhere, site.entry(key=SigningKey.generate())[1])
+        found = await site.refusals(4)
+    whys = " / ".join(one.why for one in found)
+    assert "does not carry the mark" in whys
+    assert "not trusted" in whys
+    assert "content was changed" in whys
+    assert "may not use queue other" in whys
+    assert {one.name for one in found} == {"ci"}
+    alarms = [event for event in await Events(site.rig.hub).recent() if event.kind == "alarm"]
+    assert len(alarms) == 4
+    assert await site.rig.jobs.record(job) is None
+    assert await site.rig.jobs.record(mine) is None
+
+
+async def test_a_sender_learns_why_its_job_was_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = JobSpec.from_dict({"command": "true", "queue": "other"})
+    lost = JobSpec.from_dict({"command": "true", "after": [{"job": new_id(), "on": "ok"}]})
+    site.be_ci(monkeypatch)
+    async with site.rig.worker(), client_of(site, "s-ci") as client:
+        for spec, why in ((lost, "there is no job"), (elsewhere, "may not use queue other")):
+            job = await client.submit(spec)
+            with pytest.raises(Refused, match=why):
+                await job.result(30)
+
+
+async def test_the_same_entry_twice_is_one_job(site: Site) -> None:
+    job, envelope = site.entry(site.rig.mark("ran"))
+    site.push(envelope, envelope)
+    async with site.rig.worker():
+        site.push(envelope)
+        assert (await site.ended(job)).state == "SUCCEEDED"
+        await eventually(lambda: waiting(site) == 0)
+    assert site.rig.marked("ran") == ["x"]
+
+
+async def test_what_waits_while_no_worker_is_there_is_admitted_later(site: Site) -> None:
+    job, envelope = site.entry()
+    site.push(envelope)
+    async with site.rig.worker():
+        assert (await site.ended(job)).state == "SUCCEEDED"
+
+
+async def test_an_inbox_that_another_worker_looks_into_is_left_alone(site: Site) -> None:
+    site.push(site.entry()[1])
+    inboxes = Inboxes(site.rig.hub)
+    first, _ = await inboxes.drain("w1#1")
+    assert first is not None
+    assert await inboxes.drain("w2#2") == (None, False)
+    second, _ = await inboxes.drain("w1#1")
+    assert second == first
+
+
+async def test_an_entry_of_two_megabytes_is_refused_in_the_hub(site: Site) -> None:
+    job, envelope = site.entry()
+    site.push(bytes(2 << 20), envelope)
+    async with site.rig.worker():
+        assert (await site.ended(job)).state == "SUCCEEDED"
+        assert "2097153 bytes" in (await site.refusals(1))[0].why
+
+
+async def test_a_flood_to_the_memory_limit_is_trimmed_and_what_came_before_is_kept(site: Site) -> None:
+    job, envelope = site.entry(site.rig.mark("ran"))
+    site.push(envelope)
+    flood = [bytes(400)] * 500
+    with pytest.raises(Exception, match="OOM"):
+        while True:
+            site.push(*flood)
+    owner = Wire(site.hub.url())
+    anchor = f"{{rq:{site.rig.fleet}}}:cfg"
+    longest_ms = 0.0
+    more = 1
+    while more and waiting(site) > MOST_WAITING:
+        began = time.perf_counter()
+        more = owner.call("FCALL", "rq1_drain", 1, anchor, '{"session":"x#1"}')[0]
+        longest_ms = max(longest_ms, (time.perf_counter() - began) * 1000)
+    owner.call("DEL", f"{{rq:{site.rig.fleet}}}:ib:ci")
+    assert waiting(site) == MOST_WAITING
+    assert longest_ms < 25, "the round trip and a busy machine included; the hub's own time is below 5"
+    assert slowest_call_us(owner, "fcall") < 5_000
+    owner.close()
+    async with site.rig.worker():
+        assert (await site.ended(job)).state == "SUCCEEDED"
+    assert site.rig.marked("ran") == ["x"]
+    assert any("flooded" in one.why for one in await site.refusals(1))
+
+
+async def state_in_hub(site: Site, job: str, state: str) -> bool:
+    """Is the job in the hub, in this state?"""
+    record = await site.rig.jobs.record(job)
+    return record is not None and record.state == state
+
+
+def slowest_call_us(owner: Wire, command: str) -> float:
+    """What the server says a call of this command takes, on average, in microseconds."""
+    stats = owner.call("INFO", "commandstats").decode()
+    line = next(line for line in stats.splitlines() if line.startswith(f"cmdstat_{command}:"))
+    return float(line.partition("usec_per_call=")[2].partition(",")[0])
+
+
+def waiting(site: Site) -> int:
+    """How many entries wait in the inbox."""
+    owner = Wire(site.hub.url())
+    try:
+        return int(owner.call("LLEN", f"{{rq:{site.rig.fleet}}}:in:ci"))
+    finally:
+        owner.close()
+
+
+async def test_a_full_inbox_is_told_to_its_sender(site: Site) -> None:
+    sender = Dispatcher(site.hub.url("s-ci"), site.rig.fleet)
+    site.push(*[b"x"] * MOST_WAITING)
+    with pytest.raises(HubFull, match=r"your inbox .* is full: the last 1 of 1 jobs were not taken"):
+        sender.submit(site.rig.author(site.key), JobSpec.from_dict({"command": "true"}))
+    sender.close()
+
+
+async def test_a_worker_does_not_load_the_library(site: Site) -> None:
+    owner = Wire(site.hub.url())
+    owner.call("FUNCTION", "DELETE", "relayq_1")
+    with pytest.raises(HubSchema, match="relayq hub upgrade"):
+        await site_stats(site.hub.url("w-w1"), site.rig.fleet)
+    owner.call("HDEL", f"{{rq:{site.rig.fleet}}}:cfg", "code")
+    with pytest.raises(HubSchema, match="relayq hub upgrade"):
+        await connect(site.hub.url("w-w1"), site.rig.fleet)
+    owner.close()
+    await site_stats(site.hub.url(), site.rig.fleet)
+    await site_stats(site.hub.url("w-w1"), site.rig.fleet)
+
+
+async def site_stats(url: str, fleet: str) -> None:
+    """Ask the hub something that needs the library."""
+    async with Hub(url, fleet) as hub:
+        await hub.view("stats")
+
+
+async def test_a_viewer_follows_and_may_change_nothing(site: Site) -> None:
+    async with site.rig.worker(), client_of(site, "v-anna") as client:
+        job = await site.rig.submit("echo seen")
+        handle = await client.job(job[-6:])
+        assert await handle.get(timeout=30) == "seen\n"
+        assert [one.id for one in await client.jobs.list_jobs()] == [job]
+        assert [one.name for one in await client.workers.list()] == ["w1"]
+        changes: list[Callable[[], object]] = [
+            lambda: client.jobs.hold(job), lambda: client.queues.pause("default"), lambda: client.run("true"),
+        ]  # fmt: skip
+        for change in changes:
+            with pytest.raises(HubDenied, match="does not allow this"):
+                await change()
+
+
+def client_of(site: Site, login: str) -> AsyncClient:
+    """A client as this user."""
+    return AsyncClient(site.hub.url(login), fleet=site.rig.fleet)

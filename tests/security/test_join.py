@@ -1,0 +1,282 @@
+"""One string to belong to a fleet; one command to be shut out of it."""
+
+from __future__ import annotations
+
+import json
+import random
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from relayq.errors import Refused
+from relayq.hub.acl import OWNER, SUBMITTER, VIEWER, WORKER, User, new_mark
+from relayq.hub.certificates import make_authority, make_client
+from relayq.hub.ticket import Ticket, read_ticket
+from relayq.store.wire import Wire, WireError
+from relayq.trust.keys import SigningKey
+from tests.security.site_support import InstalledHub, Person
+from tests.support import eventually_sync
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[InstalledHub]:
+    site = InstalledHub().start()
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def owner(site: InstalledHub) -> Person:
+    return site.owner()
+
+
+def ticket_of(role: str = WORKER) -> Ticket:
+    """A ticket of a hub that is not there."""
+    authority = make_authority()
+    client = make_client(authority, "x")
+    is_owner = role == OWNER
+    return Ticket(
+        role=role,
+        name=OWNER if is_owner else "mini",
+        fleet="home",
+        address="127.0.0.1:1",
+        secret=bytes(16),
+        authority=authority.certificate,
+        certificate=client.certificate,
+        key=client.key,
+        owner="" if is_owner else SigningKey.generate().public,
+        seed=b"" if is_owner else bytes(32),
+        mark=new_mark() if role == SUBMITTER else "",
+        authority_key=authority.key if is_owner else b"",
+    )
+
+
+@pytest.mark.parametrize("role", [OWNER, WORKER, SUBMITTER, VIEWER])
+def test_a_join_string_says_what_went_into_it(role: str) -> None:
+    ticket = ticket_of(role)
+    assert read_ticket(ticket.encode()) == ticket
+    assert read_ticket(f"  {ticket.encode()[:700]}\n {ticket.encode()[700:]}\n") == ticket
+    assert len(ticket.encode()) < 1600
+
+
+def test_a_join_string_is_not_shown_by_its_object() -> None:
+    ticket = replace(ticket_of(), secret=b"0123456789abcdef")
+    assert repr(ticket) == "Ticket(worker mini of fleet home at 127.0.0.1:1)"
+
+
+def test_damaged_join_strings_are_refused_and_nothing_else_happens() -> None:
+    """10,000 of them: cut, mistyped, swapped, lengthened, and well-formed ones with other content."""
+    chance = random.Random(4)
+    strings = [ticket_of(role).encode() for role in (OWNER, WORKER, SUBMITTER, VIEWER)]
+    survivors = 0
+    for _ in range(10_000):
+        text = damaged(chance.choice(strings), chance)
+        try:
+            read_ticket(text)
+        except Refused as error:
+            assert len(text) < 100 or text[20:60] not in str(error)
+            continue
+        survivors += text.strip() not in strings
+    assert survivors == 0
+
+
+def damaged(text: str, chance: random.Random) -> str:
+    """The string with something done to it."""
+    at, width = chance.randrange(len(text)), chance.randrange(1, 40)
+    match chance.randrange(6):
+        case 0:
+            return text[:at]
+        case 1:
+            return text[:at] + chance.choice("AZaz09-_=+/ \0é") + text[at + 1 :]
+        case 2:
+            return text[:at] + text[at + width :]
+        case 3:
+            return text + text[at : at + width] + "A"
+        case 4:
+            return "rq1" + "".join(chance.choices("ABCxyz019-_", k=width * 9))
+    return chance.choice(("", "rq1", "rq2" + text[3:], text[::-1], text.upper(), text * 9))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"role": "king"}, {"name": "../x"}, {"fleet": "a b"}, {"address": "vm"}, {"address": "vm:99999"},
+        {"address": "vm:7379/x@y:1"}, {"secret": b"short"}, {"seed": b""}, {"owner": ""}, {"mark": "ABCDEF"},
+        {"authority_key": b"x"},
+    ],
+)  # fmt: skip
+def test_a_well_formed_string_with_nonsense_in_it_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(Refused):
+        read_ticket(replace(ticket_of(), **change).encode())
+
+
+def test_a_string_whose_certificates_do_not_belong_together_is_refused(site: InstalledHub) -> None:
+    mixed = replace(ticket_of(), authority=make_authority().certificate)
+    stranger = site.person("mixed")
+    assert "do not belong together" in stranger.refused("join", "-", stdin=mixed.encode())
+    assert not (stranger.config / "joined.toml").exists()
+
+
+def test_a_hub_that_is_not_there_changes_nothing(site: InstalledHub) -> None:
+    stranger = site.person("early")
+    said = stranger.refused("join", "-", stdin=ticket_of().encode())
+    assert "nothing was changed" in said
+    assert not (stranger.config / "joined.toml").exists()
+    assert list(stranger.config.iterdir()) == []
+
+
+def test_every_way_to_hand_over_the_string_works_and_none_shows_it(site: InstalledHub, owner: Person) -> None:
+    string = owner.relayq("hub", "invite", "viewer", "anna").strip()
+    file = site.directory / "anna.join"
+    file.write_text(string + "\n")
+    for number, (word, stdin) in enumerate([(string, ""), ("-", string), (f"@{file}", "")]):
+        one = site.person(f"anna{number}")
+        ended = one.ended("join", word, stdin=stdin)
+        assert ended.returncode == 0, ended.stderr
+        assert string not in ended.stdout + ended.stderr
+        assert read_ticket(string).password not in ended.stdout + ended.stderr
+        assert "viewer" in json.loads(one.relayq("keys", "--json").splitlines()[0])["whose"]
+
+
+def test_a_mistyped_command_does_not_show_the_string(site: InstalledHub) -> None:
+    string = ticket_of().encode()
+    stranger = site.person("clumsy")
+    for argv in (["joim", string], [string], ["join", string, string], ["join", "--adress", string]):
+        assert string[:40] not in stranger.refused(*argv)
+
+
+def test_everything_that_was_written_is_ours_alone(site: InstalledHub, owner: Person) -> None:
+    mini = site.person("modes")
+    mini.relayq("join", "-", stdin=owner.relayq("hub", "invite", "worker", "modes"))
+    for person in (owner, mini):
+        for path in [person.config, *person.config.rglob("*")]:
+            wanted = 0o700 if path.is_dir() else 0o600
+            assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+    for path in (site.place.ticket, site.place.settings / "server.pem", site.place.data / "users.acl"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert stat.S_IMODE(site.place.data.stat().st_mode) == 0o700
+
+
+def test_the_password_is_not_shown_by_config(site: InstalledHub, owner: Person) -> None:
+    password = read_ticket(site.owner_string).password
+    assert password not in owner.relayq("config", "show")
+    assert password not in owner.relayq("hub", "status")
+
+
+def test_a_second_hub_wants_a_second_word(site: InstalledHub, owner: Person) -> None:
+    string = owner.relayq("hub", "invite", "viewer", "twice")
+    one = site.person("twice")
+    one.relayq("join", "-", stdin=string)
+    assert "add --replace" in one.refused("join", "-", stdin=string)
+    one.relayq("join", "--replace", "-", stdin=string)
+    one.relayq("join", "--leave")
+    assert not (one.config / "joined.toml").exists()
+    assert not (one.config / "hub").exists()
+    assert one.ended("join", "--leave").returncode == 1
+
+
+def test_a_name_that_is_taken_is_not_invited_again(owner: Person) -> None:
+    owner.relayq("hub", "invite", "worker", "pi4")
+    assert "relayq revoke pi4" in owner.refused("hub", "invite", "submit", "pi4")
+
+
+def test_who_is_not_the_owner_invites_nobody(site: InstalledHub, owner: Person) -> None:
+    one = site.person("proud")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "worker", "proud"))
+    assert "owner's key" in one.refused("hub", "invite", "worker", "friend")
+    assert "installed hub" in site.person("nobody").refused("hub", "invite", "worker", "friend")
+
+
+def test_revoking_cuts_the_live_connection_at_once(site: InstalledHub, owner: Person) -> None:
+    string = owner.relayq("hub", "invite", "viewer", "gone")
+    one = site.person("gone")
+    one.relayq("join", "-", stdin=string)
+    wire = Wire(joined_url(one))
+    assert wire.call("PING") == b"PONG"
+    owner.relayq("revoke", "gone")
+    with pytest.raises(WireError):
+        wire.call("PING")
+    assert "refused the user or password" in one.refused("jobs")
+    assert "may have been revoked" in site.person("gone2").refused("join", "-", stdin=string)
+    assert "nobody" in owner.refused("revoke", "gone")
+    whose = [json.loads(line)["whose"] for line in owner.relayq("keys", "--json").splitlines()]
+    assert "viewer gone" not in whose
+
+
+def test_revoking_begins_a_new_epoch_and_rotate_another(owner: Person) -> None:
+    owner.relayq("hub", "invite", "worker", "brief")
+    owner.relayq("revoke", "brief")
+    first = owner.ended("rotate").stderr
+    second = owner.ended("hub", "rotate").stderr
+    numbers = [int(text.partition("epoch ")[2].split()[0]) for text in (first, second)]
+    assert numbers[1] == numbers[0] + 1
+    what = [json.loads(line)["what"] for line in owner.relayq("trust", "log", "--json").splitlines()]
+    assert what[-2:] == ["rotated", "rotated"]
+    assert "revoked brief" in what
+
+
+def test_an_invitation_that_expired_opens_no_door(site: InstalledHub, owner: Person) -> None:
+    string = owner.relayq("hub", "invite", "viewer", "late", "--expires", "1s").strip()
+    ends = time.monotonic() + 1.1
+    eventually_sync(lambda: time.monotonic() > ends, "its second is over")
+    assert "certificate" in site.person("late").refused("join", "-", stdin=string)
+
+
+def test_the_address_of_a_string_can_be_another_from_here(site: InstalledHub, owner: Person) -> None:
+    string = owner.relayq("hub", "invite", "viewer", "far", "--address", "vm.example").strip()
+    assert read_ticket(string).address == "vm.example:7379"
+    one = site.person("far")
+    one.relayq("join", "-", "--address", f"127.0.0.1:{site.port}", stdin=string)
+    assert "ok" in one.relayq("doctor")
+
+
+def test_upgrading_keeps_users_and_gives_them_their_commands(site: InstalledHub, owner: Person) -> None:
+    one = site.person("kept")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "kept"))
+    asker = Wire(joined_url(owner))
+    asker.call("ACL", "SETUSER", "v-kept", "-hgetall", "-fcall_ro")
+    assert "does not allow" in one.refused("jobs")
+    assert "revision" in owner.ended("hub", "upgrade").stderr
+    one.relayq("jobs")
+    asker.close()
+
+
+def test_a_repository_and_a_key_are_trusted_by_name_and_number(site: InstalledHub, owner: Person) -> None:
+    numbers = ["--repository-id", "123", "--owner-id", "45"]
+    owner.relayq("trust", "github", "anna/films", "--branch", "main", *numbers)
+    assert "not by both" in owner.refused(
+        "trust", "github", "a/b", "--branch", "x", "--environment", "y", *numbers
+    )
+    friend = json.loads(site.person("friend").relayq("keys", "--json").splitlines()[0])
+    said = owner.ended("trust", "key", "friend", friend["key"], friend["box"]).stderr
+    assert friend["words"] in said
+    listed = owner.relayq("keys")
+    assert "submit friend" in listed
+    owner.relayq("trust", "github", "anna/films", "--remove")
+    assert "no rule" in owner.refused("trust", "github", "anna/films", "--remove")
+    assert "is not a public key" in owner.refused("trust", "key", "foe", "x", "y")
+
+
+def joined_url(person: Person) -> str:
+    """The address that this person's machine has written down."""
+    import tomllib
+
+    return str(tomllib.loads((person.config / "joined.toml").read_text())["hub"]["url"])
+
+
+def test_a_user_is_called_by_its_role() -> None:
+    logins = [User(role, "x", "home").login for role in (OWNER, WORKER, SUBMITTER, VIEWER)]
+    assert logins == ["owner", "w-x", "s-x", "v-x"]
+
+
+def test_the_string_is_not_in_the_hubs_files(site: InstalledHub, owner: Person) -> None:
+    string = owner.relayq("hub", "invite", "worker", "quiet").strip()
+    needles = [string.encode(), read_ticket(string).password.encode(), read_ticket(string).seed]
+    for path in Path(site.place.data).rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not [needle for needle in needles if needle in content], path
