@@ -260,9 +260,8 @@ async def test_many_events_come_in_one_look(client: AsyncClient, hub_url: str, f
     jobs = await client.submit_many([JobSpec(command="true") for _ in range(60)])
     async with client.twin() as hub:
         seen = await Events(hub).follow(last)
-    assert [(event.kind, event.subject, event.detail) for event in seen] == [
-        ("submit", job.id, "") for job in jobs
-    ]
+    submitted = [(event.subject, event.detail) for event in seen if event.kind == "submit"]
+    assert submitted == [(job.id, "") for job in jobs]
 
 
 async def test_nothing_is_posted_while_nothing_happens(client: AsyncClient, hub_url: str, fleet: str) -> None:
