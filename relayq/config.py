@@ -82,6 +82,8 @@ class WorkerConfig(Frozen):
     queues: tuple[str, ...] | None
     max_memory_bytes: int | None
     nice: int
+    isolation: str
+    user: str | None
     stop_deadline_ms: int
     keep_workdir_ms: int
     keep_logs_ms: int
@@ -133,6 +135,11 @@ class Config(Frozen):
         return self._path("owner_key")
 
     @property
+    def policy_path(self) -> Path:
+        """What the worker on this machine lets jobs do."""
+        return self._path("policy")
+
+    @property
     def identity_path(self) -> Path:
         """The private key of this machine in a fleet that it joined; not there on the owner's own."""
         return self._path("identity")
@@ -166,6 +173,7 @@ def load(overrides: Mapping[str, object] | None = None) -> Config:
     values["paths.runtime_dir"] = short(
         str(values["paths.runtime_dir"] or f"{values['paths.state_dir']}/run")
     )
+    values["paths.policy"] = values["paths.policy"] or f"{values['paths.config_dir']}/policy.toml"
     values["paths.owner_key"] = values["paths.owner_key"] or f"{values['paths.data_dir']}/owner.key"
     values["paths.identity"] = values["paths.identity"] or f"{values['paths.data_dir']}/identity.key"
     return _config(values, {key: found[key][1] if key in found else "default" for key in SETTINGS})

@@ -54,11 +54,15 @@ class TypedError(ConfigError):
 
 
 class Refused(RelayQError):
-    """Trust said no: a signature, a key, a fleet, an expiry or a policy."""
+    """Trust said no: a signature, a key, a fleet, an expiry or a policy.
 
-    def __init__(self, why: str) -> None:
+    `told` is what the hub may know of it, where `why` holds words of the job.
+    """
+
+    def __init__(self, why: str, told: str = "") -> None:
         super().__init__(why)
         self.why = why
+        self.told = told or why
 
 
 class NotFound(RelayQError):

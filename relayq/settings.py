@@ -220,6 +220,12 @@ SETTINGS = {
     "worker.queues": Setting(_queues, None, "the queues it serves; without it, all"),
     "worker.max_memory": Setting(_size_bytes, None, "the memory for jobs; without it, what the machine has"),
     "worker.nice": Setting(_whole(0, 19), 10, "the niceness of jobs"),
+    "worker.isolation": Setting(
+        _choice("auto", "none", "user", "bwrap"),
+        "auto",
+        "how jobs are kept from the rest of the machine: auto, none, user or bwrap",
+    ),
+    "worker.user": Setting(_name, None, "the user as whom jobs run, where the worker is root"),
     "worker.stop_deadline": Setting(
         _duration_ms, 60_000, "how long a stopping worker waits for its jobs", _show_duration
     ),
@@ -257,6 +263,7 @@ SETTINGS = {
     "paths.data_dir": Setting(_path, None, "the local hub's data and the owner's key"),
     "paths.cache_dir": Setting(_path, None, "what may be lost"),
     "paths.runtime_dir": Setting(_path, None, "sockets; without it, in the state directory"),
+    "paths.policy": Setting(_path, None, "the worker's policy; without it, policy.toml beside config.toml"),
     "paths.owner_key": Setting(_path, None, "the owner's private key; without it, in the data directory"),
     "paths.identity": Setting(
         _path, None, "this machine's key in a fleet it joined; without it, in the data directory"

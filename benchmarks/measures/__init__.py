@@ -11,6 +11,7 @@ from benchmarks.measures import (
     fanout,
     hub_killed,
     idle,
+    isolation,
     latency,
     memory,
     submit,
@@ -18,4 +19,4 @@ from benchmarks.measures import (
     worker_killed,
 )
 
-MEASURES = (cold, submit, drain, trips, fanout, latency, memory, idle, worker_killed, hub_killed)
+MEASURES = (cold, submit, drain, isolation, trips, fanout, latency, memory, idle, worker_killed, hub_killed)

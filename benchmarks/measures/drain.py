@@ -23,15 +23,20 @@ def measure(bench, entry):
 
 def _drain(bench, entry, kind, count, slots):
     with bench.stage(entry) as stage:
-        stage.drive("fill", kind, 0, count)
-        worker = stage.work(slots)
-        stage.until(lambda: stage.ended(kind) > 0, worker)
-        begin, samples = time.perf_counter(), []
+        return drained(bench, stage, kind, count, slots)
 
-        def is_enough():
-            samples.append((time.perf_counter(), stage.ended(kind)))
-            time.sleep(LOOK_S)
-            return samples[-1][1] >= count or samples[-1][0] > begin + bench.few(4.0, 2.0)
 
-        stage.until(is_enough, worker)
-        return rate(samples)
+def drained(bench, stage, kind, count, slots):
+    """Return the jobs a second of one drain on a stage."""
+    stage.drive("fill", kind, 0, count)
+    worker = stage.work(slots)
+    stage.until(lambda: stage.ended(kind) > 0, worker)
+    begin, samples = time.perf_counter(), []
+
+    def is_enough():
+        samples.append((time.perf_counter(), stage.ended(kind)))
+        time.sleep(LOOK_S)
+        return samples[-1][1] >= count or samples[-1][0] > begin + bench.few(4.0, 2.0)
+
+    stage.until(is_enough, worker)
+    return rate(samples)

@@ -49,7 +49,7 @@ def check_all(config: Config) -> Iterator[Check]:
     yield config_file(config)
     yield owner_key_file(config)
     yield disk_space(config.state_dir)
-    yield kill_level()
+    yield from isolation(config)
     yield from hub_checks(config)
 
 
@@ -57,7 +57,7 @@ def check_without_config(error: ConfigError) -> Iterator[Check]:
     """What can be said when the configuration cannot be read: where the hub is stands in it."""
     yield python_version()
     yield Check("config", BAD, str(error), "mend it; `relayq config path` says where it is")
-    yield kill_level()
+    yield kill_level("subreaper" if sys.platform == "linux" else "process group")
     yield Check("hub", WARN, "not checked: which one it is stands in the configuration")
 
 
@@ -94,16 +94,36 @@ def disk_space(directory: Path) -> Check:
     return Check("disk", OK, found)
 
 
-def kill_level() -> Check:
+def isolation(config: Config) -> Iterator[Check]:
+    """What jobs may do here, how they are kept from this machine, and how surely a cancel ends them."""
+    from relayq.worker.judge import Judge
+
+    try:
+        judge = Judge.of(config)
+    except RelayQError as error:
+        yield Check(
+            "policy", BAD, str(error), "a worker does not start with it; `relayq policy show` checks it"
+        )
+        return
+    none = f"no {config.policy_path}; every job of a trusted key may run here"
+    yield Check("policy", OK, judge.policy.path or none)
+    found, is_less = judge.isolation, judge.isolation.shortfall()
+    is_asked = config.worker.isolation != "auto"
+    remedy = "docs/howto/policy.md says what bubblewrap and worker.user need" if is_less and is_asked else ""
+    yield Check("isolation", WARN if remedy else OK, found.shown(), remedy)
+    yield kill_level(found.kill_level())
+
+
+def kill_level(level: str) -> Check:
     """How surely a cancelled job's whole process tree is ended here."""
-    if sys.platform == "linux":
-        return Check("kill level", OK, "whole process tree: subreaper, and /proc finds what left its group")
-    return Check(
-        "kill level",
-        WARN,
-        "process group and descendants: best effort",
-        "a job that hides may outlive its cancel",
-    )
+    told = {
+        "PID namespace": "whole sandbox: the kernel ends everything in its PID namespace",
+        "subreaper": "whole process tree, best effort: subreaper, and /proc finds what left its group",
+    }
+    if level in told:
+        return Check("kill level", OK, told[level])
+    found = "process group and descendants: best effort"
+    return Check("kill level", WARN, found, "a job that hides may outlive its cancel")
 
 
 def hub_checks(config: Config) -> Iterator[Check]:

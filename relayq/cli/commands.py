@@ -62,6 +62,13 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "Schedules",
+        (
+            Command("schedule", "schedule", "submit a job at times: add, list, change, pause, run by hand"),
+            Command("scheduler", "scheduler", "fire the schedules when their time has come"),
+        ),
+    ),
+    (
         "This installation",
         (
             Command(
@@ -75,6 +82,9 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("doctor", "doctor", "check the hub and this machine, with a remedy for what is wrong"),
             Command("keys", "keys", "show whose jobs run here, and the key that other machines must trust"),
             Command("config", "config", "show the configuration and where each value comes from"),
+            Command(
+                "policy", "policy", "show what jobs may do on this machine, and why one would be refused"
+            ),
             Command("completion", "completion", "print a completion script for bash, zsh or fish"),
             Command("version", "version", "print the version"),
         ),

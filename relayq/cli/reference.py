@@ -71,7 +71,8 @@ def _job_options() -> Iterator[str]:
     parser = argparse.ArgumentParser()
     add_job_options(parser)
     yield "\n## Options of a job\n"
-    yield "For `run`, `submit` and `clone`. Each fills the field of the same name in a JSON job spec."
+    yield "For `run`, `submit`, `clone` and `schedule`, where `--at` names a date to fire at and may stand"
+    yield "several times. Each fills the field of the same name in a JSON job spec."
     yield from _table([action for action in parser._actions if action.dest.startswith(JOB_PREFIX)])
 
 

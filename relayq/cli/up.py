@@ -13,7 +13,9 @@ from relayq.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """There is nothing to configure."""
+    """Add the argument of `up`; `down` has none."""
+    if parser.get_default("command") == "up":
+        parser.add_argument("--scheduler", action="store_true", help="let the worker fire schedules as well")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,15 +29,17 @@ def run(args: argparse.Namespace) -> int:
             f"`relayq up` is for the local hub, but {config.sources['hub.url']} names "
             "another one; start a worker for it with `relayq worker`"
         )
-    _up(config)
+    _up(config, scheduler=args.scheduler)
     return OK
 
 
-def _up(config: Config) -> None:
+def _up(config: Config, *, scheduler: bool) -> None:
     url = hub.start(config)
-    was_started = LocalWorker(config, url).start(idle_exit="")
+    was_started = LocalWorker(config, url).start(idle_exit="", scheduler=scheduler)
     say(f"the hub runs at {url}")
     say("a worker was started in the background" if was_started else "the background worker runs already")
+    if scheduler and not was_started:
+        say("whether it fires schedules was decided when it was started: relayq down, then this again")
     say("try: relayq run -- 'echo hello from $(hostname)'")
 
 

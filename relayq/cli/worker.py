@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from relayq.config import load
@@ -39,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust", action="append", default=[], metavar="KEY", help="run jobs signed by this public key"
     )
+    parser.add_argument("--scheduler", action="store_true", help="fire the fleet's schedules as well")
     parser.add_argument("--idle-exit", metavar="TIME", help="leave after so long without a job")
     parser.add_argument("--once", action="store_true", help="leave when nothing is left to do")
     parser.add_argument(
@@ -66,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
             "worker.max_memory": args.max_memory,
         }
     )
+    os.umask(0o077)  # nothing that a worker writes is anybody else's business
     log.setup(json=args.log_json, level=args.log_level)
     options = WorkerOptions(
         url=choose_url(config)[0],
@@ -77,11 +80,20 @@ def run(args: argparse.Namespace) -> int:
         once=args.once,
     )
     show = None if args.log_json else _view(args)
-    if show is None:
-        return asyncio.run(run_worker(config, options))
-    code, last_word = show(config, options)
+    with _scheduler(config, options) if args.scheduler else nullcontext():
+        if show is None:
+            return asyncio.run(run_worker(config, options))
+        code, last_word = show(config, options)
     print(last_word)
     return code
+
+
+def _scheduler(config: Config, options: WorkerOptions) -> AbstractContextManager[None]:
+    """A scheduler beside the worker."""
+    from relayq.cli.scheduler import options_of
+    from relayq.scheduling import Beside
+
+    return Beside(options_of(config, list(options.trust)))
 
 
 def _view(args: argparse.Namespace) -> Callable[[Config, WorkerOptions], tuple[int, str]] | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
     from relayq.store.records import WorkerRecord
 
-HEADERS = ("WORKER", "STATE", "JOBS", "CPUS", "MEMORY", "LABELS", "SEEN")
+HEADERS = ("WORKER", "STATE", "JOBS", "CPUS", "MEMORY", "ISOLATION", "LABELS", "SEEN")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +52,7 @@ def _row(worker: WorkerRecord, now_ms: int) -> list[str]:
         str(len(worker.running)),
         f"{offer.cpus_milli / 1000:g}",
         format_size(offer.memory_bytes) if offer.memory_bytes else "-",
+        worker.facts.get("isolation", "").partition(" (")[0] or "-",
         ",".join(sorted(offer.labels)),
         f"{format_duration(max(0, now_ms - worker.seen_ms))} ago" if worker.seen_ms else "-",
     ]

@@ -1,7 +1,7 @@
 """The asyncio client: submit, follow, wait for and steer jobs.
 
 The typed store is at hand as `client.jobs`, `client.queues`, `client.logs`,
-`client.workers`, `client.blobs` and `client.pulls`.
+`client.workers`, `client.schedules`, `client.blobs` and `client.pulls`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from relayq.store.hub import Hub, connect
 from relayq.store.jobs import Jobs, Queues
 from relayq.store.logs import Logs
 from relayq.store.records import End, LogEntry
+from relayq.store.schedules import Schedules
 from relayq.store.workers import Workers
 
 
@@ -43,6 +44,7 @@ class AsyncClient:
     queues: Queues
     logs: Logs
     workers: Workers
+    schedules: Schedules
     blobs: Blobs
     pulls: Pulls
     submitter: Submitter
@@ -69,6 +71,7 @@ class AsyncClient:
         self._hub.reader = await asyncio.to_thread(self.submitter.reader)
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
         self.logs, self.workers = Logs(self._hub), Workers(self._hub)
+        self.schedules = Schedules(self._hub)
         self.bulk = Bulk(self._hub, self.jobs)
         self.blobs, self.pulls = Blobs(self._hub), Pulls(self._hub)
         self._follower = Follower(self._hub, self.submitter.tend, self.submitter.tell)

@@ -40,15 +40,21 @@ class LocalWorker:
         self._config = config
         self._url = url
 
-    def start(self, has_workers: Callable[[], bool] = lambda: False, idle_exit: str = IDLE_EXIT) -> bool:
-        """Start it unless it runs or `has_workers()`; whether it was started."""
+    def start(
+        self,
+        has_workers: Callable[[], bool] = lambda: False,
+        idle_exit: str = IDLE_EXIT,
+        *,
+        scheduler: bool = False,
+    ) -> bool:
+        """Start it, as a scheduler too if asked, unless it runs or `has_workers()`; whether it was."""
         lock = self._locked()
         if lock is None:
             return False
         try:
             if self._runs_in_the_open() or has_workers():
                 return False
-            pid = self._spawn(lock, idle_exit)
+            pid = self._spawn(lock, idle_exit, ["--scheduler"] if scheduler else [])
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{pid}\n".encode(), 0)
             return True
@@ -106,11 +112,11 @@ class LocalWorker:
             return None
         return lock
 
-    def _spawn(self, lock: int, idle_exit: str) -> int:
+    def _spawn(self, lock: int, idle_exit: str, more: list[str]) -> int:
         import subprocess
 
         worker = [sys.executable, "-m", "relayq", "worker", "--headless", "--url", self._url]
-        worker += ["--fleet", self._config.fleet]
+        worker += ["--fleet", self._config.fleet, *more]
         worker += ["--idle-exit", idle_exit] if idle_exit else []
         shell = subprocess.run(
             ["/bin/sh", "-c", DETACH, str(self.log_path), *worker],

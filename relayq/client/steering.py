@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from relayq.errors import NotFound, RelayQError, UsageError
-from relayq.model.ids import short
+from relayq.model.ids import is_id, short
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
@@ -55,15 +55,20 @@ VERBS = {
         Verb("quiet", "takes nothing new", False, ("told",)),
         Verb("unquiet", "takes jobs again", False, ("told",)),
         Verb("stop", "finishes and leaves", True, ("told",)),
+        Verb("schedule-pause", "paused", False, ("paused",)),
+        Verb("schedule-resume", "resumed", False, ("resumed",)),
+        Verb("schedule-run", "ran", False, ("ran",)),
+        Verb("schedule-edit", "changed", False, ("changed",)),
+        Verb("schedule-remove", "removed", True, ("removed",)),
     )
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """`verb` (a name in VERBS) for `ids`: jobs, queues or workers by what the verb is for.
+    """`verb` (a name in VERBS) for `ids`: jobs, queues, workers or schedules by what the verb is for.
 
-    `value` is the new priority, or the worker to move to; `why` is kept with a cancelled job.
+    `value` is the new priority, the worker to move to, or the new rule; `why` is kept with a cancelled job.
     """
 
     verb: str
@@ -74,7 +79,7 @@ class Order:
     @property
     def sentence(self) -> str:
         """What the order does, in the past tense: `cancelled RDKC8`, `held 12 jobs`."""
-        what = short(self.ids[0]) if len(self.ids) == 1 else f"{len(self.ids)} jobs"
+        what = _shown(self.ids[0]) if len(self.ids) == 1 else f"{len(self.ids)} jobs"
         value = f" to {self.value}" if self.value else ""
         return f"{VERBS[self.verb].past} {what}{value}"
 
@@ -159,8 +164,13 @@ def summary(order: Order, answers: Counter[str]) -> str:
         return order.sentence
     left = ", ".join(f"{count} {_left(word)}" for word, count in answers.items() if word not in verb.done)
     if len(order.ids) == 1:
-        return f"{short(order.ids[0])} is left as it is: it {left.partition(' ')[2]}"
+        return f"{_shown(order.ids[0])} is left as it is: it {left.partition(' ')[2]}"
     return f"{verb.past} {done} of {len(order.ids)}: {left}"
+
+
+def _shown(id: str) -> str:
+    """A job's short id, or a name as it is."""
+    return short(id) if is_id(id) else id
 
 
 def _left(word: str) -> str:
@@ -171,6 +181,8 @@ def _left(word: str) -> str:
         "running": "runs already",
         "not-held": "is not held",
         "not-ended": "has not ended",
+        "was-paused": "was paused already",
+        "not-paused": "was not paused",
         "element": "is one of an array: retry the array",
         "unique": f"has its unique key taken by {short(detail)}",
         "unique-moved": "has a unique key: cancel it and submit it again",
@@ -187,6 +199,8 @@ async def _portion(client: AsyncClient, order: Order, ids: Sequence[str]) -> lis
             return await _retry(client, ids)
         case "move":
             return [await _move(client, job, order.value) for job in ids]
+    if order.verb.startswith("schedule-"):
+        return [await _schedule(client, order, name) for name in ids]
     return [await _one(client, order.verb, name) for name in ids]
 
 
@@ -203,6 +217,22 @@ async def _one(client: AsyncClient, verb: str, name: str) -> str:
             word = "resume" if verb == "unquiet" else verb
             return "told" if await client.workers.command(name, word) else "unknown"
     raise UsageError(f"nothing is known about how to {verb} a job")
+
+
+async def _schedule(client: AsyncClient, order: Order, name: str) -> str:
+    """What is ordered of schedules."""
+    from relayq.client import schedules
+
+    match order.verb.removeprefix("schedule-"):
+        case "run":
+            await schedules.run_now(client, name)
+            return "ran"
+        case "edit":
+            await schedules.change_rule(client, name, order.value)
+            return "changed"
+        case verb:
+            word: str = await getattr(client.schedules, verb)(name)
+            return word
 
 
 async def _retry(client: AsyncClient, ids: Sequence[str]) -> list[str]:

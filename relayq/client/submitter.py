@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from relayq.client.files import PathText
     from relayq.config import Config
     from relayq.model.job import JobSpec
+    from relayq.model.schedule import Schedule
     from relayq.plugins import JobType
     from relayq.store.reader import Reader
     from relayq.store.records import JobRecord
@@ -99,6 +100,26 @@ class Submitter:
         last = max([record.attempt, *numbers]) if record.array is None else MAX_ATTEMPTS + CRASH_LIMIT
         op = Op("retry", record.id, last, self.fleet, int(time.time()))
         return sign_op(self.standing.key, op)
+
+    def sign_schedule(self, schedule: Schedule) -> bytes:
+        """The envelope of a schedule, which is all that its jobs need."""
+        self._check_type(schedule.spec)
+        with self._lock:
+            return self.standing.author().schedule(schedule, int(time.time()))
+
+    @property
+    def kid(self) -> str:
+        """The short name of the key it signs with."""
+        return self.standing.key.kid
+
+    def believed(self) -> list[str]:
+        """The public keys of those who may submit, by the roster as it stands in the hub."""
+        from relayq.store.desk import Foreign
+
+        roster = None
+        with self._lock, suppress(Foreign):
+            roster = self.standing.desk.seen()
+        return [roster.owner, *(one.sign for one in roster.of_role("submit"))] if roster else []
 
     @cached_property
     def standing(self) -> Standing:

@@ -46,6 +46,7 @@ READS = _words(
 WRITES = _words(
     "bitfield del expire hdel hincrby hset hsetnx incr incrby lpop lpush lrem ltrim persist pexpire rpop",
     "rpush sadd set setrange spop srem unlink xadd xdel xtrim zadd zrem",
+    "zremrangebyscore",
 )
 LOOKS = _words("info ping scan time")
 CALLS = _words("fcall fcall_ro")

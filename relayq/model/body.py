@@ -66,12 +66,7 @@ def halves(spec: JobSpec, job: str, who: Submitted, iat_s: int) -> tuple[bytes, 
 
     Together they are at most 64 KiB as JSON; SpecError above that.
     """
-    fields = spec.to_dict()
-    hidden = {name: value for name, value in fields.items() if name in HIDDEN}
-    shown_fields = {name: value for name, value in fields.items() if name not in HIDDEN}
-    if spec.array and spec.array.values:
-        hidden[VALUES] = spec.array.values
-        shown_fields["array"] = spec.array._replace(values=()).to_json()
+    shown_fields, hidden = split(spec)
     start_s = max(iat_s, spec.at_ms // 1000) + spec.delay_ms // 1000
     document = {
         "op": "submit",
@@ -85,6 +80,17 @@ def halves(spec: JobSpec, job: str, who: Submitted, iat_s: int) -> tuple[bytes, 
     if who.reply:
         document["reply"] = who.reply
     return _dumps(document), hidden
+
+
+def split(spec: JobSpec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of a spec's JSON that are open, and those that are hidden."""
+    fields = spec.to_dict()
+    hidden = {name: value for name, value in fields.items() if name in HIDDEN}
+    shown_fields = {name: value for name, value in fields.items() if name not in HIDDEN}
+    if spec.array and spec.array.values:
+        hidden[VALUES] = spec.array.values
+        shown_fields["array"] = spec.array._replace(values=()).to_json()
+    return shown_fields, hidden
 
 
 def hidden_bytes(hidden: dict[str, Any]) -> bytes:

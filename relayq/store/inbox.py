@@ -1,7 +1,7 @@
 """The inboxes of submit-only users: the worker's side of them, and who may have one.
 
-An entry is a letter that says what it is (wire.JOB, wire.CANCEL) and one signed
-envelope. Any online worker takes the oldest entries of an inbox, verifies them and hands
+An entry is a letter that says what it is (wire.JOB, wire.CANCEL, wire.FIRE) and one signed
+envelope, or the slot to fire. Any online worker takes the oldest entries of an inbox, verifies them and hands
 in its verdict; only then are they gone (lua/inbox.lua).
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.records import Submission
+from relayq.store.wire import FIRE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +28,14 @@ class Handful:
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What a worker found in a handful: jobs, ids to cancel, and (id or "", why) of what is refused."""
+    """What a worker found in a handful: jobs, ids to cancel, (id or "", why) of what is refused.
+
+    `fires` are slots of schedules to fire, as the library's function `fire` takes them.
+    """
 
     jobs: list[Submission] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
+    fires: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -71,6 +76,13 @@ class Inboxes:
         name, mark, *entries = found
         return Handful(name=decode.text(name), mark=decode.text(mark), entries=entries), bool(more)
 
+    async def schedules(self, handful: Handful) -> dict[str, bytes]:
+        """The signed schedules of the hub by name; none when nothing in the handful wants to fire one."""
+        if not any(entry.startswith(FIRE) for entry in handful.entries):
+            return {}
+        flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + "sc")
+        return {decode.text(name): envelope for name, envelope in zip(flat[::2], flat[1::2], strict=True)}
+
     async def admit(self, session: str, handful: Handful, verdict: Verdict) -> str:
         """Hand in the verdict: `done`, `lost` (another worker looks at it now), `full` or `lanes`."""
         request: dict[str, object] = {
@@ -80,6 +92,7 @@ class Inboxes:
             "jobs": [job.routing for job in verdict.jobs],
             "lanes": {job.lane.id: job.lane.json for job in verdict.jobs},
             "cancel": verdict.cancels,
+            "fire": verdict.fires,
             "refused": verdict.refused,
         }
         reply = await self._hub.run("admit", request, *(job.envelope for job in verdict.jobs))

@@ -32,6 +32,8 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `bad` `badn` | list, int | what was refused from inboxes |
 | `roster` | string | who may do what, signed by the owner |
 | `full:<ticket>` | stream | a whole log on its way from a worker's disk (`lua/pull.lua`) |
+| `sc` `sk` | hash, zset | schedules: name -> envelope; schedulers by when they were last heard |
+| `sd:` `sz:` `sl:<name>` | hash, zset, list | a schedule's state, slots fired out of turn, its history |
 | `ev` `n` `hs:<day>` | stream, hash, hash | events, counters, statistics |
 """
 

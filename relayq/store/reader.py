@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from relayq.errors import Refused, SpecError
 from relayq.model.body import joined
+from relayq.model.cron import slot_id
 from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq.model.parts import ArraySpec
+from relayq.model.schedule import SignedSchedule
 from relayq.store.records import End, JobRecord, LogEntry
-from relayq.trust.bodies import open_hidden, part
+from relayq.trust.bodies import JOB, SCHEDULE, open_hidden, part
 from relayq.trust.boxes import BoxKey
 from relayq.trust.envelope import open_job, payload_of
 from relayq.trust.keys import Keyring
 from relayq.trust.outputs import Ear
 from relayq.trust.roster import Roster, epoch_keys
 from relayq.trust.sealing import Opener
+from relayq.trust.slots import is_slot, read_schedule, schedule_of, slot_of
 
 if TYPE_CHECKING:
     from relayq.trust.keys import SigningKey
@@ -98,11 +101,22 @@ class Reader:
         How an array ends nobody signs: it follows from its elements, whose ends are signed.
         """
         try:
+            if is_slot(envelope):
+                signed = read_schedule(schedule_of(envelope), self._submitters)
+                named = slot_id(signed.fleet, signed.schedule.name, slot_of(envelope))
+                return named == job and signed.schedule.spec.array is not None
             body = open_job(envelope, self._submitters, lambda _: batch_record).body
             head = json.loads(part(body).head)
             return head["id"] == job and "array" in head["spec"]
         except (Refused, ValueError, KeyError, TypeError):
             return False
+
+    def schedule(self, name: str, envelope: bytes) -> SignedSchedule:
+        """What a schedule says that somebody who may submit has signed; else Refused."""
+        signed = read_schedule(envelope, self._submitters, self._opener)
+        if signed.fleet != self._fleet or signed.schedule.name != name:
+            raise Refused("it was signed for another fleet or under another name")
+        return signed
 
     def pour(self, ticket: str, number: int, kind: str, sealed: bytes) -> bytes:
         """A piece of a whole log; Refused when it is not for us."""
@@ -145,10 +159,10 @@ class Reader:
             return envelope, False
         header, head, spec = b"", {}, None
         try:
-            header, payload = payload_of(envelope)
+            header, payload = payload_of(schedule_of(envelope))
             parted = part(payload)
             head = json.loads(parted.head)
-            hidden = open_hidden(parted, self._opener)
+            hidden = open_hidden(parted, self._opener, SCHEDULE if is_slot(envelope) else JOB)
             is_sealed = isinstance(hidden.get("secrets"), str)
             spec = joined(head["spec"], {**hidden, "secrets": {}} if is_sealed else hidden)
         except (Refused, SpecError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -176,7 +190,7 @@ def _is_of_large_array(record: JobRecord) -> bool:
     if ":" not in record.id:
         return False
     try:
-        array = json.loads(payload_of(record.envelope)[1].partition(b"\n")[0])["spec"]["array"]
+        array = json.loads(payload_of(schedule_of(record.envelope))[1].partition(b"\n")[0])["spec"]["array"]
         return ArraySpec.from_json(array).size > _SMALL_ARRAY
     except (Refused, SpecError, ValueError, KeyError, TypeError):
         return False

@@ -27,7 +27,7 @@ MAX_JOBS_PER_CALL = 500
 MOST_WAITING = 4_000  # entries of an inbox; beyond it the newest are dropped (lua/inbox.lua)
 SPEAKS_TLS = "it speaks TLS: use a rediss:// address, or join it with `relayq join`"
 REFUSES_US = "it refuses this machine's certificate, or there is none: join it with `relayq join`"
-JOB, CANCEL = b"j", b"c"  # how an entry of an inbox begins
+JOB, CANCEL, FIRE = b"j", b"c", b"f"  # how an entry of an inbox begins
 TLS_ALERT = b"\x15\x03"  # how a TLS server begins its no to plain text (RFC 8446, 5.1 and 6)
 
 
@@ -292,6 +292,28 @@ def submit_args(
     return ["FCALL", "rq1_submit", 1, f"{{rq:{fleet}}}:cfg", text, record, *[e for _, e in jobs]]
 
 
+def fire_args(
+    fleet: str, schedule: str, rule: str, slot_ms: int, job: str, who: str = "github"
+) -> list[bytes | str | int]:
+    """The command that fires one slot of a schedule from elsewhere, unless that has been done.
+
+    `rule` is what the caller went by, zone and all; `job` is `relayq.model.cron.slot_id`. The
+    reply is `ok` and (slot, word, job), or `unknown`, `paused` or `changed` (another rule).
+    """
+    request = {"name": schedule, "rule": rule, "who": who, "runs": [[slot_ms, job]]}
+    text = json.dumps(request, separators=(",", ":"))
+    return ["FCALL", "rq1_fire", 1, f"{{rq:{fleet}}}:cfg", text]
+
+
+def fire_entry(schedule: str, rule: str, slot_ms: int, who: str = "github") -> bytes:
+    """What a submit-only user sends in order to fire one slot, with the kind FIRE; it needs no signature."""
+    fields = {"schedule": schedule, "rule": rule, "slot": slot_ms, "who": who}
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
 def push_args(fleet: str, name: str, entries: Sequence[tuple[bytes, bytes]]) -> list[bytes | str | int]:
-    """The command with which a submit-only user sends (JOB or CANCEL, envelope) to a worker's admission."""
+    """The command with which a submit-only user sends (JOB or CANCEL, envelope) to a worker's admission.
+
+    With FIRE goes a `fire_entry` in place of an envelope.
+    """
     return ["RPUSH", f"{{rq:{fleet}}}:in:{name}", *[kind + envelope for kind, envelope in entries]]

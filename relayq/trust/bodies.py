@@ -17,15 +17,16 @@ from typing import Any, NamedTuple
 from relayq.errors import Refused, SpecError
 from relayq.model.body import Submitted, halves, hidden_bytes, parse_hidden
 from relayq.model.job import MAX_BODY_BYTES, JobSpec
+from relayq.model.schedule import Schedule, schedule_halves
 from relayq.trust.boxes import BoxKey
-from relayq.trust.envelope import sign_batch, sign_job
+from relayq.trust.envelope import sign_batch, sign_job, sign_schedule
 from relayq.trust.keys import SigningKey, decode_any, encode
 from relayq.trust.roster import Roster
 from relayq.trust.sealing import Opener, Sealer
 
 _COMPRESS_ABOVE_BYTES = 512
 _RAW, _PACKED = b"0", b"z"
-_JOB, _SECRETS = b"relayq-job-1\n", b"relayq-secrets-1\n"
+JOB, SCHEDULE, _SECRETS = b"relayq-job-1\n", b"relayq-schedule-1\n", b"relayq-secrets-1\n"
 
 
 class Parted(NamedTuple):
@@ -58,11 +59,17 @@ class Author:
 
     def body(self, spec: JobSpec, job: str, now_s: int) -> bytes:
         """The bytes that are signed."""
-        head, hidden = halves(spec, job, self._who, now_s)
+        return self._sealed(*halves(spec, job, self._who, now_s), JOB)
+
+    def schedule(self, schedule: Schedule, now_s: int) -> bytes:
+        """The envelope of a schedule, which is all that its jobs need."""
+        return sign_schedule(self.key, self._sealed(*schedule_halves(schedule, self._who, now_s), SCHEDULE))
+
+    def _sealed(self, head: bytes, hidden: dict[str, Any], kind: bytes) -> bytes:
         if self._inner and "secrets" in hidden:
             sealed = self._inner.seal(json.dumps(hidden["secrets"]).encode(), _SECRETS + head)
             hidden["secrets"] = encode(sealed)
-        return head + b"\n" + self._sealer.seal(_pack(hidden_bytes(hidden)), _JOB + head)
+        return head + b"\n" + self._sealer.seal(_pack(hidden_bytes(hidden)), kind + head)
 
 
 def part(body: bytes) -> Parted:
@@ -73,12 +80,12 @@ def part(body: bytes) -> Parted:
     return Parted(head, sealed)
 
 
-def open_hidden(parted: Parted, opener: Opener) -> dict[str, Any]:
-    """The hidden half; Refused when it is sealed to others, or belongs to another job.
+def open_hidden(parted: Parted, opener: Opener, kind: bytes = JOB) -> dict[str, Any]:
+    """The hidden half of a job or SCHEDULE; Refused when it is sealed to others, or belongs to another.
 
     Secrets that only workers may read stay the text they are for everybody else.
     """
-    data = _unpack(opener.open(parted.sealed, _JOB + parted.head).data)
+    data = _unpack(opener.open(parted.sealed, kind + parted.head).data)
     try:
         hidden = parse_hidden(data)
     except SpecError:

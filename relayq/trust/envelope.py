@@ -5,7 +5,7 @@ payload as it travels, byte for byte: nothing is parsed, normalised or
 decompressed before it is verified, so a stranger's bytes reach neither zlib nor
 a JSON parser.
 
-    1 ed25519 <kid> <signature>\\n<body>       one job, one op, one batch record
+    1 ed25519 <kid> <signature>\\n<body>       one job, one op, one schedule, one batch record
     1 batch <digest> <position>\\n<body>       a member of a batch
 
 `1z` in place of `1` says that the payload is the body compressed with zlib, which
@@ -101,6 +101,11 @@ def sign_op(key: SigningKey, op: Op) -> bytes:
     return _signed(key, "op", json.dumps(op._asdict(), separators=(",", ":")).encode())
 
 
+def sign_schedule(key: SigningKey, body: bytes) -> bytes:
+    """Return the envelope of a schedule."""
+    return _signed(key, "schedule", body)
+
+
 def open_job(envelope: bytes, ring: Keyring, batch_record: Callable[[str], bytes] | None = None) -> Opened:
     """Return the body of a job that a key on the ring signed, alone or in a batch; else raise Refused.
 
@@ -135,6 +140,12 @@ def open_op(envelope: bytes, ring: Keyring) -> Op:
     parts = _split(envelope)
     _verify(parts, "op", ring)
     return _parse_op(_body(parts))
+
+
+def open_schedule(envelope: bytes, ring: Keyring) -> Opened:
+    """Return the body of a schedule that a key on the ring signed; else raise Refused."""
+    parts = _split(envelope)
+    return Opened(_verify(parts, "schedule", ring), _body(parts))
 
 
 def payload_of(envelope: bytes) -> tuple[bytes, bytes]:

@@ -15,19 +15,25 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from relayq.errors import Refused, SpecError
 from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
+from relayq.model.duration import MAX_MOMENT_MS
 from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
+from relayq.model.reading import check_int, check_line, check_name, read_json, read_map
+from relayq.model.signer import MEMBER, THE_OWNER, Signer
 from relayq.store.records import Claim, Report, Submission
-from relayq.trust.bodies import open_hidden, part
+from relayq.trust.bodies import Parted, open_hidden, part
 from relayq.trust.envelope import batch_digest_of, open_job, open_op
+from relayq.trust.slots import is_slot, open_slot, slot_envelope
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
+from relayq.worker.isolation import FREE, Terms
+from relayq.worker.judge import Judge
 from relayq.worker.session import Session
 from relayq.worker.spool import OpenAttempt, Past, Spool
 
@@ -52,7 +58,8 @@ class Admitted:
 
     `body` is the verified body in the clear, for this machine's disk. `reply` is the box key
     that output is sealed to, beside the readers of the roster. `failures` counts this
-    attempt among those that the signed retry policy allows.
+    attempt among those that the signed retry policy allows; `terms` are the conditions
+    under which it runs.
     """
 
     claim: Claim
@@ -62,6 +69,7 @@ class Admitted:
     exp_s: int
     failures: int
     reply: str = ""
+    terms: Terms = FREE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +85,22 @@ class _Opened:
 
 
 class Admission:
-    """Judges claims by the keys, the ledger, the lease, and whether anything new is taken at all."""
+    """Judges claims by the keys, the ledger, the lease, the policy, and whether anything new is taken."""
 
     def __init__(
-        self, *, credentials: Credentials, fleet: str, spool: Spool, session: Session, gate: Gate
+        self,
+        *,
+        credentials: Credentials,
+        fleet: str,
+        spool: Spool,
+        session: Session,
+        gate: Gate,
+        judge: Judge,
     ) -> None:
         self._credentials = credentials
         self._fleet, self._spool = fleet, spool
         self._session, self._gate = session, gate
+        self._judge = judge
         self._records: OrderedDict[str, bytes] = OrderedDict()
         self._arrays: OrderedDict[tuple[int, bytes], _Opened] = OrderedDict()
 
@@ -131,14 +147,30 @@ class Admission:
         _require(op.id.startswith(mark), f"job {op.id} does not carry the mark of who wants it cancelled")
         return op.id
 
-    def _admit(self, claim: Claim) -> Admitted:
+    def inbox_fire(self, data: bytes, schedules: Mapping[str, bytes]) -> dict[str, Any]:
+        """The slot that an inbox wants fired, if a schedule of the hub has it; raises Refused, SpecError."""
+        given = read_map(read_json(data, "the firing"), "firing", 4)
+        name, slot_ms = check_name(given.get("schedule"), "schedule"), given.get("slot")
+        slot_ms = check_int(slot_ms, "slot", 1, MAX_MOMENT_MS)
+        _require(name in schedules, f"there is no schedule {name} to fire")
+        opened = self._read(slot_envelope(schedules[name], slot_ms))
+        self._check_sender(opened)
+        who = check_line(given.get("who"), "who", 64)
+        rule = check_line(given.get("rule"), "rule", 300)
+        return {"name": name, "rule": rule, "who": who, "runs": [(slot_ms, opened.id)]}
+
+    def _admit(self, claim: Claim) -> Admitted | Report:
         opened = self._open(claim)
         self._check_sender(opened)
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
-        return _admitted(claim, opened, failures)
+        try:
+            terms = self._judge.terms(opened.spec, self._signer(opened.kid))
+        except Refused as error:
+            return replace(_refusal(claim, error.told), note=str(error), reply=opened.reply)
+        return _admitted(claim, opened, failures, terms)
 
     def _check_sender(self, opened: _Opened) -> None:
         """Whoever it was signed by may send it here, and now."""
@@ -159,14 +191,19 @@ class Admission:
         return opened
 
     def _read(self, envelope: bytes) -> _Opened:
-        signed = open_job(envelope, self._credentials.ring, self._record)
-        parted = part(signed.body)
-        hidden = open_hidden(parted, self._credentials.opener)
+        known = self._credentials
+        if is_slot(envelope):
+            now_s = self._spool.high_water_s(int(time.time()))
+            kid, head, hidden = open_slot(envelope, known.ring, known.opener, now_s)
+        else:
+            kid, signed = open_job(envelope, known.ring, self._record)
+            head, sealed = part(signed)
+            hidden = open_hidden(Parted(head, sealed), known.opener)
         try:
-            opened = _parsed(parted.head, hidden)
+            opened = _parsed(head, hidden)
         except SpecError:  # whose words may hold what was sealed, and the hub carries them
             raise Refused("the signed job spec is not one that this version of RelayQ understands") from None
-        _require(opened.kid == signed.kid, "the sealed part was made for another signer")
+        _require(opened.kid == kid, "the sealed part was made for another signer")
         return opened
 
     def _require_allowed(self, opened: _Opened, now_s: int) -> None:
@@ -178,6 +215,11 @@ class Admission:
         _require(member.is_current(now_s), f"the time of {key} has run out")
         _require(not member.queues or spec.queue in member.queues, f"{key} may not use queue {spec.queue}")
         _require(not member.types or spec.type in member.types, f"{key} may not use job type {spec.type}")
+
+    def _signer(self, kid: str) -> Signer:
+        """Whose key this is, for the policy."""
+        member = self._credentials.member_of(kid)
+        return THE_OWNER if member is None else Signer(MEMBER, member.name)
 
     def _record(self, digest: str) -> bytes:
         return self._records.get(digest, b"")
@@ -209,7 +251,7 @@ def readmit(one: OpenAttempt) -> Admitted:
     return _admitted(claim, opened, one.failures)
 
 
-def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
+def _admitted(claim: Claim, opened: _Opened, failures: int, terms: Terms = FREE) -> Admitted:
     return Admitted(
         claim=claim,
         body=opened.body,
@@ -218,6 +260,7 @@ def _admitted(claim: Claim, opened: _Opened, failures: int) -> Admitted:
         lane=opened.lane,
         exp_s=opened.exp_s,
         failures=failures,
+        terms=terms,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -130,6 +131,17 @@ class Attempt:
         return await self._host.spawn(self, argv, env, cwd)
 
     # -- what the worker does with it
+
+    @property
+    def timeout_ms(self) -> int:
+        """The limit of its run time, the spec's or the policy's; 0 is none."""
+        limits = (self.spec.timeout_ms, self.admitted.terms.timeout_ms)
+        return min(filter(None, limits), default=0)
+
+    @property
+    def keep_bytes(self) -> int:
+        """How much of its output the hub keeps at most."""
+        return min(self.spec.keep_output_bytes, self.admitted.terms.keep_output_bytes or sys.maxsize)
 
     @property
     def key(self) -> str:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SPAWN_SLICE_S = 0.02  # how long it spawns before the loop looks at everything else again
 POLL_S = 1.0  # how often a process that is no child is looked at where there are no pidfds
+BOX_CLOSES_S = 0.002
 UNKILLABLE_S = 10.0  # after so long a tree that survives KILL is given up (stuck in the kernel)
 GRACE_MIN_S, GRACE_MAX_S = 60.0, 600.0  # the hub's rule: as long as it has run, within these
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -102,6 +103,7 @@ class Care:
         }
         marks = [f"{name}={order['env'][name]}" for name in MARKS if name in order["env"]]
         facts |= {"order": order["key"], "dir": order["dir"], "marks": marks}
+        facts["boxed"] = bool(order.get("boxed"))
         return facts | {"boot": self.boot, "at_ms": int(time.time() * 1000)}
 
     def end(self, key: str, reason: str, kill_ms: int | None = None) -> None:
@@ -234,7 +236,8 @@ class Care:
     def _note_end(self, kept: Kept, code: int) -> None:
         """The main process is gone; a negative code is a signal, as in subprocess."""
         kept.code = code if code >= UNKNOWN else 128 - code
-        kept.kill_at = kept.kill_at or time.monotonic()
+        if kept.boxed or not kept.kill_at:  # nothing outlives the first process of a sandbox
+            kept.kill_at = time.monotonic()
         kept.run_ms = int((time.monotonic() - kept.started_at) * 1000)
         kept.look_at = 0.0
 
@@ -261,6 +264,10 @@ class Care:
 
     def _sweep(self, kept: Kept) -> None:
         """The main process is gone: finish once nothing of its tree is left."""
+        if kept.boxed and not kept.pause_s and not self._is_alone(kept):
+            kept.pause_s = BOX_CLOSES_S  # the kernel is just ending what was in the sandbox
+            kept.look_at = time.monotonic() + BOX_CLOSES_S
+            return
         left = self._left_over(kept)
         if left and time.monotonic() < kept.kill_at + UNKILLABLE_S:
             self._kill(kept, left)
@@ -279,8 +286,12 @@ class Care:
         kept.look_at = time.monotonic() + kept.pause_s
 
     def _warn(self, kept: Kept, pids: list[int]) -> None:
-        """Send TERM, once to each: many programs take a second one for impatience."""
-        tree.send([pid for pid in pids if pid not in kept.warned], signal.SIGTERM)
+        """Send TERM, once to each: many programs take a second one for impatience.
+
+        A sandbox would not hand it on to the command, only end it.
+        """
+        spared = kept.warned | ({kept.pid} if kept.boxed else set())
+        tree.send([pid for pid in pids if pid not in spared], signal.SIGTERM)
         kept.warned.update(pids)
 
     def _finish(self, kept: Kept) -> None:
@@ -304,9 +315,14 @@ class Care:
         The process table is read twice before "nothing" is believed: a fork may slip
         through one reading.
         """
-        if kept.process and not tree.children() - self.mains.keys() and not tree.group_lives(kept.pid):
+        if self._is_alone(kept):
             return []
         return self._members(kept) or self._members(kept)
+
+    def _is_alone(self, kept: Kept) -> bool:
+        """Do two cheap looks show that nothing was left behind?"""
+        is_child = kept.process is not None
+        return is_child and not tree.children() - self.mains.keys() and not tree.group_lives(kept.pid)
 
     def _members(self, kept: Kept) -> list[int]:
         """Every process of the attempt, by all the marks there are."""

@@ -15,10 +15,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 
 from relayq.errors import HubError, Refused, SpecError
 from relayq.store.inbox import Handful, Inboxes, Verdict
-from relayq.store.wire import CANCEL, JOB
+from relayq.store.wire import CANCEL, FIRE, JOB
 from relayq.worker.admission import Admission, TurnedAway
 from relayq.worker.session import Patience, Session
 
@@ -76,13 +77,14 @@ class Doorman:
             inboxes = await self._session.inboxes()
             handful, has_more = await inboxes.drain(self._session.id)
             if handful:
-                word = await inboxes.admit(self._session.id, handful, self._verdict(handful))
+                verdict = self._verdict(handful, await inboxes.schedules(handful))
+                word = await inboxes.admit(self._session.id, handful, verdict)
                 if word in ("full", "lanes"):
                     log.warning("hub takes no jobs from inbox", extra={"inbox": handful.name, "word": word})
                     await asyncio.sleep(FULL_S)
                     return
 
-    def _verdict(self, handful: Handful) -> Verdict:
+    def _verdict(self, handful: Handful, schedules: Mapping[str, bytes]) -> Verdict:
         verdict = Verdict()
         for entry in handful.entries:
             kind, envelope = entry[:1], entry[1:]
@@ -91,6 +93,8 @@ class Doorman:
                     verdict.jobs.append(self._admission.inbox_job(envelope, handful.mark))
                 elif kind == CANCEL:
                     verdict.cancels.append(self._admission.inbox_cancel(envelope, handful.mark))
+                elif kind == FIRE:
+                    verdict.fires.append(self._admission.inbox_fire(envelope, schedules))
                 else:
                     raise Refused("an entry is neither a job nor an op")
             except (Refused, SpecError) as error:

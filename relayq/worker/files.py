@@ -27,10 +27,12 @@ from typing import NamedTuple, TypeVar
 
 from relayq.errors import HubError, HubUnreachable, NotFound, Refused, SpecError
 from relayq.model.parts import Blob
+from relayq.model.reading import shown
 from relayq.store.blobs import Blobs
 from relayq.text import safe
 from relayq.worker.attempt import Attempt
 from relayq.worker.gathering import FILES_MAX, Found, find, read_plain
+from relayq.worker.isolation import CWD
 from relayq.worker.session import Patience, Session
 from relayq.worker.statedir import remove_tree
 
@@ -86,7 +88,10 @@ class Files:
     async def keep(self, attempt: Attempt) -> Kept:
         """Put the outputs into the hub, however long it is away."""
         spec = attempt.spec
-        root = Path("/", spec.cwd) if spec.cwd else attempt.workdir
+        try:
+            root = await asyncio.to_thread(_root_of, attempt)
+        except Refused as error:
+            return Kept((), f"every file is left behind: {error}")
         found = await asyncio.to_thread(find, root, spec.outputs)
         kept, left = [], []
         for name in found.names:
@@ -115,6 +120,19 @@ class Files:
             return await action(Blobs(hub))
         finally:
             await hub.close()
+
+
+def _root_of(attempt: Attempt) -> Path:
+    """Where the outputs are; Refused when the directory of a strict job is not the one it began in."""
+    if not attempt.spec.cwd:
+        return attempt.workdir
+    root = Path("/", attempt.spec.cwd)
+    with suppress(FileNotFoundError):
+        began_in = Path(attempt.place, CWD).read_text()
+        if root.resolve() != Path(began_in):
+            raise Refused(f"the directory {shown(attempt.spec.cwd)} is another one than when the job began")
+        return Path(began_in)
+    return root
 
 
 async def _fetched(blobs: Blobs, blob: Blob) -> bytes:

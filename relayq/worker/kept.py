@@ -2,7 +2,8 @@
 
 `keeper.journal` has one JSON object a line:
 
-    {"order": key, "dir", "timeout_ms", "kill_ms", "orphan_ms", "marks", "at_ms", "boot"}   before the spawn
+    {"order": key, "dir", "timeout_ms", "kill_ms", "orphan_ms", "marks",
+     "at_ms", "boot", "boxed"}                                                       before the spawn
     {"pid": pid, "key", "start"}                                                     after the spawn
     {"exit": key, "code", "reason", "run_ms", "note"}                                when its tree is gone
     {"forget": [keys]}                                                    when the worker has it all
@@ -41,7 +42,7 @@ class Kept:
     """
 
     __slots__ = (
-        "at_ms", "boot", "code", "dir", "exit", "key", "kill_at", "kill_ms", "look_at", "marks",
+        "at_ms", "boot", "boxed", "code", "dir", "exit", "key", "kill_at", "kill_ms", "look_at", "marks",
         "note", "orphan_ms", "pause_s", "pid", "poll_at", "process", "reason", "run_ms", "start",
         "started_at", "timeout_ms", "warned",
     )  # fmt: skip
@@ -55,6 +56,7 @@ class Kept:
         self.marks: list[str] = facts["marks"]
         self.at_ms: int = facts["at_ms"]
         self.boot: str = facts["boot"]
+        self.boxed: bool = facts.get("boxed", False)  # its first process is a sandbox's, not the command
         self.pid = 0
         self.start = 0
         self.started_at: float = time.monotonic() - max(0.0, time.time() - self.at_ms / 1000)
@@ -72,7 +74,7 @@ class Kept:
 
     def facts(self) -> dict[str, Any]:
         """The order line of the journal."""
-        names = ("dir", "timeout_ms", "kill_ms", "orphan_ms", "marks", "at_ms", "boot")
+        names = ("dir", "timeout_ms", "kill_ms", "orphan_ms", "marks", "at_ms", "boot", "boxed")
         return {"order": self.key} | {name: getattr(self, name) for name in names}
 
     def lines(self) -> Iterator[dict[str, Any]]:

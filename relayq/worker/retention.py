@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from relayq.config import WorkerConfig
+from relayq.worker.sandbox import PRIVATE
 from relayq.worker.statedir import StateDir, remove_tree
 
 EVERY_S = 3600.0
@@ -114,7 +115,7 @@ def _shed(place: Path, *, logs: bool = False, work: bool = False) -> None:
     with contextlib.suppress(OSError):
         before = place.stat()
         for path in place.iterdir():
-            if path.name == "work":
+            if path.name in ("work", PRIVATE):
                 if work:
                     remove_tree(path)
             elif logs:

@@ -17,6 +17,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from relayq.errors import HubError, NotFound, Refused, RelayQError
@@ -27,8 +28,11 @@ from relayq.worker.admission import Admitted
 from relayq.worker.attempt import Attempt
 from relayq.worker.ending import REFUSED, STOPPED, TIMEOUT
 from relayq.worker.files import Files
+from relayq.worker.isolation import Isolation, Obstacle
 from relayq.worker.keeping import Exited, KeeperClient
+from relayq.worker.sandbox import PRIVATE, STRICT
 from relayq.worker.session import Patience
+from relayq.worker.statedir import remove_tree
 from relayq.worker.view import View
 
 log = logging.getLogger("relayq.worker")
@@ -60,6 +64,7 @@ class Runner:
         self._orders: list[dict[str, Any]] = []
         self._group: asyncio.TaskGroup | None = None
         self.view: View | None = None
+        self.isolation = Isolation()
         self._ended: Callable[[Attempt, Outcome], None] = _nobody
 
     def enter(self, group: asyncio.TaskGroup, ended: Callable[[Attempt, Outcome], None]) -> None:
@@ -105,9 +110,21 @@ class Runner:
         """Order a command and wait for its end."""
         if attempt.asked:
             return Outcome(ok=False, exit_code=TERMINATED, reason=attempt.asked)
+        # Of an attempt that was adopted the keeper only tells again what it knows.
+        order = {"key": attempt.key}
+        if not attempt.is_adopted:
+            order = self._order_of(attempt, argv, env, cwd)
+            if obstacle := self.isolation.obstacle(
+                order, attempt.admitted.terms, self._keeper.keeper_version
+            ):
+                return _not_started(attempt, obstacle)
+            order = self.isolation.confine(order, attempt.admitted.terms)
         exited = self._exits[attempt.key] = asyncio.get_running_loop().create_future()
-        self._order(self._order_of(attempt, argv, env, cwd))
-        return _outcome_of(attempt, await exited)
+        self._order(order)
+        outcome = _outcome_of(attempt, await exited)
+        if attempt.is_adopted or attempt.admitted.terms.level == STRICT:
+            await asyncio.to_thread(remove_tree, Path(attempt.place, PRIVATE))
+        return outcome
 
     def end(self, attempt: Attempt, *, at_once: bool = False) -> None:
         """End a running attempt: the keeper ends commands, `cancelled` and patience everything else."""
@@ -143,7 +160,7 @@ class Runner:
 
     async def _outcome(self, attempt: Attempt) -> Outcome:
         """Run the job type. Whatever a stranger's code raises fails the attempt and nothing else."""
-        timeout_ms = attempt.spec.timeout_ms
+        timeout_ms = attempt.timeout_ms
         timer = timeout_ms and asyncio.get_running_loop().call_later(
             timeout_ms / 1000, self._time_out, attempt
         )
@@ -227,7 +244,7 @@ class Runner:
             "cwd": cwd,
             "dir": place,
             "stdin": f"{place}/stdin" if attempt.has_stdin else "",
-            "timeout_ms": spec.timeout_ms,
+            "timeout_ms": attempt.timeout_ms,
             "kill_ms": int(KILL_S * 1000),
             "orphan_ms": spec.grace_ms or AS_THE_HUB_WAITS,
             "limits": {"data_bytes": spec.needs.memory_bytes, "nice": self._nice},
@@ -243,6 +260,12 @@ def _is_cancelled() -> bool:
 def _complain(attempt: Attempt, text: str) -> None:
     with contextlib.suppress(OSError):  # the disk may be full
         attempt.write(text.encode(errors="replace"), 2)
+
+
+def _not_started(attempt: Attempt, obstacle: Obstacle) -> Outcome:
+    Path(attempt.place, "work").mkdir(parents=True, mode=0o700, exist_ok=True)
+    _complain(attempt, f"relayq: {obstacle.sentence}\n")
+    return Outcome(ok=False, exit_code=obstacle.exit_code, reason="exit")
 
 
 def _outcome_of(attempt: Attempt, exited: Exited) -> Outcome:

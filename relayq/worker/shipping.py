@@ -38,7 +38,7 @@ class _Log:
 
     def __init__(self, attempt: Attempt, taken: tuple[int, int]) -> None:
         self.number = attempt.attempt
-        self.tail = Tail(attempt.place, taken, keep_bytes=attempt.spec.keep_output_bytes)
+        self.tail = Tail(attempt.place, taken, keep_bytes=attempt.keep_bytes)
         self.taken = taken
         self.sent = [*taken]
         self.sent_at = time.monotonic()

@@ -46,12 +46,19 @@ def launch(order: dict[str, Any]) -> subprocess.Popen[bytes]:
                 stdout=files[1],
                 stderr=files[2],
                 start_new_session=True,
+                **account(order),
             )
         harden(process.pid, limits)
         return process
     finally:
         for file in files:
             os.close(file)
+
+
+def account(order: dict[str, Any]) -> dict[str, Any]:
+    """As whom the command runs, where the order names somebody else."""
+    uid, gid, groups = order.get("as") or (None, None, None)
+    return {} if uid is None else {"user": uid, "group": gid, "extra_groups": groups}
 
 
 @contextmanager

@@ -58,6 +58,14 @@ class StateDir:
         finally:
             os.close(file)
 
+    def let_others_through(self) -> None:
+        """Let the user as whom jobs run find the way to his work directories; nothing is readable."""
+        for path in (self.attempts, self.path, self.path.parent, self.path.parent.parent):
+            path.chmod(0o711)
+        for path in self.path.iterdir():
+            if path.is_file():
+                path.chmod(0o600)
+
     def instance(self) -> str:
         """The random word of this directory, made once; WorkerError when it cannot be kept."""
         path = self.path / "instance"

@@ -42,6 +42,7 @@ from relayq.worker.doorman import Doorman
 from relayq.worker.ending import STOPPED
 from relayq.worker.files import Files
 from relayq.worker.gate import QUIET, STOPPING, Gate
+from relayq.worker.judge import Judge
 from relayq.worker.keeping import KeeperClient
 from relayq.worker.lanes import LaneBook
 from relayq.worker.mailbox import read_mail
@@ -123,6 +124,11 @@ class Worker:
     def _assemble(self) -> None:
         """Make the parts and introduce them to each other."""
         config, options = self._config, self._options
+        if config.worker.user:
+            self._dir.let_others_through()
+        self._judge = Judge.of(config, self._dir.attempts)
+        if why := self._judge.isolation.shortfall():
+            log.warning("jobs are less isolated than asked: %s", why)
         loaded = plugins.load_all()
         for name, why in loaded.broken.items():
             log.warning("job type not offered", extra={"type": name, "why": why})
@@ -139,7 +145,7 @@ class Worker:
             nice=config.worker.nice,
             places=str(self._dir.attempts),
         )
-        self._runner.view = self.view
+        self._runner.view, self._runner.isolation = self.view, self._judge.isolation
         lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell, self._credentials)
         admission = self._admission()
         self._board = Board(
@@ -177,6 +183,7 @@ class Worker:
             spool=self._spool,
             session=self._session,
             gate=self._gate,
+            judge=self._judge,
         )
 
     def _registration(self, session: str) -> Registration:
@@ -194,7 +201,8 @@ class Worker:
             "version": __version__,
             "python": platform.python_version(),
             "rtt_ms": f"{self._session.rtt_ms:.1f}",
-            "kill_level": "subreaper" if sys.platform == "linux" else "process group",
+            "kill_level": self._judge.isolation.kill_level(),
+            "isolation": self._judge.isolation.shown(),
         }
         if not self._gate.is_open:
             facts["takes_nothing"] = self._gate.why

@@ -80,6 +80,15 @@ def test_a_worker_draws_no_screens_and_calls_no_web() -> None:
     assert not {name.partition(".")[0] for name in loaded} & {"textual", "httpx", "apscheduler"}
 
 
+def test_the_screens_keep_no_time_and_call_no_web() -> None:
+    names = [
+        module_name(path) for path in sources() if "relayq_tui" in path.parts and path.stem != "__main__"
+    ]
+    code = f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\nprint(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert not {name.partition(".")[0] for name in loaded} & {"httpx", "apscheduler"}
+
+
 def test_the_redis_contract_knows_every_package() -> None:
     contracts = project()["tool"]["importlinter"]["contracts"]
     [redis] = [contract for contract in contracts if contract.get("forbidden_modules") == ["redis"]]

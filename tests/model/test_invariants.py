@@ -48,7 +48,7 @@ LIES: dict[str, Callable[[redis.Redis, str], object]] = {
     "holders orders": lambda r, p: r.sadd(p + "fl:" + r.hget(p + "j:" + JOBS["A"], "w").decode(), "c0"),
     "holders idle": lambda r, p: r.zadd(p + "idle:x", {"nobody": 1}),
     "attempts": lambda r, p: r.hset(p + "j:" + JOBS["E"], "a", 2),
-    "attempts long": lambda r, p: r.hset(p + "j:" + JOBS["E"], "pg", "x" * 65),
+    "attempts long": lambda r, p: r.hset(p + "j:" + JOBS["E"], "r", "x" * 65),
     "limits": lambda r, p: r.srem(p + "lim:db", JOBS["A"]),
     "limits over": lambda r, p: r.sadd(p + "lim:db", JOBS["E"]),
     "uniques": lambda r, p: r.delete(p + "uq:k"),

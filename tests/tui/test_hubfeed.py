@@ -10,15 +10,20 @@ from typing import Any
 
 import pytest
 
+from relayq.client import schedules
 from relayq.client.aio import AsyncClient
 from relayq.client.steering import Order
 from relayq.config import load
+from relayq.errors import SpecError
+from relayq.model.job import JobSpec
 from relayq.model.lifecycle import State
+from relayq.model.schedule import Rule, Schedule
 from relayq.store.records import Registration, Report, SyncRequest
 from relayq.store.workers import Workers
 from relayq_tui import hubreader
 from relayq_tui.feed import JobsChanged, Snapshot, Update
 from relayq_tui.hubfeed import HubFeed
+from relayq_tui.rows import ScheduleRow
 from relayq_tui.store import Store
 from tests.support import PrivateServer, eventually
 
@@ -280,3 +285,52 @@ def _quiet(seen: Watched) -> Callable[[], bool]:
         return counts[-1] == counts[-2]
 
     return is_quiet
+
+
+async def test_schedules_of_the_hub_are_shown_and_steered(
+    client: AsyncClient, hub_url: str, fleet: str
+) -> None:
+    spec = JobSpec.from_dict({"command": "restic backup ~"})
+    made = Schedule(name="nightly", rule=Rule(cron="30 2 * * *", zone="Europe/Berlin"), spec=spec)
+    await schedules.add(client, made)
+    async with watched(hub_url, fleet) as seen:
+
+        def row() -> ScheduleRow | None:
+            return next((one for one in seen.store.schedules if one.name == "nightly"), None)
+
+        def is_so(**facts: object) -> bool:
+            found = row()
+            return found is not None and all(getattr(found, name) == value for name, value in facts.items())
+
+        await eventually(row, "the schedule")
+        assert is_so(
+            origin="local",
+            rule="30 2 * * *",
+            zone="Europe/Berlin",
+            command="restic backup ~",
+            is_paused=False,
+        )
+        assert len(row().next_ms) == 5
+        assert not seen.store.has_scheduler
+
+        await client.schedules.beat("pi4")
+        for verb, said, facts in (
+            ("pause", "paused nightly", {"is_paused": True, "next_ms": ()}),
+            ("resume", "resumed nightly", {"is_paused": False}),
+            ("edit", "changed nightly to every 6h", {"rule": "every 6h", "origin": "local"}),
+            ("run", "ran nightly", {"last_by": "hand", "last_state": State.RUNNABLE}),
+        ):
+            value = "every 6h" if verb == "edit" else ""
+            told = await seen.feed.act(Order(verb=f"schedule-{verb}", ids=("nightly",), value=value))
+            assert told == said
+            await eventually(lambda facts=facts: is_so(**facts), f"it is {facts}")
+        assert seen.store.has_scheduler
+        await client.jobs.cancel(row().last_job)
+        await eventually(lambda: is_so(last_state=State.CANCELLED), "its last job has ended")
+        wrong = seen.feed.act(Order(verb="schedule-edit", ids=("nightly",), value="61 * * * *"))
+        with pytest.raises(SpecError, match="the nearest valid one is '59"):
+            await wrong
+        assert await seen.feed.act(Order(verb="schedule-remove", ids=("nightly",))) == "removed nightly"
+        await eventually(lambda: row() is None, "it is gone")
+        left = await seen.feed.act(Order(verb="schedule-pause", ids=("nightly",)))
+        assert left == "nightly is left as it is: it is not in the hub"

@@ -166,12 +166,22 @@ async def test_no_worker_at_all_says_how_to_start_one() -> None:
         assert shows(app, "no worker is known yet; start one with relayq worker")
 
 
+async def test_a_worker_tells_how_its_jobs_are_isolated() -> None:
+    feed = DemoFeed()
+    pi = feed.home.workers["pi4-attic"]
+    facts = {**pi.facts, "isolation": "owner; strict for others", "kill_level": "PID namespace"}
+    feed.home.workers[pi.name] = replace(pi, facts=facts)
+    async with running(WIDE, feed) as (app, pilot):
+        await to_workers(pilot)
+        assert shows(app, "isolation owner; strict for others · kills by PID namespace")
+
+
 async def test_a_hostile_worker_is_literal_text() -> None:
     feed = DemoFeed()
     bad = replace(
         feed.home.workers["pi4-attic"],
         name="[@click=app.leave]x[/]",
-        facts={"model": "[red]", "cpus": "∞"},
+        facts={"model": "[red]", "cpus": "∞", "isolation": "\x1b]0;gotcha\x07"},
         offer={"labels": ["\x1b]0;gotcha\x07"], "cpus_milli": 1000},
     )
     feed.home.workers = {bad.name: bad}

@@ -73,8 +73,16 @@ def test_run_without_a_command_is_refused(capsys: pytest.CaptureFixture[str]) ->
     assert "no command was given" in error_of(capsys, "run", "--")
 
 
+def test_names_may_stand_before_and_behind_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    parser, _ = parser_of(COMMANDS["schedule"])
+    for line in ("pause a b --json", "pause --json a b", "pause a --json b"):
+        args = parser.parse(line.split())
+        assert (args.action, args.names, args.json) == ("pause", ["a", "b"], True)
+    assert "has no use for 'b'" in error_of(capsys, "queue", "pause", "a", "1", "b")
+
+
 def test_commands_of_later_issues_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("schedule", "budget"):
+    for name in ("budget",):
         assert "there is no command" in error_of(capsys, name)
 
 

@@ -92,7 +92,7 @@ ACTIONS: tuple[Action, ...] = (
     _look("screen.jobs", "1", "jobs", "anywhere.screen('jobs')", "relayq jobs"),
     _look("screen.workers", "2", "workers", "anywhere.screen('workers')", "relayq workers"),
     _look("screen.timeline", "3", "timeline", "anywhere.screen('timeline')", "relayq jobs --json"),
-    _look("screen.schedules", "4", "schedules", "anywhere.screen('schedules')"),
+    _look("screen.schedules", "4", "schedules", "anywhere.screen('schedules')", "relayq schedule list"),
     _look("screen.budget", "5", "budget", "anywhere.screen('budget')"),
     _look("screen.events", "6", "events", "anywhere.screen('events')"),
     _look("palette", ":,ctrl+p", "command", "anywhere.push('palette')", rank=20),
@@ -176,6 +176,14 @@ ACTIONS: tuple[Action, ...] = (
     _look("time.export", "x", "export", "timeline.export", "relayq jobs --json", rank=65),
     _look("time.open", "enter", "open", "timeline.open", "relayq show {id}", rank=45),
     _look("schedule.open", "enter", "open last job", "schedules.open", rank=40),
+    _change("schedule.run", "R", "run now", "schedules.run:now:schedule", "relayq schedule run {name}", 50),
+    _change(
+        "schedule.pause", "P", "pause", "schedules.pause:now:schedule", "relayq schedule pause {name}", 55
+    ),
+    _change("schedule.edit", "E", "edit", "schedules.edit:now:schedule", "relayq schedule edit {name}", 60),
+    _change(
+        "schedule.remove", "X", "remove", "schedules.remove:undo:schedule", "relayq schedule remove {name}"
+    ),
     _look("event.open", "enter", "open job", "events.open", "relayq show {id}", rank=40),
     _look("event.filter", "/", "filter", "events.filter", rank=10),
     _look("event.kind", "F", "kind", "events.next_kind", rank=20),

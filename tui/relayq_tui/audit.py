@@ -99,6 +99,7 @@ def _words(event: EventRow, row: JobRow | None) -> Said:
         "by": row.by if row else "",
         "detail": event.detail,
         "why": REASONS.get(event.detail, event.detail),
+        "slot": SLOTS.get(event.detail, event.detail),
         "teller": name_of(event.detail),
         "subject": name_of(event.subject),
     }
@@ -152,10 +153,13 @@ TEMPLATES = {
     "kill": Said(None, "{subject}", "was told to stop at once", "people"),
     "pause": Said(None, "", "queue {subject} was paused", "people"),
     "resume": Said(None, "", "{subject} was resumed", "people"),
+    "schedule": Said(None, "", "schedule {subject} was {detail}", "people"),
+    "slot": Said(State.RUNNABLE, "", "schedule {subject} came to a slot: {slot}", "jobs"),
     "weight": Said(None, "", "queue {subject} has weight {detail} now", "people"),
 }
 OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "kill"})
-OF_QUEUES = frozenset({"pause", "weight", "resume"})
+OF_QUEUES = frozenset({"pause", "weight", "resume", "schedule", "slot"})
+SLOTS = {"new": "fired", "overlap": "passed over, the job before lives", "by-hand": "run by hand"}
 
 
 class Diary:

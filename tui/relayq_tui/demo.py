@@ -153,6 +153,8 @@ class DemoFeed:
             return self._command(order)
         if order.verb in ("pause", "resume"):
             return order.sentence
+        if order.verb.startswith("schedule-"):
+            return self._schedule(order)
         answers = Counter(self._one(order, job) for job in order.ids)
         self._post(self._counts())
         return summary(order, answers)
@@ -210,6 +212,24 @@ class DemoFeed:
             self.home.workers[name] = replace(worker, command=word)
         self._post(WorkersChanged(list(self.home.workers.values())))
         return f"{', '.join(order.ids)} {VERBS[order.verb].past}"
+
+    def _schedule(self, order: Order) -> str:
+        kept = {row.name: row for row in self.home.schedules}
+        row = kept[order.ids[0]]
+        match order.verb:
+            case "schedule-pause":
+                kept[row.name] = replace(row, is_paused=True, next_ms=())
+            case "schedule-resume":
+                kept[row.name] = replace(row, is_paused=False)
+            case "schedule-edit":
+                kept[row.name] = replace(row, rule=order.value)
+            case "schedule-remove":
+                del kept[row.name]
+            case "schedule-run":
+                self._submit({"name": row.name, "command": row.command})
+        self.home.schedules[:] = kept.values()
+        self._post(SchedulesChanged(list(kept.values())))
+        return order.sentence
 
     def _row(self, job: str) -> JobRow:
         if job not in self.home.jobs:

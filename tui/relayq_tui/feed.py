@@ -92,9 +92,10 @@ class EventsSeen:
 
 @dataclass(frozen=True, slots=True)
 class SchedulesChanged:
-    """Every schedule."""
+    """Every schedule, and whether any scheduler is there to fire them."""
 
     schedules: Sequence[ScheduleRow]
+    has_scheduler: bool = True
 
 
 @dataclass(frozen=True, slots=True)

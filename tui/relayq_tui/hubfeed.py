@@ -29,7 +29,7 @@ from relayq.model.job import JobSpec
 from relayq.model.lifecycle import FINAL
 from relayq.query import Query
 from relayq.store.records import End, LogEntry
-from relayq_tui.feed import Connection, JobDetail, Post, SchedulesChanged
+from relayq_tui.feed import Connection, JobDetail, Post
 from relayq_tui.rows import JobRow
 
 if TYPE_CHECKING:
@@ -168,9 +168,7 @@ class HubFeed:
         hub = await connect(url, self._config.fleet)
         hub.reader = await asyncio.to_thread(_eyes, self._config, url)
         self._reader = Reader(hub, post, jobs, name=self._name, known=known)
-        if known is None:
-            post(SchedulesChanged([]))
-        else:
+        if known is not None:
             await known.close()
             await self._hang_up()
         await self._reader.live()

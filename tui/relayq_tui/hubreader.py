@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 
 from relayq.errors import HubUnreachable
 from relayq.model.lifecycle import FINAL, State
@@ -16,7 +17,9 @@ from relayq.store.events import Event, Events
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs, Queues
 from relayq.store.records import JobRecord
+from relayq.store.schedules import Schedules
 from relayq.store.workers import Workers
+from relayq.workflows import Found
 from relayq_tui.feed import (
     Connection,
     Counts,
@@ -25,11 +28,13 @@ from relayq_tui.feed import (
     JobsChanged,
     JobsGone,
     Post,
+    SchedulesChanged,
     Series,
     Snapshot,
     WorkersChanged,
 )
 from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
+from relayq_tui.hubschedules import here, schedule_rows
 from relayq_tui.rows import JobRow, WorkerRow
 from relayq_tui.store import EVENTS_KEPT, MAX_JOBS
 
@@ -38,6 +43,7 @@ OVERLAP = 20
 AT_ONCE = 50  # rows made without a pause: a key waits no longer than for these
 GATHER_S, GATHER_EACH_S, GATHER_MAX_S = 0.1, 0.004, 1.0
 BEAT_S, SILENT_S = 5.0, 4.5
+LOOK_EVERY = 6  # beats after which it is seen whether schedulers have come or gone
 BLOCK_MS = 20_000
 SERIES_MIN = 60
 INDICES = {
@@ -48,6 +54,7 @@ INDICES = {
     "done": frozenset({State.SUCCEEDED}),
     "fail": FINAL - {State.SUCCEEDED},
 }
+NEWS_OF_SCHEDULES = frozenset({"schedule", "slot"})
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
 
 
@@ -68,6 +75,9 @@ class Reader:
         self._workers, self._bulk = Workers(hub), Bulk(hub, self._jobs)
         self._events = Events(self._waiting)
         self._rows = rows
+        self._schedules = Schedules(hub)
+        self._scheduled: SchedulesChanged | None = known._scheduled if known else None
+        self._crons: Found = known._crons if known else Found([], [])
         self._machines: dict[str, WorkerRow] = known._machines if known else {}
         self._has_posted: bool = bool(known and known._has_posted)
         self._dirty: set[str] = set()
@@ -119,12 +129,12 @@ class Reader:
         found: dict[str, JobRow] = {}
         looked_at = 0
         for index in await self._bulk.indices():
-            start, count = 0, PORTION
-            while may_hold(index, query.plan.states) and count == PORTION:
-                count, records = await self._bulk.page(index, start)
+            start, found_here = 0, PORTION
+            while may_hold(index, query.plan.states) and found_here == PORTION:
+                found_here, records = await self._bulk.page(index, start)
                 rows = [job_row(one) for one in records if one.id not in self._rows and ":" not in one.id]
                 found.update((row.id, row) for row in query.select(rows, self.now_ms()))
-                looked_at += count
+                looked_at += found_here
                 tell(looked_at)
                 start += PORTION - OVERLAP
         return list(found.values())
@@ -140,6 +150,7 @@ class Reader:
             self._post(Snapshot(jobs=rows, at_ms=self.now_ms()))
             self._has_posted = True
         await self._look_at_fleet()
+        await self._look_at_schedules()
         recent = await Events(self._hub).recent(500)
         self._post(EventsSeen([event_row(event) for event in recent]))
 
@@ -158,6 +169,9 @@ class Reader:
                 start += PORTION - OVERLAP
         if len(met) < MAX_JOBS:
             await self._look_again(before - met)
+        self._crons = await asyncio.to_thread(here)
+        if self._crons.crons:
+            await self._look_at_schedules()
 
     async def _look_again(self, missed: set[str]) -> None:
         """Jobs that were met nowhere: gone, or moved from an index not yet read to one that had been."""
@@ -191,6 +205,8 @@ class Reader:
                 self._gone([event.subject])
             elif event.subject.partition(":")[0] in self._rows or event.kind == "submit":
                 self._dirty.add(event.subject.partition(":")[0])
+            if event.kind == "end" and self._is_of_schedule(event.subject):
+                self._news.add("slot")
         self._bell.set()
 
     async def _fetch(self) -> None:
@@ -204,6 +220,8 @@ class Reader:
                 await self._fetch_jobs(portion)
             if news & NEWS_OF_WORKERS:
                 await self._look_at_workers()
+            if news & NEWS_OF_SCHEDULES:
+                await self._look_at_schedules()
             await self._look_at_counts()
             await asyncio.sleep(min(GATHER_MAX_S, GATHER_S + len(dirty) * GATHER_EACH_S))
 
@@ -218,7 +236,7 @@ class Reader:
 
     async def _keep_beating(self) -> None:
         """A hub that falls silent is lost within two beats, whatever else is being asked of it."""
-        while True:
+        for number in count(1):
             await asyncio.sleep(BEAT_S)
             try:
                 async with asyncio.timeout(SILENT_S):
@@ -227,11 +245,20 @@ class Reader:
                 shown = self._hub.address.shown
                 raise HubUnreachable(f"hub {shown} stopped answering: no reply in time") from None
             await self._look_at_workers()
+            if self._is_past() or number % LOOK_EVERY == 0:
+                await self._look_at_schedules()
 
     async def _beat(self) -> None:
-        """Read the hub's clock: that it answers, how fast, and how far ours is off."""
+        """Read the hub's clock: that it answers, how fast, and how far ours is off.
+
+        Another question may hold the line: one that is held for two beats is dead.
+        """
         began_s = time.monotonic()
-        seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
+        try:
+            async with asyncio.timeout(2 * BEAT_S):
+                seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
+        except TimeoutError:
+            raise HubUnreachable(f"hub {self._hub.address.shown} stopped answering") from None
         latency_s = time.monotonic() - began_s
         hub_ms = int(seconds) * 1000 + int(micros) / 1000 + latency_s * 500
         self._ahead_ms = hub_ms - time.time() * 1000
@@ -249,6 +276,22 @@ class Reader:
         if machines != before:
             self._machines = machines
             self._post(WorkersChanged(found))
+
+    async def _look_at_schedules(self) -> None:
+        board = await self._schedules.board()
+        seen = SchedulesChanged(schedule_rows(board, self._crons), bool(board.schedulers))
+        if seen != self._scheduled:
+            self._scheduled = seen
+            self._post(seen)
+
+    def _is_of_schedule(self, job: str) -> bool:
+        """Is it the last job of a schedule?"""
+        return self._scheduled is not None and any(row.last_job == job for row in self._scheduled.schedules)
+
+    def _is_past(self) -> bool:
+        """Has the next firing of one passed, fired or not?"""
+        rows = self._scheduled.schedules if self._scheduled else ()
+        return any(row.next_ms and row.next_ms[0] <= self.now_ms() for row in rows)
 
     async def _look_at_counts(self) -> None:
         stats = await self._queues.stats()

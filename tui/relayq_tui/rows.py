@@ -120,7 +120,11 @@ class EventRow:
 
 @dataclass(slots=True, kw_only=True)
 class ScheduleRow:
-    """One schedule. `origin` is local or github; `next_ms` are its next firings, soonest first."""
+    """One schedule. `next_ms` are its next firings, soonest first; `last_by` fired the last one.
+
+    `origin` is local (the hub keeps it), github (a workflow file does) or both. `minutes` is
+    what GitHub bills for it in 30 days.
+    """
 
     name: str
     origin: str
@@ -129,10 +133,13 @@ class ScheduleRow:
     last_ms: int = 0
     last_state: State | None = None
     last_job: str = ""
+    last_by: str = ""
     drift_ms: int = 0
     missed: int = 0
     is_paused: bool = False
     command: str = ""
+    zone: str = ""
+    minutes: int = 0
 
     @property
     def id(self) -> str:

@@ -76,6 +76,7 @@ class Store:
         self.connection = Connection(state="connecting")
         self.events: deque[EventRow] = deque(maxlen=EVENTS_KEPT)
         self.schedules: Sequence[ScheduleRow] = ()
+        self.has_scheduler = True
         self.budget: BudgetView | None = None
         self.data_ms = 0
         self._failure: JobRow | None = None
@@ -212,8 +213,8 @@ class Store:
             case EventsSeen(events):
                 self.events.extend(events)
                 self.touch("events")
-            case SchedulesChanged(schedules):
-                self.schedules = schedules
+            case SchedulesChanged(schedules, has_scheduler):
+                self.schedules, self.has_scheduler = schedules, has_scheduler
                 self.touch("schedules")
             case BudgetChanged(budget):
                 self.budget = budget

@@ -116,7 +116,7 @@ function R.drain(x, request)
 end
 
 -- request: session, from, count (how many of its inbox were looked at), jobs, lanes, cancel [id],
--- refused [[id, why]]; then the envelopes of the jobs
+-- fire (requests of R.fire), refused [[id, why]]; then the envelopes of the jobs
 -- -> {'lost'} | {'full', used, most} | {'lanes'} | {'done', how many were admitted}
 function R.admit(x, request, envelopes)
   local key, looker = x.P .. 'in:' .. request.from, x.P .. 'ib:' .. request.from
@@ -129,6 +129,14 @@ function R.admit(x, request, envelopes)
   for i, word in ipairs(words) do
     local why = string.match(word, '^bad:(.*)')
     if why then request.refused[#request.refused + 1] = {request.jobs[i].i, why} else taken = taken + 1 end
+  end
+  for _, fire in ipairs(request.fire or {}) do
+    local word = R.fire(x, fire)[1]
+    if word == 'full' or word == 'lanes' then return {word} end
+    if word == 'unknown' or word == 'changed' then
+      local why = 'schedule ' .. fire.name .. ' has another rule, or is no more'
+      request.refused[#request.refused + 1] = {fire.runs[1][2], why}
+    end
   end
   for _, id in ipairs(request.cancel) do R.cancel(x, id, 'by ' .. request.from) end
   note_all(x, request.from, request.refused)

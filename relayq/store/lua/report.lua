@@ -90,7 +90,8 @@ end
 function R.report(x, session, report, data)
   local id = report.id
   report.result = report.result and data[report.result]
-  report.reason = filled(report.reason) and string.sub(report.reason, 1, 64) or nil
+  local most = report.outcome == 'refused' and 200 or 64  -- a refusal names the rule, in a sentence
+  report.reason = filled(report.reason) and string.sub(report.reason, 1, most) or nil
   local j = R.job(x, id, 's', 'a', 'w', 'cx', 'ls', 'r')
   local state = j[1]
   if not state then return R.ended_letter(x, id) and 'dup' or 'stale' end

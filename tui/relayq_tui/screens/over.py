@@ -75,12 +75,12 @@ class Over(Question):
 def filled(action: Action, screen: HubScreen | None) -> str:
     """The command line that does it to what is selected on the screen; empty where there is none."""
     rows = selected(screen)
-    find = getattr(screen, "worker", None)
-    worker = find() if find else None
+    find = getattr(screen, "worker", None) or getattr(screen, "schedule", None)
+    named = find() if find else None
     return action.cli.format(
         ids=" ".join(row.id for row in rows) or "ID...",
         id=rows[0].id if rows else "ID",
-        name=worker.name if worker else "NAME",
+        name=named.name if named else "NAME",
         value="VALUE",
         query=getattr(screen, "query_text", ""),
     )

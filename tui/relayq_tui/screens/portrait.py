@@ -141,6 +141,7 @@ class Portrait:
             f"{facts['cpus']} cpus, {memory}" if facts.get("cpus") and memory else "",
             f"gpu {facts['gpus']}" if facts.get("gpus") else "",
             f"hub {now.rtt_ms:.0f} ms" if now.rtt_ms is not None else "",
+            f"isolation {safe(facts['isolation'])}" if facts.get("isolation") else "",
             f"kills by {facts['kill_level']}" if facts.get("kill_level") else "",
             self._power(),
         ]

@@ -17,9 +17,9 @@ from textual.app import ComposeResult
 from relayq.model.duration import format_duration
 from relayq_tui.glyphs import WORDS, clock
 from relayq_tui.rows import ScheduleRow
-from relayq_tui.screens.base import HubScreen
 from relayq_tui.screens.jobcolumns import age
 from relayq_tui.screens.prose import prose
+from relayq_tui.screens.scheduleactions import ScheduleActions
 from relayq_tui.store import Changes
 from relayq_tui.widgets.frame import Framed
 from relayq_tui.widgets.jobtable import Cell, Column, JobTable
@@ -35,15 +35,17 @@ TALL = 24
 EMPTY = """
 No schedules yet.
 
-A schedule submits a job at times: every hour, every night, on weekdays at six. Two kinds will stand
-here side by side: rules that this fleet keeps itself, and the cron lines of your GitHub workflows; each
-with its next firings, how the last one ended, how late it was and what it missed.
+A schedule submits a job at times: every hour, every night, on weekdays at six. Two kinds stand here
+side by side: rules that this fleet keeps itself, and the cron lines of the GitHub workflows in the
+repository you stand in; each with its next firings, how the last one ended, how late it was, what it
+missed and what it costs.
 
-This version of RelayQ keeps no schedules, so the hub has none to show. Meanwhile the cron of any
-machine can submit the job, and it appears under 1 Jobs like every other:
+Add the first one at a prompt, and let something fire it:
 
-   30 2 * * *  relayq submit --name backup -- restic backup ~
+   relayq schedule add backup --cron '30 2 * * *' -- restic backup ~
+   relayq scheduler
 """
+NOBODY = "no scheduler runs, so nothing fires: relayq scheduler, or relayq worker --scheduler"
 
 
 class Ahead(Framed):
@@ -93,7 +95,13 @@ class Ahead(Framed):
         if row.is_paused:
             return [*lines, Line().add(f" {g.held} paused: it does not fire until it is resumed", p.warn)]
         fires = self._fires(row, now_ms)
-        return [*lines, *self._last(row, now_ms), *fires]
+        return [*lines, *self._nobody(row), *self._last(row, now_ms), *fires]
+
+    def _nobody(self, row: ScheduleRow) -> list[Line]:
+        """A word of warning where nothing is there to fire it."""
+        if self.store.has_scheduler or row.origin == "github":
+            return []
+        return [Line().add(f" {fit(NOBODY, self.size.width - 2)}", self.palette.warn)]
 
     def _fires(self, row: ScheduleRow, now_ms: int) -> list[Line]:
         """The next firings, under each other where there is room."""
@@ -116,17 +124,23 @@ class Ahead(Framed):
 
     def _last(self, row: ScheduleRow, now_ms: int) -> list[Line]:
         p, g = self.palette, self.rq.glyphs
-        if not row.last_ms or row.last_state is None:
-            return [Line().add(" last   it has not fired yet", p.head)]
+        if not row.last_ms:
+            unknown = "GitHub knows" if row.origin == "github" else "it has not fired yet"
+            return [Line().add(f" last   {unknown}", p.head)]
         line = Line().add(" last   ", p.head).add(f"{age(now_ms - row.last_ms)} ago  ", p.text)
-        line.add(f"{g.states[row.last_state]} {WORDS[row.last_state]}", p.of(row.last_state))
+        if row.last_state is not None:
+            line.add(f"{g.states[row.last_state]} {WORDS[row.last_state]}", p.of(row.last_state))
         line.add(f"   {_lateness(row)}", p.warn if row.drift_ms >= LATE_MS else p.head)
+        if row.last_by:
+            line.add(f"   fired by {row.last_by}", p.head)
         if row.missed:
             line.add(f"   {row.missed} missed", p.warn)
+        if row.minutes:
+            line.add(f"   {row.minutes} GitHub minutes a month", p.head)
         return [line]
 
 
-class SchedulesScreen(HubScreen):
+class SchedulesScreen(ScheduleActions):
     """The list, and below it the time to come."""
 
     contexts: ClassVar[tuple[str, ...]] = ("schedules",)
@@ -142,6 +156,10 @@ class SchedulesScreen(HubScreen):
     def table(self) -> JobTable[ScheduleRow]:
         """The list."""
         return self.query_one("#schedules", JobTable)
+
+    def schedule(self) -> ScheduleRow | None:
+        """The one under the cursor."""
+        return self.table.current
 
     def show(self, changes: Changes) -> None:
         """Draw what has changed."""
@@ -212,7 +230,9 @@ class SchedulesScreen(HubScreen):
             Column("  LAST", 12, lambda row: ("  " + self._last(row)[0], self._last(row)[1])),
             Column("AGO", 4, self._ago, right=True),
             Column("DRIFT", 7, self._drift, right=True),
+            Column("BY", 9, lambda row: (row.last_by, self.rq.palette.head)),
             Column("MISSED", 6, self._missed, right=True),
+            Column("MIN/MO", 6, self._minutes, right=True),
         ]
 
     def _rule(self, row: ScheduleRow) -> Cell:
@@ -233,7 +253,8 @@ class SchedulesScreen(HubScreen):
 
     def _last(self, row: ScheduleRow) -> Cell:
         if row.last_state is None:
-            return "never", self.rq.palette.dim
+            said = "forgotten" if row.last_ms else "unknown" if row.origin == "github" else "never"
+            return said, self.rq.palette.dim
         glyph, word = self.rq.glyphs.states[row.last_state], WORDS[row.last_state]
         return f"{glyph} {word}", self.rq.palette.of(row.last_state)
 
@@ -242,8 +263,13 @@ class SchedulesScreen(HubScreen):
 
     def _drift(self, row: ScheduleRow) -> Cell:
         late = row.drift_ms >= LATE_MS
+        if not row.last_ms:
+            return "", None
         drift = format_duration(row.drift_ms) if row.drift_ms >= 1_000 else "0s"
         return f"+{drift}", self.rq.palette.warn if late else self.rq.palette.head
+
+    def _minutes(self, row: ScheduleRow) -> Cell:
+        return (f"{row.minutes}" if row.minutes else ""), self.rq.palette.head
 
     def _missed(self, row: ScheduleRow) -> Cell:
         p = self.rq.palette
