@@ -110,6 +110,7 @@ class Config(Frozen):
     worker: WorkerConfig
     trust_keys: tuple[str, ...]
     trust_owner: str
+    oidc_issuer: str
     values: dict[str, object]
     sources: dict[str, str]
 
@@ -216,6 +217,7 @@ def _config(values: dict[str, object], sources: dict[str, str]) -> Config:
         worker=WorkerConfig(**worker, take_when=TakeWhen(**section("worker.take_when."))),
         trust_keys=values["trust.keys"],
         trust_owner=values["trust.owner"] or "",
+        oidc_issuer=values["trust.oidc_issuer"],
         values=values,
         sources=sources,
     )

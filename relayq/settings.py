@@ -295,6 +295,11 @@ SETTINGS = {
     "trust.owner": Setting(
         _text, None, "the public key of the fleet's owner; without it, this machine's own"
     ),
+    "trust.oidc_issuer": Setting(
+        _text,
+        "https://token.actions.githubusercontent.com",
+        "who signs the tokens of GitHub Actions",
+    ),
     "paths.config_dir": Setting(_path, None, "where config.toml is; not to be set in it"),
     "paths.state_dir": Setting(_path, None, "what a worker must find again after a restart"),
     "paths.data_dir": Setting(_path, None, "the local hub's data and the owner's key"),

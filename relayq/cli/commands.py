@@ -45,6 +45,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("retry", "change", "run finished jobs again under the same id"),
             Command("hold", "change", "keep waiting jobs from starting"),
             Command("release", "change", "let held jobs start"),
+            Command("approve", "approve", "let a job of GitHub Actions run that waits for your word"),
             Command("forget", "change", "delete the records of jobs that have ended, and their output"),
             Command("reprioritise", "reprioritise", "move a waiting job forward or back"),
             Command("clone", "clone", "submit a job again as a new one, changed where you say so"),

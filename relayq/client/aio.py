@@ -71,6 +71,7 @@ class AsyncClient:
         self.submitter = await asyncio.to_thread(self._open_submitter)
         self._hub: Hub = await connect(self.submitter.url, self.submitter.fleet)
         self._hub.reader = await asyncio.to_thread(self.submitter.reader)
+        self._hub.pen = self.submitter.sign_order
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
         self.logs, self.workers = Logs(self._hub), Workers(self._hub)
         self.schedules = Schedules(self._hub)

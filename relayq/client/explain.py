@@ -74,8 +74,11 @@ def _blocker(record: JobRecord, kind: str, detail: str) -> str:
             )
         case "delay":
             return f"it starts no earlier than in {format_duration(int(float(detail)))}"
-        case "held":
-            return f"it is held; `relayq release {short(record.id)}` lets it go"
+        case "held" | "approval":
+            why, verb = (
+                ("is held", "release") if kind == "held" else ("waits for its owner's word", "approve")
+            )
+            return f"it {why}; `relayq {verb} {short(record.id)}` lets it go"
         case "paused":
             return f"queue {detail} is paused; `relayq queue resume {detail}` lets it go"
         case "limit":

@@ -42,7 +42,8 @@ class Bulk:
     async def steer(self, verb: str, ids: Sequence[str], *, value: int = 0, why: str = "") -> list[str]:
         """`cancel`, `kill`, `hold`, `release`, `reprioritise` or `forget` each; words as from `Jobs`."""
         request: dict[str, object] = {"verb": verb, "ids": list(ids), "value": value, "why": why[:64]}
-        return [state_word(word) for word in await self._hub.run("bulk", request)]
+        orders = [self._hub.signed(verb, job) for job in ids] if verb in ("cancel", "kill") else []
+        return [state_word(word) for word in await self._hub.run("bulk", request, *orders)]
 
     async def retry(self, ids: Sequence[str], ops: Sequence[bytes]) -> list[str]:
         """Run jobs that have ended again, each with its signed op."""

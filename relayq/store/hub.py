@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,13 +18,15 @@ from relayq.trust.roster import version_of
 class Hub:
     """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it.
 
-    What is read over it passes `reader`, if there is one, and comes sealed otherwise.
+    What is read over it passes `reader`, if there is one, and comes sealed otherwise. Orders
+    that a worker must obey are signed by `pen`: it gets what is ordered and of whom.
     """
 
     def __init__(self, url: str, fleet: str, reader: Reader | None = None) -> None:
         self.url = url
         self.fleet = fleet
         self.reader = reader
+        self.pen: Callable[[str, str], bytes] | None = None
         self.keys = Keys(fleet)
         self.address = parse_url(url)
         self.link = Link(self.address)
@@ -78,6 +81,10 @@ class Hub:
         return await self.send(
             verb, scripts.PREFIX + function, 1, self.keys.anchor, text, *blobs, timeout_s=timeout_s
         )
+
+    def signed(self, order: str, subject: str) -> bytes:
+        """The order as the pen signs it; nothing without a pen, and no worker obeys that."""
+        return self.pen(order, subject) if self.pen else b""
 
     async def has_news_for_reader(self) -> bool:
         """Is there a roster that the reader does not know yet? It knows it after this."""

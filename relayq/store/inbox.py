@@ -28,13 +28,13 @@ class Handful:
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What a worker found in a handful: jobs, ids to cancel, (id or "", why) of what is refused.
+    """What a worker found in a handful: jobs, cancels as (id, signed order), refusals as (id or "", why).
 
     `fires` are slots of schedules to fire, as the library's function `fire` takes them.
     """
 
     jobs: list[Submission] = field(default_factory=list)
-    cancels: list[str] = field(default_factory=list)
+    cancels: list[tuple[str, bytes]] = field(default_factory=list)
     fires: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
 
@@ -91,11 +91,12 @@ class Inboxes:
             "count": len(handful.entries),
             "jobs": [job.routing for job in verdict.jobs],
             "lanes": {job.lane.id: job.lane.json for job in verdict.jobs},
-            "cancel": verdict.cancels,
+            "cancel": [job for job, _ in verdict.cancels],
             "fire": verdict.fires,
             "refused": verdict.refused,
         }
-        reply = await self._hub.run("admit", request, *(job.envelope for job in verdict.jobs))
+        signed = [*(job.envelope for job in verdict.jobs), *(order for _, order in verdict.cancels)]
+        reply = await self._hub.run("admit", request, *signed)
         return decode.text(reply[0])
 
     async def refusals(self) -> tuple[int, list[Refusal]]:

@@ -16,7 +16,7 @@ from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
 from relayq.store.wire import submit_args
-from relayq.trust.envelope import batch_digest_of
+from relayq.trust.envelope import approval_of, batch_digest_of
 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
@@ -54,7 +54,8 @@ class Jobs:
         """
         detail = " ".join(part for part in (who, why) if part) or "cancelled"
         request: dict[str, object] = {"id": job, "why": detail[:64], **({"kill": 1} if kill else {})}
-        return state_word(await self._hub.run("cancel", request))
+        order = self._hub.signed("kill" if kill else "cancel", job)
+        return state_word(await self._hub.run("cancel", request, order))
 
     async def hold(self, job: str) -> str:
         """`held`, `running`, `ended:<state>` or `unknown`."""
@@ -63,6 +64,15 @@ class Jobs:
     async def release(self, job: str) -> str:
         """`released`, `not-held`, `ended:<state>` or `unknown`."""
         return state_word(await self._hub.run("release", {"id": job}))
+
+    async def approve(self, job: str) -> str:
+        """Let a job run that waits for the owner's word, as it stands now; words as from `release`.
+
+        What is signed names the envelope, so that another one under the same id is not approved.
+        """
+        envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
+        order = self._hub.signed(approval_of(envelope), job)
+        return state_word(await self._hub.run("approve", {"id": job}, order))
 
     async def reprioritise(self, job: str, priority: int) -> str:
         """`done`, `running`, `ended:<state>` or `unknown`."""

@@ -8,7 +8,8 @@ function may touch all of it. The Lua library builds its keys from the anchor
 |---|---|---|
 | `cfg` | hash | schema, library revision, epoch, settings, housekeeping clock |
 | `j:<id>` | hash | a job (fields: `lua/prelude.lua`) |
-| `s:<id>` `r:<id>` `ro:<id>` | string | its signed spec, its result, the signed op that runs it again |
+| `s:<id>` `r:<id>` | string | its signed spec, its result |
+| `ro:<id>` `co:<id>` `ap:<id>` | string | the signed ops that run it again, end it, let it run at all |
 | `log:<id>` | stream | its output; id = attempt * 2^44 + position |
 | `at:<id>` | list | its earlier attempts |
 | `as:` `am:` `ar:` `ax:<id>` | bitfield, set, list, hash | an array's elements (`lua/array.lua`) |

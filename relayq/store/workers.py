@@ -136,7 +136,23 @@ class Workers:
         """Tell a worker `quiet`, `stop`, `kill` or `resume`; False when no live worker has the name."""
         if word not in ("quiet", "stop", "kill", "resume"):
             raise HubError(f"{word!r} is not something a worker can be told")
-        return decode.text(await self._hub.run("command", {"name": name, "word": word})) == "told"
+        session = await self._hub.link.call("HGET", self._hub.keys.prefix + "names", name)
+        order = self._hub.signed(f"worker-{word}", decode.text(session or b""))
+        return decode.text(await self._hub.run("command", {"name": name, "word": word}, order)) == "told"
+
+    async def cancel_orders(self, job: str) -> tuple[bytes, ...]:
+        """The signed orders to end a job: its own, and its array's."""
+        keys = [self._hub.keys.of("co", one) for one in dict.fromkeys((job, job.partition(":")[0]))]
+        found = [await self._hub.link.call("GET", key) for key in keys]
+        return tuple(order for order in found if order)
+
+    async def approval(self, job: str) -> bytes:
+        """The owner's signed word that a job may run, or empty."""
+        return await self._hub.link.call("GET", self._hub.keys.of("ap", job)) or b""
+
+    async def order_for(self, session: str) -> bytes:
+        """The signed order behind what the hub wants of a session."""
+        return await self._hub.link.call("HGET", self._hub.keys.of("w", session), "co") or b""
 
 
 def _offsets(flat: list[Any]) -> dict[str, tuple[int, int]]:

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from relayq.errors import Refused, SpecError
 from relayq.model.body import Submitted, halves, hidden_bytes, parse_hidden
 from relayq.model.job import MAX_BODY_BYTES, JobSpec
 from relayq.model.schedule import Schedule, schedule_halves
+from relayq.trust.audience import signer_of
 from relayq.trust.boxes import BoxKey
-from relayq.trust.envelope import sign_batch, sign_job, sign_schedule
+from relayq.trust.envelope import sign_batch, sign_job, sign_schedule, sign_with_token
 from relayq.trust.keys import SigningKey, decode_any, encode
 from relayq.trust.roster import Roster
 from relayq.trust.sealing import Opener, Sealer
@@ -36,18 +37,35 @@ class Parted(NamedTuple):
     sealed: bytes
 
 
-class Author:
-    """Signs and seals the jobs of one key for the fleet of a roster."""
+class Scribe:
+    """Seals the jobs of one submitter, named `by`, who reads with the box key `reply` if it has one."""
 
-    def __init__(self, key: SigningKey, roster: Roster) -> None:
-        self.key = key
-        is_owner = key.public == roster.owner
-        # The owner reads what is sealed to the fleet, and output is sealed to the owner anyway.
-        own = () if is_owner else (BoxKey.of(key).public,)
-        self._who = Submitted(fleet=roster.fleet, by=key.kid, reply=own[0] if own else "")
+    def __init__(self, roster: Roster, by: str, reply: str = "") -> None:
+        own = (reply,) if reply else ()
+        self._who = Submitted(fleet=roster.fleet, by=by, reply=reply)
         viewers = [one.box for one in roster.of_role("viewer")]
         self._sealer = Sealer([roster.epoch.public, *viewers, *own])
         self._inner = Sealer([roster.epoch.public]) if viewers or own else None
+
+    def body(self, spec: JobSpec, job: str, now_s: int) -> bytes:
+        """The bytes that are signed."""
+        return self._sealed(*halves(spec, job, self._who, now_s), JOB)
+
+    def _sealed(self, head: bytes, hidden: dict[str, Any], kind: bytes) -> bytes:
+        if self._inner and "secrets" in hidden:
+            sealed = self._inner.seal(json.dumps(hidden["secrets"]).encode(), _SECRETS + head)
+            hidden["secrets"] = encode(sealed)
+        return head + b"\n" + self._sealer.seal(_pack(hidden_bytes(hidden)), kind + head)
+
+
+class Author(Scribe):
+    """Signs and seals the jobs of one key for the fleet of a roster."""
+
+    def __init__(self, key: SigningKey, roster: Roster) -> None:
+        # The owner reads what is sealed to the fleet, and output is sealed to the owner anyway.
+        is_owner = key.public == roster.owner
+        super().__init__(roster, key.kid, "" if is_owner else BoxKey.of(key).public)
+        self.key = key
 
     def job(self, spec: JobSpec, job: str, now_s: int) -> bytes:
         """The envelope of one job."""
@@ -57,19 +75,21 @@ class Author:
         """The record and the envelopes of at most 500 jobs, under one signature."""
         return sign_batch(self.key, [self.body(spec, job, now_s) for spec, job in named])
 
-    def body(self, spec: JobSpec, job: str, now_s: int) -> bytes:
-        """The bytes that are signed."""
-        return self._sealed(*halves(spec, job, self._who, now_s), JOB)
-
     def schedule(self, schedule: Schedule, now_s: int) -> bytes:
         """The envelope of a schedule, which is all that its jobs need."""
         return sign_schedule(self.key, self._sealed(*schedule_halves(schedule, self._who, now_s), SCHEDULE))
 
-    def _sealed(self, head: bytes, hidden: dict[str, Any], kind: bytes) -> bytes:
-        if self._inner and "secrets" in hidden:
-            sealed = self._inner.seal(json.dumps(hidden["secrets"]).encode(), _SECRETS + head)
-            hidden["secrets"] = encode(sealed)
-        return head + b"\n" + self._sealer.seal(_pack(hidden_bytes(hidden)), kind + head)
+
+class RunAuthor(Scribe):
+    """Seals the jobs of a GitHub Actions run; `ask` gets its token for an audience, which signs."""
+
+    def __init__(self, roster: Roster, repository_id: str, reply: str, ask: Callable[[str], str]) -> None:
+        super().__init__(roster, signer_of(repository_id), reply)
+        self._ask = ask
+
+    def job(self, spec: JobSpec, job: str, now_s: int) -> bytes:
+        """The envelope of one job."""
+        return sign_with_token(self.body(spec, job, now_s), self._ask)
 
 
 def part(body: bytes) -> Parted:

@@ -7,6 +7,7 @@ a JSON parser.
 
     1 ed25519 <kid> <signature>\\n<body>       one job, one op, one schedule, one batch record
     1 batch <digest> <position>\\n<body>       a member of a batch
+    1 oidc <token>\\n<body>                    one job of a GitHub Actions run (oidc.py)
 
 `1z` in place of `1` says that the payload is the body compressed with zlib, which
 pays above 1 KiB. What is signed begins with a line that names the kind (a job
@@ -25,25 +26,34 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from relayq.errors import Refused, SpecError
+from relayq.trust.audience import AUDIENCE
 from relayq.trust.keys import SIGNATURE_BYTES, Keyring, SigningKey, decode, encode
+
+if TYPE_CHECKING:
+    from relayq.trust.oidc import Claims
 
 BODY_BYTES_MAX = 96 << 10  # 64 KiB of spec, what judges it, and the seal
 BATCH_MAX = 500
 _COMPRESS_ABOVE_BYTES = 1024
 _DIGEST_BYTES = 32
 _HEADER = re.compile(
-    rb"(1z?) (?:ed25519 ([0-9a-f]{8}) ([A-Za-z0-9_-]{86})|batch ([0-9a-f]{64}) (0|[1-9][0-9]{0,2}))\n"
+    rb"(1z?) (?:ed25519 ([0-9a-f]{8}) ([A-Za-z0-9_-]{86})|batch ([0-9a-f]{64}) (0|[1-9][0-9]{0,2})"
+    rb"|oidc ([A-Za-z0-9_.-]{1,16384}))\n"
 )
 
 
 class Opened(NamedTuple):
-    """What a verified envelope holds: who signed it, and the exact bytes of the body."""
+    """What a verified envelope holds: who signed it, and the exact bytes of the body.
+
+    `claims` are those of the token that signed, `kid` is then `oidc:<repository id>`.
+    """
 
     kid: str
     body: bytes
+    claims: Claims | None = None
 
 
 class Batch(NamedTuple):
@@ -77,6 +87,23 @@ class _Member(NamedTuple):
     position: int
 
 
+class _Token(NamedTuple):
+    word: str
+    payload: bytes
+    token: str
+
+
+# Judges a token that signs what has this SHA-256 (hex); raises Refused.
+Judge = Callable[[str, str], "Claims"]
+
+
+def sign_with_token(body: bytes, ask: Callable[[str], str]) -> bytes:
+    """Return the envelope of one job that an identity token signs; `ask` gets one for an audience."""
+    word, payload = _pack(body)
+    digest = _sha256(_statement("job", word, payload)).hex()
+    return f"{word} oidc {ask(AUDIENCE + digest)}\n".encode() + payload
+
+
 def sign_job(key: SigningKey, body: bytes) -> bytes:
     """Return the envelope of one job."""
     return _signed(key, "job", body)
@@ -106,12 +133,23 @@ def sign_schedule(key: SigningKey, body: bytes) -> bytes:
     return _signed(key, "schedule", body)
 
 
-def open_job(envelope: bytes, ring: Keyring, batch_record: Callable[[str], bytes] | None = None) -> Opened:
+def open_job(
+    envelope: bytes,
+    ring: Keyring,
+    batch_record: Callable[[str], bytes] | None = None,
+    judge: Judge | None = None,
+) -> Opened:
     """Return the body of a job that a key on the ring signed, alone or in a batch; else raise Refused.
 
-    `batch_record` gives the record that a member names by `batch_digest_of`, or b"".
+    `batch_record` gives the record that a member names by `batch_digest_of`, or b"". `judge`
+    decides about the tokens of GitHub Actions; without one they are refused.
     """
     parts = _split(envelope)
+    if isinstance(parts, _Token):
+        if judge is None:
+            raise Refused("jobs of GitHub Actions are not let in here")
+        claims = judge(parts.token, _sha256(_statement("job", parts.word, parts.payload)).hex())
+        return Opened(claims.signer, _body(parts), claims)
     if isinstance(parts, _Member):
         record = batch_record(parts.digest) if batch_record else b""
         return Opened(_verify_member(parts, record, ring), _body(parts))
@@ -137,9 +175,14 @@ def open_batch(record: bytes, ring: Keyring) -> Batch:
 
 def open_op(envelope: bytes, ring: Keyring) -> Op:
     """Return the op that a key on the ring signed; else raise Refused."""
+    return open_order(envelope, ring)[1]
+
+
+def open_order(envelope: bytes, ring: Keyring) -> tuple[str, Op]:
+    """Return who signed an op (the kid), and the op; else raise Refused."""
     parts = _split(envelope)
-    _verify(parts, "op", ring)
-    return _parse_op(_body(parts))
+    kid = _verify(parts, "op", ring)
+    return kid, _parse_op(_body(parts))
 
 
 def open_schedule(envelope: bytes, ring: Keyring) -> Opened:
@@ -153,6 +196,16 @@ def payload_of(envelope: bytes) -> tuple[bytes, bytes]:
     parts = _split(envelope)
     header = envelope[: len(envelope) - len(parts.payload)]
     return header.replace(b"1z ", b"1 ", 1), _body(parts)
+
+
+def is_of_run(envelope: bytes) -> bool:
+    """Does it claim to be signed by the token of a GitHub Actions run?"""
+    return envelope.split(b" ", 2)[1:2] == [b"oidc"]
+
+
+def approval_of(envelope: bytes) -> str:
+    """What the owner orders who approves exactly this envelope."""
+    return f"approve:{_sha256(envelope).hex()}"
 
 
 def batch_digest_of(envelope: bytes) -> str | None:
@@ -189,7 +242,7 @@ def _statement(kind: str, word: str, payload: bytes) -> bytes:
     return f"relayq-{kind}-{word}\n".encode() + payload
 
 
-def _split(envelope: bytes) -> _Signed | _Member:
+def _split(envelope: bytes) -> _Signed | _Member | _Token:
     """Take an envelope apart, refusing every spelling of the header but the one that is written."""
     header = _HEADER.match(envelope)
     if not header:
@@ -199,14 +252,18 @@ def _split(envelope: bytes) -> _Signed | _Member:
     payload = envelope[header.end() :]
     if len(payload) > BODY_BYTES_MAX:
         raise Refused(f"the envelope holds {len(payload)} bytes: at most {BODY_BYTES_MAX}")
-    word, kid, signature, digest, position = (part.decode() for part in header.groups(b""))
+    word, kid, signature, digest, position, token = (part.decode() for part in header.groups(b""))
+    if token:
+        return _Token(word, payload, token)
     if digest:
         return _Member(word, payload, digest, int(position))
     return _Signed(word, payload, kid, signature)
 
 
-def _verify(parts: _Signed | _Member, kind: str, ring: Keyring) -> str:
+def _verify(parts: _Signed | _Member | _Token, kind: str, ring: Keyring) -> str:
     """Return the kid of the key on the ring that signed this; else raise Refused."""
+    if isinstance(parts, _Token):
+        raise Refused(f"the {kind} is not signed by a key: a token signs jobs and nothing else")
     if isinstance(parts, _Member):
         raise Refused(f"the {kind} is not signed: it is a member of a batch")
     signature = decode(parts.signature, SIGNATURE_BYTES)
@@ -227,7 +284,7 @@ def _verify_member(member: _Member, record: bytes, ring: Keyring) -> str:
     return batch.kid
 
 
-def _body(parts: _Signed | _Member) -> bytes:
+def _body(parts: _Signed | _Member | _Token) -> bytes:
     """Return the body of a payload that was verified."""
     if parts.word == "1":
         return parts.payload

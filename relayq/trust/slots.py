@@ -66,7 +66,7 @@ def read_schedule(envelope: bytes, ring: Keyring, opener: Opener | None = None) 
 
     Without an opener only its open half is read: when it fires, not what it runs.
     """
-    kid, data = open_schedule(envelope, ring)
+    kid, data, _ = open_schedule(envelope, ring)
     parted = part(data)
     hidden = open_hidden(parted, opener, SCHEDULE) if opener else None
     if hidden and isinstance(hidden.get("secrets"), str):

@@ -13,9 +13,11 @@ of a batch and the elements of an array cost one verification (150 us) together.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -25,10 +27,11 @@ from relayq.model.duration import MAX_MOMENT_MS
 from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
 from relayq.model.reading import check_int, check_line, check_name, read_json, read_map
-from relayq.model.signer import MEMBER, THE_OWNER, Signer
+from relayq.model.signer import GITHUB, MEMBER, THE_OWNER, Signer
 from relayq.store.records import Claim, Report, Submission
 from relayq.trust.bodies import Parted, open_hidden, part
-from relayq.trust.envelope import batch_digest_of, open_job, open_op
+from relayq.trust.envelope import approval_of, batch_digest_of, is_of_run, open_job, open_op, open_order
+from relayq.trust.oidc import Claims, check_moment
 from relayq.trust.slots import is_slot, open_slot, slot_envelope
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
@@ -57,9 +60,9 @@ class Admitted:
     """A claim whose spec was signed by somebody whom the roster lets submit.
 
     `body` is the verified body in the clear, for this machine's disk. `reply` is the box key
-    that output is sealed to, beside the readers of the roster. `failures` counts this
-    attempt among those that the signed retry policy allows; `terms` are the conditions
-    under which it runs.
+    that output is sealed to, beside the readers of the roster, `kid` the key that signed.
+    `failures` counts this attempt among those that the signed retry policy allows; `terms`
+    are the conditions under which it runs.
     """
 
     claim: Claim
@@ -69,6 +72,7 @@ class Admitted:
     exp_s: int
     failures: int
     reply: str = ""
+    kid: str = ""
     terms: Terms = FREE
 
 
@@ -79,9 +83,12 @@ class _Opened:
     reply: str
     id: str
     fleet: str
+    iat_s: int
     exp_s: int
     spec: JobSpec
     lane: Lane
+    repository: str = ""
+    needs_approval: bool = False
 
 
 class Admission:
@@ -102,11 +109,16 @@ class Admission:
         self._session, self._gate = session, gate
         self._judge = judge
         self._records: OrderedDict[str, bytes] = OrderedDict()
+        self._approvals: OrderedDict[str, bytes] = OrderedDict()
         self._arrays: OrderedDict[tuple[int, bytes], _Opened] = OrderedDict()
 
     async def prepare(self, claims: Iterable[Claim]) -> None:
-        """Have the batch record of every claim at hand; raises HubError."""
+        """Have at hand what judging takes: batch records, and the verdict on tokens; raises HubError."""
         for claim in claims:
+            if is_of_run(claim.envelope):
+                await asyncio.to_thread(self.judge_runs, [claim.envelope])
+                job = claim.job.partition(":")[0]
+                _remember(self._approvals, job, await self._session.approval(job))
             digest = batch_digest_of(claim.envelope)
             if digest and digest not in self._records:
                 _remember(self._records, digest, await self._session.batch_record(digest))
@@ -163,11 +175,13 @@ class Admission:
         opened = self._open(claim)
         self._check_sender(opened)
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
+        if opened.needs_approval and not self._is_approved(opened.id, claim.envelope):
+            return Report(job=claim.job, attempt=claim.attempt, outcome="unapproved")
         failures = max(1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
         try:
-            terms = self._judge.terms(opened.spec, self._signer(opened.kid))
+            terms = self._judge.terms(opened.spec, self._signer(opened))
         except Refused as error:
             return replace(_refusal(claim, error.told), note=str(error), reply=opened.reply)
         return _admitted(claim, opened, failures, terms)
@@ -191,12 +205,12 @@ class Admission:
         return opened
 
     def _read(self, envelope: bytes) -> _Opened:
-        known = self._credentials
+        known, claims = self._credentials, None
         if is_slot(envelope):
             now_s = self._spool.high_water_s(int(time.time()))
             kid, head, hidden = open_slot(envelope, known.ring, known.opener, now_s)
         else:
-            kid, signed = open_job(envelope, known.ring, self._record)
+            kid, signed, claims = open_job(envelope, known.ring, self._record, known.judge)
             head, sealed = part(signed)
             hidden = open_hidden(Parted(head, sealed), known.opener)
         try:
@@ -204,7 +218,26 @@ class Admission:
         except SpecError:  # whose words may hold what was sealed, and the hub carries them
             raise Refused("the signed job spec is not one that this version of RelayQ understands") from None
         _require(opened.kid == kid, "the sealed part was made for another signer")
+        if claims:
+            _require_run_allowed(opened, claims)
+            rule = claims.rule
+            return replace(opened, repository=rule.repository, needs_approval=rule.approve)
         return opened
+
+    def _is_approved(self, job: str, envelope: bytes) -> bool:
+        """Has the owner signed that this very envelope may run?"""
+        try:
+            kid, op = open_order(self._approvals.get(job, b""), self._credentials.ring)
+        except Refused:
+            return False
+        is_meant = (op.op, op.id, op.fleet) == (approval_of(envelope), job, self._fleet)
+        return is_meant and self._credentials.may_command(kid)
+
+    def judge_runs(self, envelopes: Iterable[bytes]) -> None:
+        """Have the issuer's keys fetched, if need be, away from the loop. The verdict is taken later."""
+        for envelope in filter(is_of_run, envelopes):
+            with suppress(Refused):
+                open_job(envelope, self._credentials.ring, judge=self._credentials.judge)
 
     def _require_allowed(self, opened: _Opened, now_s: int) -> None:
         """What the roster says of the key that signed."""
@@ -216,9 +249,11 @@ class Admission:
         _require(not member.queues or spec.queue in member.queues, f"{key} may not use queue {spec.queue}")
         _require(not member.types or spec.type in member.types, f"{key} may not use job type {spec.type}")
 
-    def _signer(self, kid: str) -> Signer:
-        """Whose key this is, for the policy."""
-        member = self._credentials.member_of(kid)
+    def _signer(self, opened: _Opened) -> Signer:
+        """Whose job this is, for the policy."""
+        if opened.repository:
+            return Signer(GITHUB, opened.repository)
+        member = self._credentials.member_of(opened.kid)
         return THE_OWNER if member is None else Signer(MEMBER, member.name)
 
     def _record(self, digest: str) -> bytes:
@@ -256,6 +291,7 @@ def _admitted(claim: Claim, opened: _Opened, failures: int, terms: Terms = FREE)
         claim=claim,
         body=opened.body,
         reply=opened.reply,
+        kid=opened.kid,
         spec=opened.spec,
         lane=opened.lane,
         exp_s=opened.exp_s,
@@ -273,6 +309,7 @@ def _parsed(head: bytes, hidden: dict[str, Any]) -> _Opened:
         reply=body.reply,
         id=body.id,
         fleet=body.fleet,
+        iat_s=body.iat,
         exp_s=body.exp,
         spec=body.spec,
         lane=lane_of(body.spec),
@@ -290,6 +327,14 @@ def _check_id(job: str, opened: _Opened) -> None:
             is_element and array.start <= int(index) < array.start + array.size,
             f"the signed array has no index {index!r}",
         )
+
+
+def _require_run_allowed(opened: _Opened, claims: Claims) -> None:
+    """What the rule says that let a run of GitHub Actions in."""
+    rule, spec = claims.rule, opened.spec
+    check_moment(claims, opened.iat_s)
+    _require(not rule.queues or spec.queue in rule.queues, f"the run may not use queue {spec.queue}")
+    _require(not rule.types or spec.type in rule.types, f"the run may not use job type {spec.type}")
 
 
 def _require(holds: bool, why: str) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from relayq.config import Config
     from relayq.store.desk import Command
+    from relayq.trust.oidc import Claims, KeyStore
 
 log = logging.getLogger("relayq.worker")
 
@@ -51,6 +52,7 @@ class Credentials:
         self._voice: Voice | None = None
         self._roster: Roster | None = None
         self._warned = ""
+        self._issuers: KeyStore | None = None
 
     def _owners_key(self) -> SigningKey | None:
         """The owner's key, made where nobody else's is named."""
@@ -68,6 +70,21 @@ class Credentials:
         """The submitter with this key, whose restrictions hold; None for the owner."""
         submitters = self._roster.of_role("submit") if self._roster else ()
         return next((one for one in submitters if one.kid == kid), None)
+
+    def judge(self, token: str, digest: str) -> Claims:
+        """Judge an identity token by the roster's rules; Refused. May ask the issuer, so not on the loop."""
+        from relayq.trust.oidc import KeyStore, verify_token
+
+        rules = self._roster.github if self._roster else ()
+        if self._issuers is None:
+            path = self._config.state_dir / "oidc-keys.json"
+            self._issuers = KeyStore(path, self._config.oidc_issuer)
+        return verify_token(token, digest, self._issuers, rules)
+
+    def may_command(self, kid: str) -> bool:
+        """Is this the owner's key, or one that this worker's own configuration trusts?"""
+        owner = self._roster.owner if self._roster else ""
+        return any(PublicKey(public).kid == kid for public in (*self._trusted, owner) if public)
 
     async def meet(self, url: str) -> None:
         """Take the roster as it stands in the hub, letting ourselves in where we may.

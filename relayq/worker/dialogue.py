@@ -24,6 +24,7 @@ from relayq.worker.credentials import Credentials
 from relayq.worker.demand import Demand
 from relayq.worker.ending import CANCELLED, GONE
 from relayq.worker.lanes import LaneBook
+from relayq.worker.orders import Orders
 from relayq.worker.session import Session
 from relayq.worker.shipping import Shipping
 
@@ -47,14 +48,16 @@ class Dialogue:
         lanes: LaneBook,
         shipping: Shipping,
         credentials: Credentials,
+        orders: Orders,
     ) -> None:
         self._session, self._board, self._lanes = session, board, lanes
         self._shipping, self._bell = shipping, shipping.bell
-        self._credentials = credentials
+        self._credentials, self._orders = credentials, orders
         self._sent: list[Report] = []
         self._demand = Demand(board, lanes)
         self._told_unserved: dict[str, str] | None = None
         self._heard_command = ""
+        self._unsigned_command: str | None = None
         self._next_at = 0.0
         self.took_nothing = False
         self.facts: Callable[[], dict[str, str]] = dict
@@ -107,7 +110,7 @@ class Dialogue:
             self._ring_in(ACKNOWLEDGE_S)
         for letter in letters:
             if letter.kind != "claim":
-                self._obey(letter)
+                await self._obey(letter)
 
     # -- one sync
 
@@ -152,16 +155,16 @@ class Dialogue:
         self._let_go(self._board.acknowledged(self._sent, reply.reports))
         for job in reply.gone:
             self._board.end(job, GONE)
-        self._command(reply.command)
+        await self._command(reply.command)
         self.on_inboxes(reply.inboxes)
         self._demand.heard(request.want, len(reply.claims), reply.wide)
         self.took_nothing = not reply.claims
         if reply.claims:
             await self._board.take(reply.claims)
         for job in reply.cancels:
-            self._cancel(job)
+            await self._cancel(job)
         for job in reply.kills:
-            self._cancel(job, at_once=True)
+            await self._cancel(job, at_once=True)
         if reply.lanes_version != self._lanes.version:
             self._lanes.learn(*await self._session.lanes())
             self._bell.ring()
@@ -191,21 +194,24 @@ class Dialogue:
         for job in welcome.gone:
             self._board.end(job, GONE)
 
-    def _cancel(self, job: str, *, at_once: bool = False) -> None:
-        """End a job; one whose claim is still on its way is asked about again in a moment."""
-        if job in self._board.held:
-            self._board.end(job, CANCELLED, at_once=at_once)
-        else:
+    async def _cancel(self, job: str, *, at_once: bool = False) -> None:
+        """End a job if that was signed; one whose claim is still on its way is asked about again soon."""
+        attempt = self._board.held.get(job)
+        if attempt is None:
             self._ring_in(ASK_AGAIN_S)
+        elif attempt.is_over or (attempt.asked == CANCELLED and not at_once):
+            return
+        elif await self._orders.may_end(attempt, at_once=at_once):
+            self._board.end(job, CANCELLED, at_once=at_once)
 
     # -- letters
 
-    def _obey(self, letter: Letter) -> None:
+    async def _obey(self, letter: Letter) -> None:
         match letter.kind:
             case "cancel":
-                self._cancel(letter.job)
+                await self._cancel(letter.job)
             case "end":
-                self._cancel(letter.job, at_once=True)
+                await self._cancel(letter.job, at_once=True)
             case "watch":
                 self._shipping.watch(letter.job)
             case "pull":
@@ -213,11 +219,17 @@ class Dialogue:
             case "wake":
                 self._ring_in(letter.delay_ms / 1000)
             case word:
-                self._command("" if word == "resume" else word)
+                self._unsigned_command = None  # what was refused before may have been signed since
+                await self._command("" if word == "resume" else word)
 
-    def _command(self, word: str) -> None:
-        """Every reply says what the hub wants of this worker; it is news when it changes."""
-        if word != self._heard_command:
+    async def _command(self, word: str) -> None:
+        """Every reply says what the hub wants of this worker; it is news when it changes, and was signed."""
+        if word == self._heard_command:
+            self._unsigned_command = None
+        elif word != self._unsigned_command:
+            self._unsigned_command = word
+            if not await self._orders.may_command(word or "resume"):
+                return
             self._heard_command = word
             self.on_command(word)
             self._next_at = 0.0  # and the hub shall know at once what became of it

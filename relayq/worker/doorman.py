@@ -77,6 +77,7 @@ class Doorman:
             inboxes = await self._session.inboxes()
             handful, has_more = await inboxes.drain(self._session.id)
             if handful:
+                await asyncio.to_thread(self._admission.judge_runs, [entry[1:] for entry in handful.entries])
                 verdict = self._verdict(handful, await inboxes.schedules(handful))
                 word = await inboxes.admit(self._session.id, handful, verdict)
                 if word in ("full", "lanes"):
@@ -92,7 +93,8 @@ class Doorman:
                 if kind == JOB:
                     verdict.jobs.append(self._admission.inbox_job(envelope, handful.mark))
                 elif kind == CANCEL:
-                    verdict.cancels.append(self._admission.inbox_cancel(envelope, handful.mark))
+                    job = self._admission.inbox_cancel(envelope, handful.mark)
+                    verdict.cancels.append((job, envelope))
                 elif kind == FIRE:
                     verdict.fires.append(self._admission.inbox_fire(envelope, schedules))
                 else:

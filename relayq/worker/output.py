@@ -90,6 +90,11 @@ class Tail:
                 max_bytes -= len(data)
         return pieces
 
+    def around(self, piece: Piece, margin: int) -> tuple[bytes, bytes]:
+        """What stands before and behind a piece, up to `margin` bytes each, as far as it is on the disk."""
+        stream = self._streams[piece.stream]
+        return stream.around(piece.offset, piece.offset + len(piece.data), margin)
+
     def rewind(self, offsets: tuple[int, int]) -> None:
         """Read on from where the hub says its copy ends."""
         for stream, offset in zip(self._streams.values(), offsets, strict=True):
@@ -151,6 +156,13 @@ class Stream:
         data = self._bytes(start, max(0, min(max_bytes, end - start)))
         self.position = start + len(data)
         return data
+
+    def around(self, start: int, end: int, margin: int) -> tuple[bytes, bytes]:
+        """The bytes before `start` and from `end` on."""
+        first = max(self.first, start - margin)
+        before = self._bytes(first, start - first) if start > first else b""
+        behind = self._bytes(end, min(margin, self.end() - end)) if self.end() > end else b""
+        return before[-margin:] if len(before) == start - first else b"", behind
 
     def trim(self, max_bytes: int, keep_bytes: int) -> None:
         """Move the newest part of a file that has become too long to .cut, and empty the file."""

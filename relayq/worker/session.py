@@ -117,6 +117,18 @@ class Session:
         except Refused:
             return b""
 
+    async def cancel_orders(self, job: str) -> tuple[bytes, ...]:
+        """The signed orders to end a job; raises HubError."""
+        return await (await self._workers()).cancel_orders(job)
+
+    async def approval(self, job: str) -> bytes:
+        """The owner's signed word that a job may run, or empty; raises HubError."""
+        return await (await self._workers()).approval(job)
+
+    async def order(self) -> bytes:
+        """The signed order behind what the hub wants of this session; raises HubError."""
+        return await (await self._workers()).order_for(self.id)
+
     async def inboxes(self) -> Inboxes:
         """What submit-only users have sent; raises HubError."""
         await self._workers()

@@ -17,6 +17,7 @@ import os
 import time
 
 from relayq.store.records import LogChunk
+from relayq.trust.redacting import Redactor
 from relayq.worker.attempt import Attempt
 from relayq.worker.bell import Bell
 from relayq.worker.credentials import Credentials
@@ -34,11 +35,13 @@ MESSAGE_CHARS = 64
 class _Log:
     """What has been sent of one attempt: `taken` is what the hub has."""
 
-    __slots__ = ("number", "sent", "sent_at", "tail", "taken")
+    __slots__ = ("number", "redactor", "sent", "sent_at", "tail", "taken")
 
     def __init__(self, attempt: Attempt, taken: tuple[int, int]) -> None:
         self.number = attempt.attempt
         self.tail = Tail(attempt.place, taken, keep_bytes=attempt.keep_bytes)
+        secrets = [value for _, value in attempt.spec.secrets]
+        self.redactor = Redactor(secrets) if secrets else None
         self.taken = taken
         self.sent = [*taken]
         self.sent_at = time.monotonic()
@@ -206,14 +209,17 @@ class Shipping:
         return budget - left
 
     def _sealed(self, attempt: Attempt, log: _Log, piece: Piece) -> LogChunk:
-        place = (piece.stream, piece.offset)
+        place, data = (piece.stream, piece.offset), piece.data
+        if redactor := log.redactor:
+            before, behind = log.tail.around(piece, redactor.margin)
+            data = redactor.masked(before, data, behind)
         seal = self._credentials.voice.piece
         return LogChunk(
             job=attempt.job,
             attempt=log.number,
             stream=piece.stream,
             offset=piece.offset,
-            data=seal(attempt.job, log.number, place, piece.data, attempt.admitted.reply),
+            data=seal(attempt.job, log.number, place, data, attempt.admitted.reply),
             jump=piece.jump,
             size=len(piece.data),
         )

@@ -47,6 +47,7 @@ from relayq.worker.keeping import KeeperClient
 from relayq.worker.lanes import LaneBook
 from relayq.worker.mailbox import read_mail
 from relayq.worker.options import WorkerOptions
+from relayq.worker.orders import Orders
 from relayq.worker.pouring import pour
 from relayq.worker.retention import Retention
 from relayq.worker.runner import KILL_S, Runner
@@ -163,6 +164,7 @@ class Worker:
             lanes=lanes,
             shipping=self._shipping,
             credentials=self._credentials,
+            orders=Orders(self._session, self._credentials, config.fleet),
         )
         retention = Retention(self._dir, config.worker)
         self._tidying = Tidying(self._spool, self._keeper, retention, is_busy=lambda: self._dialogue.is_busy)

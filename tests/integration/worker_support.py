@@ -46,9 +46,16 @@ class Rig:
         self.config = load({"hub.fleet": fleet, "worker.nice": 0})
         self.key = owner_key(self.config.owner_key_path)
         self.hub = Hub(url, fleet)
+        self.hub.pen = lambda order, subject: sign_op(
+            self.key, Op(order, subject, 0, fleet, int(time.time()))
+        )
         self.jobs, self.logs, self.workers = Jobs(self.hub), Logs(self.hub), Workers(self.hub)
 
     # -- trust
+
+    def order(self, order: str, subject: str) -> bytes:
+        """An order that a worker obeys, signed by the key of this rig as it is now."""
+        return sign_op(self.key, Op(order, subject, 0, self.fleet, int(time.time())))
 
     def standing(self) -> Standing:
         """The owner of this fleet."""

@@ -54,7 +54,7 @@ def sealed(kind: str, payload: bytes, word: str = "1", key: SigningKey = KEY) ->
 
 @pytest.mark.parametrize("body", [b"", *BODIES, b"x" * BODY_BYTES_MAX, os.urandom(BODY_BYTES_MAX)])
 def test_what_was_signed_opens_byte_for_byte(body: bytes) -> None:
-    assert open_job(sign_job(KEY, body), RING) == (KEY.kid, body)
+    assert open_job(sign_job(KEY, body), RING) == (KEY.kid, body, None)
 
 
 def test_the_header_is_the_one_that_is_documented() -> None:
@@ -226,7 +226,7 @@ def test_each_member_of_a_batch_opens_with_its_record() -> None:
     digest = hashlib.sha256(record).hexdigest()
     assert [batch_digest_of(member) for member in members] == [digest] * 3
     assert [open_job(member, RING, {digest: record}.get) for member in members] == [  # type: ignore[arg-type]
-        (KEY.kid, body) for body in BODIES
+        (KEY.kid, body, None) for body in BODIES
     ]
 
 

@@ -154,6 +154,12 @@ def test_a_name_that_is_given_again_shuts_out_its_old_key() -> None:
     assert len(epoch_keys(roster, BoxKey.of(new))) == 2 and roster.revoked == (old.kid,)
 
 
+def test_a_revoked_key_counts_for_nothing_even_where_it_is_still_listed() -> None:
+    pi = member("worker", "pi")
+    roster = first().but(members=(pi,), revoked=(pi.kid,))
+    assert not roster.is_worker(pi.sign) and roster.of_role("worker") == ()
+
+
 def test_revoking_nobody_is_refused() -> None:
     with pytest.raises(Refused, match="nobody"):
         revoke(first(), OWNER, "pi", NOW_S)

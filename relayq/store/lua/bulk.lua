@@ -56,8 +56,8 @@ function R.forget_now(x, id)
 end
 
 local VERBS = {
-  cancel = function(x, id, request) return R.cancel(x, id, request.why) end,
-  kill = function(x, id, request) return R.cancel(x, id, request.why, true) end,
+  cancel = function(x, id, request, op) return R.cancel(x, id, request.why, nil, op) end,
+  kill = function(x, id, request, op) return R.cancel(x, id, request.why, true, op) end,
   hold = function(x, id) return R.hold(x, id) end,
   release = function(x, id) return R.release(x, id) end,
   reprioritise = function(x, id, request) return R.reprioritise(x, id, request.value) end,
@@ -65,7 +65,7 @@ local VERBS = {
   retry = function(x, id, _, op) return R.retry(x, id, op) end,
 }
 
--- request: verb, ids, value, why; for retry a signed op for each id follows -> a word for each
+-- request: verb, ids, value, why; for cancel, kill and retry a signed op for each id follows -> a word for each
 function R.bulk(x, request, ops)
   local words = {}
   for place, id in ipairs(request.ids) do words[place] = VERBS[request.verb](x, id, request, ops[place]) end

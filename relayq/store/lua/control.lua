@@ -12,6 +12,8 @@
 --         of an array what did not succeed, never one element
 --                                                      -> retried | not-ended | unique:<id> | element
 
+local ORDER_S = 604800
+
 local function ended(state) return 'ended:' .. state end
 
 local function cancel_alive(x, parent, kill)
@@ -20,14 +22,18 @@ local function cancel_alive(x, parent, kill)
   end
 end
 
--- j.cx: c or k, the flag of the order that a worker gets
-function R.cancel(x, id, why, kill)
+-- j.cx: c or k, the flag of the order that a worker gets; co:<id>  the order as it was signed, which the
+-- worker verifies (for an array, one for all its elements)
+function R.cancel(x, id, why, kill, op)
   local flag = kill and 'k' or 'c'
   local j = R.job(x, id, 's', 'w', 'n')
   local state = j[1] or R.ended_letter(x, id)
   local parent, index = R.parts(id)
   if not state then return index and R.cancel_element(x, parent, index) or 'unknown' end
   if FINAL[state] then return ended(state) end
+  if filled(op) and state ~= 'P' and state ~= 'R' or j[3] and filled(op) then
+    call('SET', x.P .. 'co:' .. id, op, 'EX', ORDER_S)
+  end
   if j[3] then
     call('HSET', x.P .. 'j:' .. id, 'cx', flag)
     R.end_rest(x, id, 'C')
@@ -65,6 +71,12 @@ function R.release(x, id)
   return 'released'
 end
 
+-- the owner lets a job run that waits for that: ap:<id>  the signed op, which the worker verifies
+function R.approve(x, id, op)
+  call('SET', x.P .. 'ap:' .. id, op, 'EX', ORDER_S)
+  return R.release(x, id)
+end
+
 function R.reprioritise(x, id, priority)
   local j = R.job(x, id, 's', 'l', 'y')
   if not j[1] then return 'unknown' end
@@ -87,7 +99,7 @@ function R.retry(x, id, op)
   R.note_attempt(x, id, j.x, j.r)
   R.leave(x, id, j.s)
   R.log_reopen(x, id)
-  call('DEL', x.P .. 'r:' .. id, x.P .. 'o:' .. id)
+  call('DEL', x.P .. 'r:' .. id, x.P .. 'o:' .. id, x.P .. 'co:' .. id)
   call('SET', x.P .. 'ro:' .. id, op)
   call('HSET', x.P .. 'j:' .. id, 'v', j.a or '0')
   call('HDEL', x.P .. 'j:' .. id, 'e', 'x', 'r', 'cx', 'z', 'c', 'du')
@@ -128,10 +140,10 @@ function R.weight(x, queue, weight)
 end
 
 -- quiet, stop, kill or resume a worker by name
-function R.command(x, name, word)
+function R.command(x, name, word, op)
   local session = call('HGET', x.P .. 'names', name)
   if not session or not R.online(x, session) then return 'unknown' end
-  call('HSET', x.P .. 'w:' .. session, 'cmd', word == 'resume' and '' or word)
+  call('HSET', x.P .. 'w:' .. session, 'cmd', word == 'resume' and '' or word, 'co', op or '')
   R.letter(x, session, {'k', word})
   R.event(x, word, name)
   return 'told'

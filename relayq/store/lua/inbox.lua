@@ -138,7 +138,9 @@ function R.admit(x, request, envelopes)
       request.refused[#request.refused + 1] = {fire.runs[1][2], why}
     end
   end
-  for _, id in ipairs(request.cancel) do R.cancel(x, id, 'by ' .. request.from) end
+  for n, id in ipairs(request.cancel) do
+    R.cancel(x, id, 'by ' .. request.from, nil, envelopes[#request.jobs + n])
+  end
   note_all(x, request.from, request.refused)
   call('LTRIM', key, request.count, -1)
   call('DEL', looker)

@@ -48,6 +48,13 @@ local function hand_back(x, id, session, state)
   R.after_limits(x, facts)
 end
 
+-- nobody may run it before its owner has said so: it waits, held, wherever it belongs
+local function await_approval(x, id, session, state)
+  call('HSET', x.P .. 'j:' .. R.parts(id), 'h', 'a')
+  R.event(x, 'approval', id)
+  hand_back(x, id, session, state)
+end
+
 -- the attempt was the last: its result stays with the job
 -- (a large array keeps no word of elements that left nothing: a million of them cost what one does)
 local function over(x, report, state, to, reason)
@@ -75,6 +82,7 @@ local function apply(x, session, report, state, asked)
   if asked or outcome == 'cancelled' then return over(x, report, state, 'C', report.reason or 'cancelled') end
   if outcome == 'lost' then return R.crash(x, report.id, state) end
   if outcome == 'handback' then return hand_back(x, report.id, session, state) end
+  if outcome == 'unapproved' then return await_approval(x, report.id, session, state) end
   if outcome == 'refused' then return refuse(x, report, state) end
   if retry(x, report.id, report) then return end
   over(x, report, state, 'F', outcome == 'timeout' and 'timeout' or report.reason or 'exit')

@@ -94,7 +94,7 @@ function R.blockers(x, id)
   if not j.s then return out end
   if tonumber(j.d) and tonumber(j.d) > 0 then say('dependencies', j.d) end
   if j.gt and j.s == 'P' then say('dependencies', 'index by index') end
-  if j.h then say('held', '') end
+  if j.h then say(j.h == 'a' and 'approval' or 'held', '') end
   if j.s == 'P' and tonumber(j.du) and tonumber(j.du) > x.now then say('delay', int(tonumber(j.du) - x.now)) end
   local facts = R.lane(x, j.l)
   if call('SISMEMBER', x.P .. 'paused', facts.q) == 1 then say('paused', facts.q) end

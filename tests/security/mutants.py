@@ -1,0 +1,400 @@
+"""Take the checks of the trust core away, one at a time, and see that the suite notices.
+
+`python -m tests.security.mutants [--sample N] [--seed S] [NAME...]` copies the tree to a
+temporary directory, breaks one line there, runs the tests that should notice, and prints
+which mutants survive; it exits with 1 if any does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+UNIT = "tests/unit/test_trust_"
+LIES = "tests/security/test_hub_lies.py"
+OIDC = "tests/security/test_oidc.py"
+RUNS = "tests/security/test_runs.py"
+JOBS = "tests/integration/test_worker_trust.py"
+ROSTER, SEALING, ENVELOPE = UNIT + "roster.py", UNIT + "sealing.py", UNIT + "envelope.py"
+
+
+class Mutant(NamedTuple):
+    """One check less: `before` stands once in the file, `after` takes its place; `suite` should notice."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    suite: str
+
+
+MUTANTS = (
+    # keys and envelopes
+    Mutant(
+        "any signature",
+        "trust/keys.py",
+        "self._key().verify(signature, message)",
+        "pass",
+        ENVELOPE,
+    ),
+    Mutant(
+        "any position in a batch",
+        "trust/envelope.py",
+        "if batch.digests[",
+        "if False and batch.digests[",
+        ENVELOPE,
+    ),
+    Mutant(
+        "any batch record",
+        "trust/envelope.py",
+        "if hashlib.sha256(record)",
+        "if False and hashlib.sha256(record)",
+        ENVELOPE,
+    ),
+    Mutant(
+        "unknown key",
+        "trust/keys.py",
+        "key = self._keys.get(kid)",
+        "key = self._keys.get(kid) or next(iter(self._keys.values()))",
+        ENVELOPE,
+    ),
+    # the roster
+    Mutant(
+        "anybody's roster",
+        "trust/roster.py",
+        "    owner.verify(signature, _STATEMENT + payload)\n",
+        "",
+        ROSTER,
+    ),
+    Mutant(
+        "older roster",
+        "trust/roster.py",
+        "if roster.version < at_least_version:",
+        "if False:",
+        ROSTER,
+    ),
+    Mutant(
+        "other fleet's roster", "trust/roster.py", "if fleet and roster.fleet != fleet:", "if False:", ROSTER
+    ),
+    Mutant(
+        "head unchecked",
+        "trust/roster.py",
+        "if roster.version != int(header[1]) or",
+        "if",
+        ROSTER,
+    ),
+    Mutant(
+        "revoked still a member",
+        "trust/roster.py",
+        "if one.role == role and one.kid not in self.revoked",
+        "if one.role == role",
+        ROSTER,
+    ),
+    Mutant(
+        "revoked key comes back",
+        "trust/roster.py",
+        "if member.kid in roster.revoked or",
+        "if",
+        ROSTER,
+    ),
+    Mutant(
+        "no new epoch",
+        "trust/roster.py",
+        "revoked=(*roster.revoked, *gone))\n    return _resealed(edited, owner, begin=True)",
+        "revoked=(*roster.revoked, *gone))\n    return _resealed(edited, owner, begin=False)",
+        ROSTER,
+    ),
+    Mutant(
+        "epoch for everybody",
+        "trust/roster.py",
+        'for one in roster.of_role("worker"))]',
+        "for one in roster.members)]",
+        ROSTER,
+    ),
+    Mutant(
+        "no high-water mark",
+        "trust/book.py",
+        "version_of(here), self.fleet)",
+        "0, self.fleet)",
+        ROSTER,
+    ),
+    # seals
+    Mutant(
+        "seal not bound to its place",
+        "trust/sealing.py",
+        "cipher.decrypt(_nonce(number), rest, what)",
+        'cipher.decrypt(_nonce(number), rest, b"")',
+        SEALING,
+    ),
+    Mutant(
+        "head unsigned", "trust/sealing.py", "            _verify_head(head)\n", "            pass\n", SEALING
+    ),
+    Mutant(
+        "number never counts",
+        "trust/sealing.py",
+        "number = next(self._numbers)",
+        "number = (next(self._numbers) * 0)",
+        SEALING,
+    ),
+    Mutant(
+        "number shared with a child", "trust/sealing.py", "if self._pid != os.getpid():", "if False:", SEALING
+    ),
+    # what a worker runs
+    Mutant(
+        "any fleet",
+        "worker/admission.py",
+        "opened.fleet == self._fleet,",
+        "True,",
+        JOBS,
+    ),
+    Mutant(
+        "any lane",
+        "worker/admission.py",
+        "opened.lane.id == claim.lane,",
+        "True,",
+        JOBS,
+    ),
+    Mutant(
+        "any id",
+        "worker/admission.py",
+        "base == opened.id,",
+        "True,",
+        JOBS,
+    ),
+    Mutant(
+        "replay",
+        "worker/admission.py",
+        "if past and (report := self._replayed(claim, past)):",
+        "if False and (report := None):",
+        JOBS,
+    ),
+    Mutant(
+        "sealed part of another signer",
+        "worker/admission.py",
+        "_require(opened.kid == kid,",
+        "_require(True,",
+        LIES,
+    ),
+    Mutant(
+        "any queue", "worker/admission.py", "not member.queues or spec.queue in member.queues,", "True,", LIES
+    ),
+    Mutant(
+        "any time",
+        "worker/admission.py",
+        "_require(member.is_current(now_s),",
+        "_require(True,",
+        LIES,
+    ),
+    Mutant(
+        "openings outlive the roster",
+        "worker/credentials.py",
+        "self.ring = Keyring({*roster.submitters(), *self._trusted})",
+        "self.ring = Keyring({*self.ring, *roster.submitters(), *self._trusted})",
+        LIES,
+    ),
+    Mutant(
+        "a run is the owner",
+        "worker/admission.py",
+        "if opened.repository:",
+        "if False:",
+        RUNS,
+    ),
+    # orders
+    Mutant(
+        "anybody cancels", "worker/orders.py", "and op.id in mine and is_theirs:", "and op.id in mine:", LIES
+    ),
+    Mutant(
+        "unsigned cancel",
+        "worker/orders.py",
+        '        self._refuse(f"cancel {job}"',
+        '        return True\n        self._refuse(f"cancel {job}"',
+        LIES,
+    ),
+    Mutant(
+        "unsigned command",
+        "worker/orders.py",
+        '        self._refuse(f"command {word}"',
+        '        return True\n        self._refuse(f"command {word}"',
+        LIES,
+    ),
+    Mutant(
+        "order for another session",
+        "worker/orders.py",
+        " and op.id == self._session.id",
+        "",
+        LIES,
+    ),
+    Mutant(
+        "anybody approves",
+        "worker/admission.py",
+        "return is_meant and self._credentials.may_command(kid)",
+        "return is_meant",
+        RUNS,
+    ),
+    Mutant(
+        "any approval",
+        "worker/admission.py",
+        "is_meant = (op.op, op.id, op.fleet) == (approval_of(envelope), job, self._fleet)",
+        "is_meant = True",
+        RUNS,
+    ),
+    # what a reader believes
+    Mutant(
+        "unsigned success",
+        "store/reader.py",
+        'raise Refused("no worker has signed how it ended")',
+        'return b""',
+        LIES,
+    ),
+    Mutant(
+        "any writer",
+        "trust/outputs.py",
+        "if not opened.writer or not self._is_worker(opened.writer):",
+        "if False:",
+        LIES,
+    ),
+    Mutant(
+        "the hub's word on the end",
+        "store/reader.py",
+        "if says is not state or (code or 0) != ended.exit_code:",
+        "if False:",
+        LIES,
+    ),
+    Mutant(
+        "the hub's word on arrays",
+        "store/jobs.py",
+        "return bool(self._hub.reader and self._hub.reader.is_array(",
+        "return True or bool(self._hub.reader and self._hub.reader.is_array(",
+        LIES,
+    ),
+    # tokens
+    Mutant(
+        "token unsigned",
+        "trust/oidc.py",
+        'keys.key(header["kid"]).verify(signature, signed, PKCS1v15(), SHA256())',
+        'keys.key(header["kid"])',
+        OIDC,
+    ),
+    Mutant(
+        "any audience",
+        "trust/oidc.py",
+        'if claims.get("aud") != AUDIENCE + digest:',
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any issuer",
+        "trust/oidc.py",
+        'if claims.get("iss") != keys.issuer:',
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any algorithm",
+        "trust/oidc.py",
+        'header.get("alg") != "RS256" or',
+        "",
+        OIDC,
+    ),
+    Mutant(
+        "keys in the token", "trust/oidc.py", "if not header.keys() <= _HEADER_FIELDS:", "if False:", OIDC
+    ),
+    Mutant(
+        "weak keys",
+        "trust/oidc.py",
+        "if n.bit_length() < KEY_BITS_MIN or e < 65537:",
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any event",
+        "trust/oidc.py",
+        'if claims["event_name"] not in rule.events:',
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any branch",
+        "trust/oidc.py",
+        'if rule.ref and claims["ref"] != rule.ref:',
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any runner",
+        "trust/oidc.py",
+        'if claims["runner_environment"] != "github-hosted":',
+        "if False:",
+        OIDC,
+    ),
+    Mutant(
+        "any owner",
+        "trust/oidc.py",
+        "== (rule.repository_id, rule.owner_id):",
+        '== (rule.repository_id, claims["repository_owner_id"]):',
+        OIDC,
+    ),
+    Mutant(
+        "stale token",
+        "trust/oidc.py",
+        "if abs(claims.iat - iat_s) > SKEW_S:",
+        "if False:",
+        OIDC,
+    ),
+)
+
+
+def survives(mutant: Mutant) -> bool:
+    """Whether the suite passes with this check removed."""
+    with tempfile.TemporaryDirectory(prefix="rqm-") as place:
+        tree = Path(place, "tree")
+        shutil.copytree(
+            ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", "screenshots")
+        )
+        file = tree / "relayq" / mutant.file
+        text = file.read_text()
+        assert text.count(mutant.before) == 1, (
+            f"{mutant.name}: {text.count(mutant.before)} places in {mutant.file}"
+        )
+        file.write_text(text.replace(mutant.before, mutant.after))
+        environment = os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{tree}/tui"}
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutant.suite],
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            check=False,
+        )
+        return ended.returncode == 0
+
+
+def main() -> int:
+    """Try the mutants that were named, a sample, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1000))
+    args = parser.parse_args()
+    chosen = [one for one in MUTANTS if not args.names or one.name in args.names]
+    if args.sample:
+        print(f"seed {args.seed}")
+        chosen = random.Random(args.seed).sample(chosen, args.sample)
+    alive = []
+    for mutant in chosen:
+        lives = survives(mutant)
+        print(f"{'SURVIVED' if lives else 'killed'}  {mutant.name}", flush=True)
+        alive += [mutant.name] if lives else []
+    print(f"{len(chosen) - len(alive)} of {len(chosen)} killed")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
