@@ -241,6 +241,21 @@ async def test_a_strangers_roster_makes_no_worker_follow_him(rig: Rig) -> None:
             await eventually(lambda: worker.has_left, "the worker has left")
 
 
+async def test_a_strangers_roster_does_not_end_a_worker_that_knows_better(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = SigningKey.generate()
+    theirs = sign_roster(stranger, new_roster(stranger, rig.fleet, NOW_S).but(version=99))
+    author = rig.author()
+    async with rig.worker() as worker:
+        await put(rig, "SET", rig.hub.keys.prefix + "roster", theirs)
+        _, submission = rig.submission_by(author, JobSpec.from_dict({"command": rig.mark("ran")}))
+        await rig.jobs.submit([submission])
+        await eventually(lambda: rig.marked("ran") == ["x"], "the owner's job runs")
+        await eventually(lambda: "the known one holds" in caplog.text, "the other roster was looked at")
+        assert not worker.has_left
+
+
 async def test_a_worker_that_nobody_let_in_is_told_what_to_do(rig: Rig) -> None:
     owner = SigningKey.generate()
     theirs = sign_roster(owner, new_roster(owner, rig.fleet, NOW_S))
