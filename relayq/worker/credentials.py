@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relayq.errors import HubDenied, HubError, HubUnreachable, WorkerError
+from relayq.errors import HubDenied, HubError, HubUnreachable, Refused, WorkerError
 from relayq.store.desk import Desk, no_roster
 from relayq.store.wire import Wire, WireError, WireReplyError
 from relayq.trust.book import Book
@@ -92,7 +92,13 @@ class Credentials:
         An older one than was seen here before is not taken. HubError when the hub cannot be asked,
         WorkerError when it has no place for us, Refused for a roster that is not the owner's.
         """
-        roster = await asyncio.to_thread(self._meet, url)
+        try:
+            roster = await asyncio.to_thread(self._meet, url)
+        except Refused as refusal:
+            if self._roster is None:
+                raise
+            log.warning("the hub's roster is refused, the known one holds: %s", refusal)
+            return
         self._learn(roster)
 
     def is_news(self, version_there: int) -> bool:

@@ -208,8 +208,8 @@ class Crew:
         if claim.attempt <= held:
             return
         if key in worker.known:
-            if key in worker.told:
-                worker.ended[claim.job] = worker.told[key]
+            again = Report(job=claim.job, attempt=claim.attempt, outcome="refused", reason="started before")
+            worker.ended[claim.job] = worker.told.get(key, again)
             return
         bound = worker.clock + self.now - worker.clock_at
         if bound > claim.offered_ms + LEASE_MS - LEASE_MARGIN_MS:

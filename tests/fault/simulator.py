@@ -281,17 +281,22 @@ class World(Crew):
                     f"15: {job} goes back to {entry.attempt}"
                 )
                 before = found.get(entry.attempt, b"")
-                assert entry.position == len(before), f"15: {job} has a gap at {entry.position}"
+                assert entry.position == len(before), self.story(
+                    job, f"15: {job} has a gap at {entry.position}"
+                )
                 found[entry.attempt] = before + entry.data
             for attempt, data in found.items():
                 assert data == letters_of(attempt, 0, len(data)), f"15: {job} says what nobody wrote"
             if job in self.history.succeeded and not self.forgets:
                 last = self.history.counted[job]
                 wrote, has = said.get((job, last), 0), len(found.get(last, b""))
-                story = [line for line in self.trace if job in line]
-                assert has == wrote, "\n".join(
-                    [*story, f"15: {job} has {has} of {wrote} bytes of attempt {last}"]
+                assert has == wrote, self.story(
+                    job, f"15: {job} has {has} of {wrote} bytes of attempt {last}"
                 )
+
+    def story(self, job: str, breach: str) -> str:
+        """What happened to a job, and which promise that broke."""
+        return "\n".join([*(line for line in self.trace if job in line), breach])
 
     async def quiet_round(self) -> None:
         """Everybody does what they should; what runs succeeds."""

@@ -314,3 +314,16 @@ async def test_a_stranger_writes_nothing_into_the_log_of_a_lost_attempt(driver: 
     await lose(driver)
     await (await driver.worker("stranger")).write(job, b"not mine", attempt=1)
     assert await driver.logs.read(job) == []
+
+
+async def test_the_log_of_an_attempt_that_the_hub_forgot_begins_with_its_first_byte(driver: Driver) -> None:
+    job, first = await running(driver, attempts=3)
+    await driver.logs.watch(job)
+    await first.sync()
+    await first.write(job, b"what the first attempt said")
+    other = await driver.worker("other")
+    assert job in (await other.register(held={job: 2})).adopted
+    other.held = {job: 2}
+    await other.write(job, b"second", offset=0)
+    assert [entry.data for entry in await driver.logs.read(job)][-1] == b"second"
+    assert await driver.raw("SMEMBERS", "@fl:" + first.session) == []

@@ -87,8 +87,14 @@ class Rig:
         self, spec: JobSpec, *, key: SigningKey | None = None, fleet: str = "", lane: Lane | None = None
     ) -> tuple[str, Submission]:
         """A signed job; by another key, for another fleet or in another lane where a test wants a lie."""
+        return self.submission_by(self.author(key, fleet), spec, lane)
+
+    def submission_by(
+        self, author: Author, spec: JobSpec, lane: Lane | None = None
+    ) -> tuple[str, Submission]:
+        """The job as this author signs and seals it."""
         job = new_id()
-        envelope = self.author(key, fleet).job(spec, job, int(time.time()))
+        envelope = author.job(spec, job, int(time.time()))
         return job, Submission(routing=routing(spec, job), lane=lane or lane_of(spec), envelope=envelope)
 
     async def submit(self, command: str | list[str], **fields: Any) -> str:

@@ -179,7 +179,7 @@ MUTANTS = (
     Mutant(
         "sealed part of another signer",
         "worker/admission.py",
-        "_require(opened.kid == signed.kid,",
+        "_require(opened.kid == kid,",
         "_require(True,",
         LIES,
     ),
@@ -199,6 +199,13 @@ MUTANTS = (
         "self.ring = Keyring({*roster.submitters(), *self._trusted})",
         "self.ring = Keyring({*self.ring, *roster.submitters(), *self._trusted})",
         LIES,
+    ),
+    Mutant(
+        "a run is the owner",
+        "worker/admission.py",
+        "if opened.repository:",
+        "if False:",
+        RUNS,
     ),
     # orders
     Mutant(

@@ -186,12 +186,11 @@ async def test_a_submitters_key_is_held_to_its_queue_type_and_time(rig: Rig) -> 
     async with rig.worker():
         author = Author(key, rig.roster())
         assert "may not use queue default" in (await refused(rig, spec(rig), author)).message
-        job, submission = rig.submission(spec(rig, queue="night"), key=key)
+        job, submission = rig.submission(JobSpec.from_dict({"command": "true", "queue": "night"}), key=key)
         await rig.jobs.submit([submission])
         assert (await rig.ended(job)).state == "SUCCEEDED"
     late = SigningKey.generate()
     let_in(rig, "submit", late, exp=1)
-    (rig.marks / "ran").unlink()
     async with rig.worker():
         assert "has run out" in (await refused(rig, spec(rig), Author(late, rig.roster()))).message
 
@@ -241,6 +240,21 @@ async def test_a_strangers_roster_makes_no_worker_follow_him(rig: Rig) -> None:
     with pytest.raises(Refused, match="another owner"):
         async with rig.worker(wait=False) as worker:
             await eventually(lambda: worker.has_left, "the worker has left")
+
+
+async def test_a_strangers_roster_does_not_end_a_worker_that_knows_better(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = SigningKey.generate()
+    theirs = sign_roster(stranger, new_roster(stranger, rig.fleet, NOW_S).but(version=99))
+    author = rig.author()
+    async with rig.worker() as worker:
+        await put(rig, "SET", rig.hub.keys.prefix + "roster", theirs)
+        _, submission = rig.submission_by(author, JobSpec.from_dict({"command": rig.mark("ran")}))
+        await rig.jobs.submit([submission])
+        await eventually(lambda: rig.marked("ran") == ["x"], "the owner's job runs")
+        await eventually(lambda: "the known one holds" in caplog.text, "the other roster was looked at")
+        assert not worker.has_left
 
 
 async def test_a_worker_that_nobody_let_in_is_told_what_to_do(rig: Rig) -> None:

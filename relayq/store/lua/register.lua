@@ -57,7 +57,9 @@ function R.adopt(x, session, id, attempt)
   elseif not mine then  -- attempts that the hub has forgotten are not counted
     call('HINCRBY', x.P .. 'j:' .. id, 'v', attempt - known - (queued and 1 or 0))
     call('HSET', x.P .. 'j:' .. id, 'b', int(x.now))
+    call('HDEL', x.P .. 'j:' .. id, 'lo', 'le', 'pm', 'pg')  -- what it wrote begins with its first byte
   end
+  if j.w and j.w ~= session then R.drop_orders(x, j.w, id) end
   hold(x, session, id, attempt)
   return true
 end
