@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 JOINED_FILE = "joined.toml"
 TYPED = "flag"
 SYSTEM_FILE = "/etc/relayq/config.toml"
-_RESERVED = ("RELAYQ_HUB_", "RELAYQ_WORKER_", "RELAYQ_TRUST_", "RELAYQ_PATHS_", "RELAYQ_TUI_")
+_RESERVED = (
+    "RELAYQ_HUB_",
+    "RELAYQ_WORKER_",
+    "RELAYQ_TRUST_",
+    "RELAYQ_PATHS_",
+    "RELAYQ_TUI_",
+    "RELAYQ_GITHUB_",
+    "RELAYQ_BUDGET_",
+)
 _UNITS = {
     "max_memory": "max_memory_bytes",
     "stop_deadline": "stop_deadline_ms",
@@ -90,6 +98,7 @@ class WorkerConfig(Frozen):
     max_logs_bytes: int
     counters: dict[str, int]
     gpus: int | None
+    watts: float | None
     take_when: TakeWhen
 
 

@@ -15,6 +15,12 @@ RelayQError                    something RelayQ itself could not do           ex
 │   ├── HubFull                no memory for new jobs
 │   ├── HubTooOld              server below the floor (Redis 7.0)
 │   └── HubSchema              the hub speaks another schema version
+├── GitHubError                GitHub
+│   ├── GitHubDenied           no token, a wrong one, or one without the right
+│   ├── GitHubMissing          no such repository, workflow or run, or none that the token may see
+│   ├── GitHubLimited          no more requests for now: `wait_s`
+│   ├── GitHubInvalid          GitHub refuses what was asked
+│   └── GitHubUnavailable      no answer, or a broken one; `is_unsure` when a post may have been made
 ├── JobError                   the job itself                                 exit 1
 │   ├── JobFailed              exit_code, log_tail, reason
 │   ├── JobCancelled
@@ -99,6 +105,38 @@ class HubTooOld(HubError):
 
 class HubSchema(HubError):
     """The hub carries another schema version of the function library."""
+
+
+class GitHubError(RelayQError):
+    """GitHub did not do what was asked."""
+
+
+class GitHubDenied(GitHubError):
+    """There is no token, it is refused, or it lacks the right."""
+
+
+class GitHubMissing(GitHubError):
+    """GitHub knows no such thing, or hides it from this token."""
+
+
+class GitHubLimited(GitHubError):
+    """GitHub takes no more requests for now; `wait_s` is how long."""
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class GitHubInvalid(GitHubError):
+    """GitHub refuses what was asked; asking again cannot help."""
+
+
+class GitHubUnavailable(GitHubError):
+    """No answer, or a broken one. `is_unsure`: what was posted may have been taken nevertheless."""
+
+    def __init__(self, message: str, *, is_unsure: bool = False) -> None:
+        super().__init__(message)
+        self.is_unsure = is_unsure
 
 
 class JobError(RelayQError):

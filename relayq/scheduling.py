@@ -40,6 +40,7 @@ POLL_S = 2.0
 GOODBYE_S = 2.0
 EARLY_MS_MAX = 2_000
 LOOKS_MAX = 3
+LOOKS_A_LOAD = 30  # who is believed may change without a schedule's changing
 # What lies further ahead needs no alarm yet.
 HORIZON_S = 86_400
 HOPELESS = (HubDenied, HubSchema, HubTooOld)
@@ -156,6 +157,7 @@ class Scheduler:
         self._alarms = AsyncIOScheduler(timezone=UTC)
         self._ahead_ms = 0.0  # how far the hub's clock is ahead of ours
         self._version = ""
+        self._looks = 0
         self._is_lost = False
 
     def stop(self) -> None:
@@ -215,7 +217,8 @@ class Scheduler:
         async with self._turn:
             try:
                 now_ms, version = await self._beat()
-                if version != self._version:
+                self._looks += 1
+                if version != self._version or self._looks % LOOKS_A_LOAD == 0:
                     await self._firing.load()
                 self._tend([slot for _, slot in await self._firing.fire_due(now_ms)])
                 self._set_alarms()

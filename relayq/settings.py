@@ -171,6 +171,22 @@ def _choice(*words: str) -> Callable[[object], str]:
     return read
 
 
+def _address(value: object) -> str:
+    text = _text(value).rstrip("/")
+    scheme, _, rest = text.partition("://")
+    host = rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]
+    is_safe = scheme == "https" or (scheme == "http" and host in ("127.0.0.1", "localhost", "[::1]"))
+    if is_safe and rest and "@" not in rest and not {"?", "#"} & set(rest):
+        return text
+    raise ValueError("an https:// address without user or query, such as https://github.example.com/api/v3")
+
+
+def _named(value: object) -> str:
+    """The place of a secret; of anything else nothing is shown, for it may be the secret."""
+    text = plain(value)
+    return text if text in ("auto", "gh") or text.startswith(("env:", "file:")) else "***"
+
+
 def _table(value: object) -> dict[str, str]:
     """Read a table of texts; in a variable, `name=text; name=text`."""
     if isinstance(value, str):
@@ -246,6 +262,27 @@ SETTINGS = {
         _positive, None, "take no jobs above this many degrees Celsius"
     ),
     "worker.take_when.hours": Setting(_hours, (), "take jobs in these local hours: 22:00-06:00", _show_hours),
+    "worker.watts": Setting(
+        _positive, None, "the watts that this machine draws with all its CPUs at work; for the price tag"
+    ),
+    "github.api": Setting(
+        _address, "https://api.github.com", "where GitHub's API is; another for Enterprise"
+    ),
+    "github.token": Setting(
+        _text, "auto", "where the token is: auto, gh, env:NAME or file:PATH; never the token itself", _named
+    ),
+    "github.owner": Setting(_text, None, "the user or organisation whose minutes count; else the token's"),
+    "github.repos": Setting(
+        _words, (), "the repositories whose runs are counted, OWNER/NAME; else all its private ones"
+    ),
+    "github.notify": Setting(
+        _words, (), "repositories to which this machine posts how jobs ended: OWNER/NAME or OWNER/*"
+    ),
+    "budget.plan": Setting(
+        _choice("free", "pro", "team", "enterprise"), "free", "the GitHub plan, for its included minutes"
+    ),
+    "budget.minutes": Setting(_whole(1, 100_000_000), None, "included minutes a month, if not the plan's"),
+    "budget.kwh_price": Setting(_positive, None, "what a kWh costs at home, for the price tag"),
     "tui.theme": Setting(
         _choice("dark", "light", "ansi", "mono"),
         "dark",

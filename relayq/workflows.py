@@ -186,7 +186,7 @@ def twin_text(schedule: Schedule, uses: str) -> str:
             *steps,
             f"      - uses: {uses}",
             "        env:",
-            "          RELAYQ_URL: ${{ secrets.RELAYQ_URL }}",
+            "          RELAYQ_JOIN: ${{ secrets.RELAYQ_JOIN }}",
             "        with:",
             f"          schedule: {_quoted(schedule.name)}",
             f"          slot: {_quoted(schedule.rule.key)}",

@@ -70,6 +70,16 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "GitHub",
+        (
+            Command(
+                "budget", "budget", "the minutes of GitHub Actions: used, left, foretold, and what was saved"
+            ),
+            Command("gh", "gh", "start a workflow, list its runs, cancel one"),
+            Command("notifier", "notifier", "tell GitHub how jobs ended that ask for it (--notify)"),
+        ),
+    ),
+    (
         "This installation",
         (
             Command(

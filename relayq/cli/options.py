@@ -249,5 +249,12 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--keep-output", "keep_output", "SIZE", "how much output the hub keeps (default: 1M)"),
     JobOption("--on-lost", "on_lost", "WHAT", "when its worker is lost: retry (default), hold or fail"),
     JobOption("--grace", "grace", "TIME", "how long a lost worker may come back with it"),
+    JobOption(
+        "--notify",
+        "notify",
+        "NOTICE",
+        "tell GitHub how it ended: status:OWNER/REPO@SHA, comment:OWNER/REPO#N, dispatch:OWNER/REPO",
+        _as_list,
+    ),
     JobOption("--label", "labels", "NAME=VALUE", "a label on the job, for finding it", _pairs),
 )

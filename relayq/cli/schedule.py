@@ -236,7 +236,8 @@ def _write_twin(args: argparse.Namespace, schedule: Schedule) -> None:
         return
     if repository and (args.github or is_here):
         path = write_twin(repository, schedule, check_action(repository, name, args.uses))
-        say(f"wrote {path.relative_to(repository)}: commit and push it, and set the secret RELAYQ_URL")
+        say(f"wrote {path.relative_to(repository)}: commit and push it")
+        say("its secret RELAYQ_JOIN is the string of `relayq hub invite submit NAME`")
     else:
         say(f"its twin is still to be written: in its git repository, `relayq schedule edit {name} --github`")
 

@@ -28,20 +28,26 @@ def run(args: argparse.Namespace) -> int:
     """Show the job."""
     from relayq.cli.views import job_json
     from relayq.client.explain import sentences
+    from relayq.model.price import tag
 
-    explanation, now_ms = with_client(args, lambda client: _fetch(client, args.id))
+    explanation, now_ms, kwh_price = with_client(args, lambda client: _fetch(client, args.id))
     why = sentences(explanation, now_ms)
     if args.json:
-        print_json({**job_json(explanation.record), "explain": why})
+        record = explanation.record
+        price = tag(record.took, kwh_price).to_json() if record.took.run_s else None
+        print_json({**job_json(record), "explain": why, "price": price})
     else:
-        print_facts(_facts(explanation.record, now_ms))
+        record = explanation.record
+        print_facts([*_facts(record, now_ms), *_prices(record, kwh_price)])
         for sentence in why:
             print_facts([("", sentence)])
     return OK
 
 
-async def _fetch(client: AsyncClient, text: str) -> tuple[Explanation, int]:
-    return await (await client.job(text)).explain(), await client.now_ms()
+async def _fetch(client: AsyncClient, text: str) -> tuple[Explanation, int, float | None]:
+    price = client.submitter.config.values["budget.kwh_price"]
+    kwh_price = price if isinstance(price, float) else None
+    return await (await client.job(text)).explain(), await client.now_ms(), kwh_price
 
 
 def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
@@ -66,8 +72,20 @@ def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
     yield "ended", local_time(record.ended_ms)
     yield "run time", run_time(record, now_ms).replace("-", "")
     yield "files", ", ".join(f"{name} ({format_size(size)})" for name, (_, size) in record.outputs.items())
+    for notice in record.notices:
+        yield "told", f"{notice.word} {local_time(notice.at_ms)}: {notice.detail}"
     for attempt in record.attempts:
         yield f"attempt {attempt.number}", _attempt_text(attempt, now_ms)
+
+
+def _prices(record: JobRecord, kwh_price: float | None) -> Iterator[tuple[str, str]]:
+    """What the same work would have cost elsewhere, all its attempts together."""
+    if record.took.run_s:
+        from relayq.cli.budgetviews import price_facts
+        from relayq.model.price import tag
+
+        for name, text in price_facts(tag(record.took, kwh_price)):
+            yield f"price {name}", text
 
 
 def _spec_facts(spec: JobSpec | None) -> Iterator[tuple[str, str]]:
@@ -82,6 +100,7 @@ def _spec_facts(spec: JobSpec | None) -> Iterator[tuple[str, str]]:
     yield "timeout", format_duration(spec.timeout_ms) if spec.timeout_ms else ""
     yield "after", ", ".join(f"{item.job} ({item.on})" for item in spec.after)
     yield "labels", ", ".join(f"{name}={value}" for name, value in spec.labels)
+    yield "notify", ", ".join(notice.to_json() for notice in spec.notify)
 
 
 def progress_text(progress: float | None, message: str) -> str:

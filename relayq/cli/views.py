@@ -65,6 +65,9 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         "sealed": record.is_sealed,
         "doubt": record.doubt,
         "cancel_asked": record.cancel_asked,
+        "notices": [
+            {"word": told.word, "at": iso(told.at_ms), "detail": told.detail} for told in record.notices
+        ],
         "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in record.outputs.items()},
         **({"elements": elements_json(record)} if record.array else {}),
     }

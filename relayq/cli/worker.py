@@ -10,11 +10,13 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from relayq.cli.output import say
 from relayq.config import load
+from relayq.errors import ConfigError, GitHubDenied, UsageError
 from relayq.hub import choose_url
 from relayq.model.duration import parse_duration_ms
 
@@ -70,14 +72,16 @@ def run(args: argparse.Namespace) -> int:
     )
     os.umask(0o077)  # nothing that a worker writes is anybody else's business
     log.setup(json=args.log_json, level=args.log_level)
+    url = choose_url(config)[0]
     options = WorkerOptions(
-        url=choose_url(config)[0],
+        url=url,
         labels=tuple(word.strip() for word in (args.labels or "").split(",") if word.strip()),
         trust=tuple(args.trust),
         headless=args.headless,
         idle_exit_s=parse_duration_ms(args.idle_exit, "--idle-exit") / 1000 if args.idle_exit else None,
         kill_on_stop=args.kill,
         once=args.once,
+        beside=_beside(config, url, tuple(args.trust)),
     )
     show = None if args.log_json else _view(args)
     with _scheduler(config, options) if args.scheduler else nullcontext():
@@ -86,6 +90,19 @@ def run(args: argparse.Namespace) -> int:
         code, last_word = show(config, options)
     print(last_word)
     return code
+
+
+def _beside(config: Config, url: str, trust: tuple[str, ...]) -> tuple[Callable[[], Awaitable[None]], ...]:
+    """What this machine does beside running jobs: telling GitHub how they ended, where that is wanted."""
+    if not config.values["github.notify"]:
+        return ()
+    from relayq.cli.notifier import notifying
+
+    try:
+        return (notifying(config, url, trust),)
+    except (GitHubDenied, ConfigError, UsageError) as error:
+        say(f"GitHub is not told from here how jobs end: {error}")
+        return ()
 
 
 def _scheduler(config: Config, options: WorkerOptions) -> AbstractContextManager[None]:

@@ -1,7 +1,7 @@
 """The asyncio client: submit, follow, wait for and steer jobs.
 
 The typed store is at hand as `client.jobs`, `client.queues`, `client.logs`,
-`client.workers`, `client.schedules`, `client.blobs` and `client.pulls`.
+`client.workers`, `client.schedules`, `client.blobs`, `client.pulls` and `client.budget`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from relayq.config import load
 from relayq.errors import NotFound
 from relayq.model.job import JobSpec
 from relayq.store.blobs import Blobs, Pulls
+from relayq.store.budget import Budget
 from relayq.store.bulk import Bulk
 from relayq.store.hub import Hub, connect
 from relayq.store.jobs import Jobs, Queues
@@ -47,6 +48,7 @@ class AsyncClient:
     schedules: Schedules
     blobs: Blobs
     pulls: Pulls
+    budget: Budget
     submitter: Submitter
 
     def __init__(
@@ -75,6 +77,7 @@ class AsyncClient:
         self.schedules = Schedules(self._hub)
         self.bulk = Bulk(self._hub, self.jobs)
         self.blobs, self.pulls = Blobs(self._hub), Pulls(self._hub)
+        self.budget = Budget(self._hub)
         self._follower = Follower(self._hub, self.submitter.tend, self.submitter.tell)
         return self
 

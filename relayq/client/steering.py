@@ -55,6 +55,8 @@ VERBS = {
         Verb("quiet", "takes nothing new", False, ("told",)),
         Verb("unquiet", "takes jobs again", False, ("told",)),
         Verb("stop", "finishes and leaves", True, ("told",)),
+        Verb("limit", "set the limit of the", False, ("set",)),
+        Verb("ask", "asked", False, ("asked",)),
         Verb("schedule-pause", "paused", False, ("paused",)),
         Verb("schedule-resume", "resumed", False, ("resumed",)),
         Verb("schedule-run", "ran", False, ("ran",)),
@@ -199,6 +201,8 @@ async def _portion(client: AsyncClient, order: Order, ids: Sequence[str]) -> lis
             return await _retry(client, ids)
         case "move":
             return [await _move(client, job, order.value) for job in ids]
+    if order.verb in ("limit", "ask"):
+        return [await _budget(client, order)]
     if order.verb.startswith("schedule-"):
         return [await _schedule(client, order, name) for name in ids]
     return [await _one(client, order.verb, name) for name in ids]
@@ -217,6 +221,18 @@ async def _one(client: AsyncClient, verb: str, name: str) -> str:
             word = "resume" if verb == "unquiet" else verb
             return "told" if await client.workers.command(name, word) else "unknown"
     raise UsageError(f"nothing is known about how to {verb} a job")
+
+
+async def _budget(client: AsyncClient, order: Order) -> str:
+    """What is ordered of the minutes: a limit, or that GitHub is asked."""
+    from relayq.client.budget import ask_github
+    from relayq.model.budget import read_limit
+
+    if order.verb == "limit":
+        await client.budget.limit(read_limit(order.value))
+        return "set"
+    await ask_github(client)
+    return "asked"
 
 
 async def _schedule(client: AsyncClient, order: Order, name: str) -> str:

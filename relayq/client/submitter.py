@@ -8,6 +8,7 @@ submission and costs no round trip.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -29,6 +30,7 @@ from relayq.trust.envelope import Op, sign_op
 
 if TYPE_CHECKING:
     from relayq.client.files import PathText
+    from relayq.client.step import StepTeller
     from relayq.config import Config
     from relayq.model.job import JobSpec
     from relayq.model.schedule import Schedule
@@ -63,6 +65,7 @@ class Submitter:
         self.tell = tell
         self._lock = allocate_lock()
         self._looked_s = float("-inf")
+        self._step: StepTeller | None = None
         self._lanes_seen: set[str] = set()
         # What a shell job must be, the spec has seen to itself.
         self._judges: dict[str, JobType | None] = {"shell": None}
@@ -145,7 +148,9 @@ class Submitter:
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()
-            return self._submit(spec, watch=watch)
+            receipt = self._submit(spec, watch=watch)
+            self._tell_step()
+            return receipt
 
     def submit_many(self, specs: Sequence[JobSpec]) -> list[Receipt]:
         """Submit any number of jobs, 500 to a round trip and a signature."""
@@ -154,7 +159,9 @@ class Submitter:
         with self._lock:
             if self.is_embedded:
                 self._see_to_local_worker()
-            return self._dispatcher.submit_many(self.standing.author(), specs)
+            receipts = self._dispatcher.submit_many(self.standing.author(), specs)
+            self._tell_step()
+            return receipts
 
     def _check_type(self, spec: JobSpec) -> None:
         """Let a job type that is installed here judge the spec; SpecError when it refuses."""
@@ -181,8 +188,18 @@ class Submitter:
 
     def close(self) -> None:
         """Drop the connection."""
+        if self._step is not None:
+            self._step.tell(self._dispatcher)
         if "_dispatcher" in self.__dict__:
             self._dispatcher.close()
+
+    def _tell_step(self) -> None:
+        """Inside GitHub Actions the hub is told once which step this is."""
+        if self._step is None and not self.is_embedded and os.environ.get("GITHUB_ACTIONS") == "true":
+            from relayq.client.step import StepTeller
+
+            self._step = StepTeller()
+            self._step.tell(self._dispatcher)
 
     def _submit(self, spec: JobSpec, *, watch: bool) -> Receipt:
         lane = lane_of(spec)

@@ -27,6 +27,7 @@ from relayq.model.duration import (
 from relayq.model.ids import new_id, short
 from relayq.model.lifecycle import KEEP_OUTPUT_BYTES
 from relayq.model.needs import Needs, Placement, lane_of, parse_needs, parse_prefer
+from relayq.model.notice import MAX_NOTICES, Notice
 from relayq.model.parts import (
     MAX_ARRAY,
     ArraySpec,
@@ -103,6 +104,7 @@ class JobSpec(Placement):
     on_lost: str = "retry"
     grace_ms: int = 0
     labels: tuple[tuple[str, str], ...] = ()
+    notify: tuple[Notice, ...] = ()
     args: Any = None
 
     def __post_init__(self) -> None:
@@ -150,6 +152,7 @@ def routing(spec: JobSpec, job: str) -> dict[str, Any]:
         "g": spec.grace_ms,
         "in": [item.sha256 for item in spec.inputs],
         "af": [[item.job, item.on, item.mode] for item in spec.after],
+        "nt": [item.repo.lower() for item in spec.notify],
         "n": array.size if array else 0,
         "n0": array.start if array else 0,
         "sq": int(array.sequential) if array else 0,
@@ -230,6 +233,7 @@ _CODECS: dict[str, tuple[str, Callable[[Any, str], Any], Callable[[Any], Any]]] 
     "on_lost": ("on_lost", _same, _same),
     "grace": ("grace_ms", parse_duration_ms, spell_duration),
     "labels": ("labels", _read_pairs, dict),
+    "notify": ("notify", _read_each(Notice.from_json), _write_each),
     "args": ("args", _same, _same),
 }
 # The names that the JSON of a job spec may have.
@@ -291,7 +295,9 @@ def _check_files(spec: JobSpec) -> None:
 def _check_parts(spec: JobSpec) -> None:
     if spec.retry is not NO_RETRY:
         spec.retry.check()
-    for part in (*spec.after, *spec.inputs, spec.array, spec.unique):
+    if len(spec.notify) > MAX_NOTICES:
+        raise SpecError(f"{len(spec.notify)} notices are too many: at most {MAX_NOTICES} (field 'notify')")
+    for part in (*spec.after, *spec.inputs, *spec.notify, spec.array, spec.unique):
         if part:
             part.check()
     names = [item.name.casefold() for item in spec.inputs]

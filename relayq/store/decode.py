@@ -9,9 +9,19 @@ from typing import Any
 from relayq.errors import SpecError
 from relayq.model.lifecycle import State, state_of
 from relayq.model.needs import Lane
-from relayq.store.records import ArrayCounts, AttemptRecord, Claim, JobRecord, Letter, WorkerRecord
+from relayq.model.price import NO_WORK, Work, hosted_system
+from relayq.store.records import (
+    ArrayCounts,
+    AttemptRecord,
+    Claim,
+    JobRecord,
+    Letter,
+    NoticeRecord,
+    WorkerRecord,
+)
 
 Fields = dict[str, str]
+MIB_A_GIB = 1024
 
 
 def text(value: bytes | str | int) -> str:
@@ -71,11 +81,12 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
     """A job as `views.lua` shows it: id, fields, envelope and, from `record`, result and attempts."""
     f = fields(reply[1])
     session = f.get("w", "")
+    lane = lanes_by_id.get(f["l"]) or _lost_lane()
     return JobRecord(
         id=text(reply[0]),
         state=state_of(f["s"]),
         reason=f.get("r", ""),
-        lane=lanes_by_id.get(f["l"]) or _lost_lane(),
+        lane=lane,
         priority=_int(f, "p"),
         attempt=_int(f, "ma") if "n" in f else _int(f, "a") - _int(f, "v"),
         crashes=_int(f, "c"),
@@ -94,6 +105,8 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
         envelope=reply[2],
         result=reply[3] if len(reply) > 3 else b"",
         outputs=_outputs(reply[5] if len(reply) > 5 else []),
+        took=work(f.get("us", ""), hosted_system(lane.needs.labels)),
+        notices=_notices(reply[6] if len(reply) > 6 else []),
     )
 
 
@@ -146,6 +159,51 @@ def _array(f: Fields) -> ArrayCounts | None:
         cancelled=ended["nC"],
         skipped=ended["nK"],
     )
+
+
+def work(told: str, system: str = "linux") -> Work:
+    """What a job took, as `meter.lua` writes it; `system` is that of the hosted runner."""
+    if not told:
+        return NO_WORK
+    run, cpu, memory, minutes, millijoules, unmetered = (float(word) for word in told.split(" "))
+    return Work(
+        run / 1000,
+        cpu / 1000,
+        memory / MIB_A_GIB / 1000,
+        {system: int(minutes)},
+        millijoules / 1000,
+        unmetered / 1000,
+    )
+
+
+def work_of_day(flat: list[Any]) -> dict[str, Work]:
+    """What the work of one day took, by worker."""
+    sums: dict[str, Fields] = {}
+    for name, amount in fields(flat).items():
+        worker, _, what = name.rpartition(":")
+        sums.setdefault(worker, {})[what] = amount
+    return {worker: _worker_day(f) for worker, f in sums.items()}
+
+
+def _worker_day(f: Fields) -> Work:
+    systems = {"L": "linux", "M": "macos", "W": "windows"}
+    return Work(
+        _int(f, "r") / 1000,
+        _int(f, "c") / 1000,
+        _int(f, "g") / MIB_A_GIB / 1000,
+        {system: _int(f, letter) for letter, system in systems.items() if letter in f},
+        _int(f, "j") / 1000,
+        _int(f, "u") / 1000,
+    )
+
+
+def _notices(flat: list[Any]) -> tuple[NoticeRecord, ...]:
+    """What became of each notice, in their order."""
+    found = []
+    for index, said in sorted(fields(flat).items()):
+        word, at_ms, detail = said.split(" ", 2)
+        found.append(NoticeRecord(index=int(index), word=word, at_ms=int(at_ms), detail=detail))
+    return tuple(found)
 
 
 def _outputs(flat: list[Any]) -> dict[str, tuple[str, int]]:

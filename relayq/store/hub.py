@@ -68,9 +68,11 @@ class Hub:
         """Call a function that writes: one JSON request, then raw bytes."""
         return await self._call("FCALL", function, request, blobs, timeout_s)
 
-    async def view(self, function: str, request: dict[str, object] | None = None) -> Any:
+    async def view(
+        self, function: str, request: dict[str, object] | None = None, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> Any:
         """Call a function that only reads."""
-        return await self._call("FCALL_RO", function, request or {}, (), CALL_TIMEOUT_S)
+        return await self._call("FCALL_RO", function, request or {}, (), timeout_s)
 
     async def _call(
         self, verb: str, function: str, request: dict[str, object], blobs: tuple[bytes, ...], timeout_s: float

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from relayq.model.lifecycle import State
 from relayq.model.needs import Lane
+from relayq.model.price import NO_WORK, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +236,16 @@ class ArrayCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRecord:
+    """What became of one notice of a job's end: `posted`, `failed`, `unsure` or `later`, since when, why."""
+
+    index: int
+    word: str
+    at_ms: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """One job as the hub has it; what a `Reader` opened of it is in the clear.
 
@@ -264,6 +275,8 @@ class JobRecord:
     envelope: bytes
     result: bytes
     outputs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    took: Work = NO_WORK
+    notices: tuple[NoticeRecord, ...] = ()
     is_sealed: bool = False
     doubt: str = ""
 

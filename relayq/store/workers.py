@@ -45,6 +45,7 @@ class Workers:
                 "offer": json.dumps(who.offer, separators=(",", ":")),
                 "facts": json.dumps(who.facts, separators=(",", ":")),
                 "held": who.held,
+                "power": _milliwatts_a_cpu(who),
             },
         )
         match reply:
@@ -156,6 +157,14 @@ class Workers:
 
 def _offsets(flat: list[Any]) -> dict[str, tuple[int, int]]:
     return {decode.text(flat[i]): (int(flat[i + 1]), int(flat[i + 2])) for i in range(0, len(flat), 3)}
+
+
+def _milliwatts_a_cpu(who: Registration) -> str:
+    """What one CPU's share of the machine draws, empty when nobody has told."""
+    watts, cpus_milli = float(who.facts.get("watts") or 0), who.offer.get("cpus_milli")
+    if not watts or not isinstance(cpus_milli, int) or cpus_milli <= 0:
+        return ""
+    return f"{watts * 1_000_000 / cpus_milli:.0f}"
 
 
 def _report(report: Report, result_at: int) -> dict[str, object]:

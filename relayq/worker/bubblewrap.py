@@ -28,22 +28,30 @@ def try_bubblewrap(account: Account | None = None) -> tuple[str, str]:
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         return "", "it is not installed"
+    try:
+        why = _tried(bwrap, account)
+    except OSError as error:  # no room for a trial
+        why = f"it cannot be tried: {error}"
+    return ("", why) if why else (os.path.realpath(bwrap), "")
+
+
+def _tried(bwrap: str, account: Account | None) -> str:
+    """What goes wrong in the first profile that does not do what it promises, or nothing."""
     with tempfile.TemporaryDirectory(prefix="relayq-try-") as directory:
         root = os.path.realpath(directory)
         Path(root).chmod(0o711)
         Path(root, "secret").touch()
         for profile, network in TRIALS:
-            place = f"{root}/{profile}{network:d}"
             box = Sandbox(
                 profile=profile,
-                place=place,
+                place=f"{root}/{profile}{network:d}",
                 hidden=Hidden((root,), ()),
                 network=network,
                 is_root=os.geteuid() == 0 and not account,
             )
             if why := _trouble(bwrap, box, account):
-                return "", why
-    return os.path.realpath(bwrap), ""
+                return why
+    return ""
 
 
 def _trouble(bwrap: str, box: Sandbox, account: Account | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 
@@ -10,7 +11,8 @@ class WorkerOptions:
     """`idle_exit_s` lets a worker leave after so long without a job, `once` as soon as there is none.
 
     `kill_on_stop` ends running jobs at the stop deadline instead of leaving them to the
-    keeper. `trust` are public keys believed beside the configured ones.
+    keeper. `trust` are public keys believed beside the configured ones. `beside` are started
+    with the worker and end with it; one that fails is started again.
     """
 
     url: str
@@ -23,3 +25,4 @@ class WorkerOptions:
     idle_exit_s: float | None = None
     kill_on_stop: bool = False
     once: bool = False
+    beside: tuple[Callable[[], Awaitable[None]], ...] = ()

@@ -22,7 +22,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from relayq import __version__, plugins
@@ -62,6 +62,7 @@ log = logging.getLogger("relayq.worker")
 
 LAST_SYNC_S = 1.0
 GOODBYE_S = 5.0
+BESIDE_S = 30.0
 
 
 async def run_worker(config: Config, options: WorkerOptions) -> int:
@@ -206,6 +207,8 @@ class Worker:
             "kill_level": self._judge.isolation.kill_level(),
             "isolation": self._judge.isolation.shown(),
         }
+        if self._config.worker.watts:
+            facts["watts"] = f"{self._config.worker.watts:g}"
         if not self._gate.is_open:
             facts["takes_nothing"] = self._gate.why
         return facts
@@ -224,6 +227,7 @@ class Worker:
                 group.create_task(self._shipping.watch_files()),
                 group.create_task(self._tidying.tidy()),
                 group.create_task(self._disk.keep()),
+                *(group.create_task(_keep_going(one)) for one in self._options.beside),
                 group.create_task(self._doorman.listen()),
                 group.create_task(self._doorman.serve()),
             ]
@@ -327,6 +331,16 @@ class Worker:
         left = len(self._board.running)
         log.info("worker left", extra={"left_running": left, "unreported": self._board.has_reports()})
         return 1 if left else 0
+
+
+async def _keep_going(beside: Callable[[], Awaitable[None]]) -> None:
+    """Run what stands beside the worker; what fails there is no reason to stop working."""
+    while True:
+        try:
+            return await beside()
+        except RelayQError as error:
+            log.warning("what runs beside the worker failed", extra={"why": str(error)})
+        await asyncio.sleep(BESIDE_S)
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -170,7 +170,18 @@ MUTANTS = (
     Mutant("counter drifts", "prelude.lua", "(x.counts[from] or 0) - 1", "(x.counts[from] or 0)", "sync"),
     # logs
     Mutant("log offset not checked", "logs.lua", "have[chunk[3]] - chunk[4]", "0", "control"),
-    Mutant("log not fenced", "logs.lua", "or tonumber(j[2]) ~= attempt or", "or", "control"),
+    Mutant("log not fenced", "logs.lua", "if tonumber(j[2]) ~= attempt then return false end", "", "control"),
+    Mutant(
+        "lost output thrown away", "logs.lua", "local lost = j[8]", "local lost = false and j[8]", "outcomes"
+    ),
+    Mutant("strangers write", "logs.lua", "lost and name_of(j[3]) == name_of(session)", "lost", "outcomes"),
+    Mutant(
+        "cancelled element starts",
+        "array.lua",
+        "if R.element_letter(x, parent, index) then index = nil end",
+        "",
+        "arrays",
+    ),
     Mutant("end not told", "finish.lua", "  R.log_end(x, id, to, reason, exit)\n", "", "control"),
     Mutant("old end told again", "control.lua", "  R.log_reopen(x, id)\n", "", "control"),
     Mutant("log not trimmed", "logs.lua", "if kept > most then", "if false then", "control"),

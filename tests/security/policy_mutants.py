@@ -45,7 +45,7 @@ def rule(name: str, function: str) -> Mutant:
 
 
 BOX, WORKER = "security/test_sandbox.py", "security/test_isolated_worker.py"
-ESCAPE = "security/test_escape.py"
+ESCAPE, SIGNERS = "security/test_escape.py", "security/test_policy_signers.py"
 MUTANTS = (
     rule("types", "_type"),
     rule("queues", "_queue"),
@@ -160,6 +160,23 @@ MUTANTS = (
         BOX,
     ),
     Mutant("home is not private", "sandbox", 'passed["HOME"] = HOME', "pass", BOX),
+    Mutant(
+        "judge not asked",
+        "admission",
+        "self._judge.terms(opened.spec, self._signer(opened.kid))",
+        "FREE",
+        SIGNERS,
+    ),
+    Mutant(
+        "everybody is the owner",
+        "admission",
+        "THE_OWNER if member is None else Signer(MEMBER, member.name)",
+        "THE_OWNER",
+        SIGNERS,
+    ),
+    Mutant(
+        "the hub hears why", "admission", "_refusal(claim, error.told)", "_refusal(claim, error.why)", SIGNERS
+    ),
     Mutant("TERM ends the sandbox", "care", "({kept.pid} if kept.boxed else set())", "set()", ESCAPE),
     Mutant(
         "leftovers have their time",

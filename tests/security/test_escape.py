@@ -14,35 +14,49 @@ from tests.integration.keeper_support import Home, alive, shell
 from tests.security.shut_in import BOXES, boxed, keeper_in
 from tests.support import eventually
 
-GONE_S = 1.0
-DEAF = "import os, select, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
-HEARS = "signal.signal(signal.SIGTERM, signal.SIG_DFL); signal.pause()"
-STAYS = "open('ready', 'w').close(); signal.pause()"
-
+# A second of a machine that has time; what is not ended as a whole would stay for the 30 s of its grace.
+GONE_S = 1.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+# The main process hears TERM; whoever shall stay is deaf to it before it says that all is ready.
+USES = """
+import os, select, signal, sys
+def deaf(): signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def ready(): open(os.environ["RELAYQ_WORKDIR"] + "/ready", "w").close()
+"""
 ESCAPES = {
-    "setsid": f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n {STAYS}\n{HEARS}",
-    "double fork": (
-        f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  {STAYS}\n os._exit(0)\n"
-        "signal.signal(15, signal.SIG_DFL); signal.pause()"
-    ),
-    "cleared environment": (
-        f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n"
-        "  os.chdir('/'); open(os.environ['RELAYQ_WORKDIR'] + '/ready', 'w').close()\n"
-        f"  os.execve(sys.executable, ['x', '-c', '{DEAF}; signal.pause()'], {{}})\n os._exit(0)\n"
-        "signal.signal(15, signal.SIG_DFL); signal.pause()"
-    ),
+    "setsid": """
+if os.fork() == 0:
+    deaf(); os.setsid(); ready()
+""",
+    "double fork": """
+if os.fork() == 0:
+    deaf(); os.setsid()
+    if os.fork(): os._exit(0)
+    ready()
+""",
+    "cleared environment": """
+if os.fork() == 0:
+    deaf(); os.setsid()
+    if os.fork(): os._exit(0)
+    os.chdir("/"); ready()
+    os.execve(sys.executable, ["x", "-c", "import signal; signal.pause()"], {})
+""",
     # Each process starts another before a list of all could be made and used.
-    "fork storm": (
-        f"{DEAF}\nfor number in range(4):\n if os.fork() == 0:\n  os.setsid()\n  while True:\n"
-        "   select.select([], [], [], 0.01)\n   if os.fork():\n"
-        "    select.select([], [], [], 0.1); os._exit(0)\n"
-        "open('ready', 'w').close(); signal.signal(15, signal.SIG_DFL); signal.pause()"
-    ),
-    "killing its supervisor": (
-        f"{DEAF}\nfor pid in (1, os.getppid()):\n"
-        " for number in (15, 9, 19):\n  os.kill(pid, number)\n"
-        f"if os.fork() == 0:\n {STAYS}\nsignal.signal(15, signal.SIG_DFL); signal.pause()"
-    ),
+    "fork storm": """
+for number in range(4):
+    if os.fork() == 0:
+        deaf(); os.setsid(); ready()
+        while True:
+            select.select([], [], [], 0.01)
+            if os.fork():
+                select.select([], [], [], 0.1); os._exit(0)
+""",
+    "killing its supervisor": """
+for pid in (1, os.getppid()):
+    for number in (15, 9, 19):
+        os.kill(pid, number)
+if os.fork() == 0:
+    deaf(); ready()
+""",
 }
 
 
@@ -60,7 +74,8 @@ def below(keeper: Home) -> list[int]:
 @pytest.mark.parametrize("level", BOXES)
 @pytest.mark.parametrize("trick", ESCAPES)
 async def test_nothing_is_left_a_second_after_a_cancel(keeper: Home, trick: str, level: str) -> None:
-    order = boxed(keeper, "a.1", "/usr/bin/python3", "-c", ESCAPES[trick], level=level)
+    script = f"{USES}{ESCAPES[trick]}signal.pause()"
+    order = boxed(keeper, "a.1", "/usr/bin/python3", "-c", script, level=level)
     order["env"]["RELAYQ_WORKDIR"] = f"{order['dir']}/work"
     await keeper.client.start([order])
     await eventually((keeper.dir("a.1") / "work" / "ready").exists, f"{trick}: {keeper.out('a.1', 'err')!r}")
@@ -85,7 +100,7 @@ async def test_a_job_that_kills_all_it_can_hurts_nobody_else(keeper: Home, level
 
 @pytest.mark.parametrize("level", BOXES)
 async def test_what_a_job_leaves_behind_ends_with_it(keeper: Home, level: str) -> None:
-    script = f"{DEAF}\nif os.fork() == 0:\n os.setsid()\n signal.pause()"
+    script = f"{USES}if os.fork() == 0:\n    deaf(); os.setsid(); signal.pause()"
     order = boxed(keeper, "a.1", "/usr/bin/python3", "-c", script, level=level)
     await keeper.client.start([order])
     assert (await keeper.event(Exited)).code == 0

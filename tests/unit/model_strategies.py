@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from relayq.model.duration import MAX_DURATION_MS, MAX_MOMENT_MS
 from relayq.model.job import ArraySpec, Blob, Dependency, JobSpec, RetryPolicy, Unique
 from relayq.model.needs import MAX_COUNT, MAX_CPUS, Needs, Offer, Placement, parse_prefer
+from relayq.model.notice import Notice
 from relayq.model.parts import MAX_FILE_BYTES
 from relayq.model.retry import MAX_ATTEMPTS, REASONS, parse_patterns
 
@@ -117,6 +118,15 @@ json_values = st.recursive(
 )
 
 
+shas = st.text("0123456789abcdef", min_size=40, max_size=40)
+repos = st.from_regex(r"[a-z][a-z0-9-]{0,5}/[a-z][A-Za-z0-9._-]{0,6}", fullmatch=True)
+notices = (
+    st.builds(Notice, st.sampled_from(["status", "check"]), repos, shas)
+    | st.builds(Notice, st.just("comment"), repos, st.integers(1, 10**9).map(str))
+    | st.builds(Notice, st.just("dispatch"), repos, st.from_regex(r"[a-z][a-z0-9._-]{0,9}", fullmatch=True))
+)
+
+
 @st.composite
 def specs(draw):
     """Any job spec."""
@@ -153,6 +163,7 @@ def specs(draw):
             keep_output_bytes=st.integers(0, 256 << 20),
             on_lost=st.sampled_from(["retry", "hold", "fail"]),
             grace_ms=durations,
+            notify=st.lists(notices, max_size=3).map(tuple),
             labels=st.dictionaries(names, lines, max_size=3).map(lambda found: tuple(found.items())),
             args=st.none() | json_values,
         )

@@ -82,7 +82,7 @@ def test_names_may_stand_before_and_behind_an_option(capsys: pytest.CaptureFixtu
 
 
 def test_commands_of_later_issues_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("budget",):
+    for name in ("bench",):
         assert "there is no command" in error_of(capsys, name)
 
 

@@ -93,7 +93,7 @@ ACTIONS: tuple[Action, ...] = (
     _look("screen.workers", "2", "workers", "anywhere.screen('workers')", "relayq workers"),
     _look("screen.timeline", "3", "timeline", "anywhere.screen('timeline')", "relayq jobs --json"),
     _look("screen.schedules", "4", "schedules", "anywhere.screen('schedules')", "relayq schedule list"),
-    _look("screen.budget", "5", "budget", "anywhere.screen('budget')"),
+    _look("screen.budget", "5", "budget", "anywhere.screen('budget')", "relayq budget"),
     _look("screen.events", "6", "events", "anywhere.screen('events')"),
     _look("palette", ":,ctrl+p", "command", "anywhere.push('palette')", rank=20),
     _look("help", "?", "help", "anywhere.push('help')", "relayq --help", rank=99),
@@ -182,6 +182,8 @@ ACTIONS: tuple[Action, ...] = (
     _change(
         "schedule.remove", "X", "remove", "schedules.remove:undo:schedule", "relayq schedule remove {name}"
     ),
+    _change("budget.limit", "L", "set limit", "budget.limit:now:", "relayq budget limit {value}", rank=30),
+    _change("budget.ask", "R", "update", "budget.ask_github:now:", "relayq budget refresh", rank=35),
     _look("event.open", "enter", "open job", "events.open", "relayq show {id}", rank=40),
     _look("event.filter", "/", "filter", "events.filter", rank=10),
     _look("event.kind", "F", "kind", "events.next_kind", rank=20),

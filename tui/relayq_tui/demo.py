@@ -18,6 +18,7 @@ from dataclasses import replace
 from relayq.client.explain import REASONS
 from relayq.client.steering import VERBS, Order, summary
 from relayq.errors import NotFound
+from relayq.model.budget import limit_minutes, read_limit
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL, State
 from relayq.store.records import End, LogEntry
@@ -150,8 +151,10 @@ class DemoFeed:
         """Carry it out on the rows."""
         if order.verb in ("quiet", "unquiet", "stop"):
             return self._command(order)
-        if order.verb in ("pause", "resume"):
+        if order.verb in ("pause", "resume", "ask"):
             return order.sentence
+        if order.verb == "limit":
+            return self._limit(order)
         if order.verb.startswith("schedule-"):
             return self._schedule(order)
         answers = Counter(self._one(order, job) for job in order.ids)
@@ -162,6 +165,13 @@ class DemoFeed:
         """A new job."""
         before = _spec(self._row(like)) if like else {}
         return self._submit({name: value for name, value in {**before, **spec}.items() if value is not None})
+
+    def _limit(self, order: Order) -> str:
+        limit, budget = read_limit(order.value), self.home.budget
+        percent = limit_minutes(limit, budget.included_min) * 100 / budget.included_min
+        self.home.budget = replace(budget, guard_percent=round(percent), guard_on=bool(limit))
+        self._post(BudgetChanged(self.home.budget))
+        return order.sentence
 
     # -- how it lives ------------------------------------------------------------
 

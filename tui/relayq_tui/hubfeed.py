@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,13 @@ from relayq.errors import HubError, RelayQError
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import FINAL
 from relayq.store.records import End, LogEntry
-from relayq_tui.feed import Connection, JobDetail, Post
+from relayq_tui.feed import BudgetChanged, Connection, JobDetail, Post
 from relayq_tui.rows import JobRow
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
     from relayq.config import Config
+    from relayq.store.budget import Budget
     from relayq.store.reader import Reader as Eyes
     from relayq_tui.hubreader import Reader
 
@@ -150,6 +152,7 @@ class HubFeed:
     async def _live(self, post: Post, jobs: Mapping[str, JobRow]) -> None:
         """One connection's life."""
         url, is_embedded = await asyncio.to_thread(_prepared, self._config)
+        from relayq.store.budget import Budget
         from relayq.store.hub import connect
         from relayq_tui.hubreader import Reader
 
@@ -158,10 +161,19 @@ class HubFeed:
         known = self._reader
         self._name = f"{self._config.fleet}@{'this machine' if is_embedded else hub.address.host}"
         self._reader = Reader(hub, post, jobs, name=self._name, known=known)
+        self._reader.look_at_budget = partial(self._look_at_budget, Budget(hub), post)
         if known is not None:
             await known.close()
             await self._hang_up()
         await self._reader.live()
+
+    async def _look_at_budget(self, budget: Budget, post: Post) -> None:
+        """The month, as the hub knows it. A silent hub is noticed as soon as by its clock."""
+        from relayq_tui import hubreader
+        from relayq_tui.hubbudget import budget_view
+
+        record = await budget.read(timeout_s=hubreader.BEAT_S)
+        post(BudgetChanged(budget_view(record, self._config)))
 
     async def _hang_up(self) -> None:
         """The hub was away: the line for orders is dead too, and the next order must not be lost on it."""
@@ -188,7 +200,7 @@ def _prepared(config: Config) -> tuple[str, bool]:
     """
     from relayq.client.submitter import choose_url
 
-    for name in ("relayq.client.aio", "relayq_tui.hubreader"):
+    for name in ("relayq.client.aio", "relayq_tui.hubreader", "relayq_tui.hubbudget"):
         import_module(name)
     return choose_url(config)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import count
 
 from relayq.errors import HubUnreachable
@@ -41,6 +41,7 @@ FIRST = 100
 OVERLAP = 20
 GATHER_S = 0.1
 BEAT_S = 5.0
+BUDGET_S = 60.0
 LOOK_EVERY = 6  # beats after which it is seen whether schedulers have come or gone
 BLOCK_MS = 20_000
 SERIES_MIN = 60
@@ -52,6 +53,7 @@ class Reader:
     """Reads a fleet and posts what it finds.
 
     `rows` is what has come of it so far, `known` the reader of the connection before.
+    `look_at_budget` is called once a minute, and when an event speaks of the budget.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Reader:
         self._waits: dict[int, deque[float]] = (
             known._waits if known else defaultdict(lambda: deque(maxlen=500))
         )
+        self.look_at_budget: Callable[[], Awaitable[None]] = _nothing
         self._latency_ms: int = known._latency_ms if known else 0
         self._ahead_ms: float = known._ahead_ms if known else 0.0
 
@@ -92,13 +95,14 @@ class Reader:
         """Read everything, then follow; ends with an error when the hub is lost."""
         try:
             await self._beat()
-            last_id = await self._events.last_id()
-            await self._first_look()
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_beating())
+                last_id = await self._events.last_id()
+                await self._first_look()
                 group.create_task(self._follow(last_id))
                 group.create_task(self._fetch())
                 group.create_task(self._read_rest())
-                group.create_task(self._keep_beating())
+                group.create_task(self._keep_budget())
         finally:
             await self.close()
 
@@ -195,6 +199,8 @@ class Reader:
                 await self._fetch_jobs(portion)
             if news & NEWS_OF_WORKERS:
                 await self._look_at_workers()
+            if "budget" in news:
+                await self.look_at_budget()
             if news & NEWS_OF_SCHEDULES:
                 await self._look_at_schedules()
             await self._look_at_counts()
@@ -215,6 +221,11 @@ class Reader:
             await self._look_at_workers()
             if self._is_past() or number % LOOK_EVERY == 0:
                 await self._look_at_schedules()
+
+    async def _keep_budget(self) -> None:
+        while True:
+            await self.look_at_budget()
+            await asyncio.sleep(BUDGET_S)
 
     async def _beat(self) -> None:
         """Read the hub's clock: that it answers, how fast, and how far ours is off.
@@ -309,6 +320,10 @@ class Reader:
         gone = [job for job in ids if job in self._rows]
         if gone:
             self._post(JobsGone(gone))
+
+
+async def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def steady(before_ms: int, now_ms: int) -> int:

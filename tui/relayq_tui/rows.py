@@ -152,7 +152,9 @@ class BudgetView:
     """What it costs: hosted minutes of the month, AI money, the hub's memory.
 
     `days` is minutes used by the end of each day of the month so far; `resets_ms` is when
-    a new month begins. Money is in dollars, `None` limits are none.
+    a new month begins. `source` says who counted them, and is empty where nobody has.
+    `prices` is what ran here would have cost elsewhere: (where, how much); `months` are the
+    minutes of months before, the latest first. Money is in dollars, `None` limits are none.
     """
 
     included_min: int
@@ -171,6 +173,9 @@ class BudgetView:
     guard_percent: int = 90
     guard_on: bool = False
     warnings: tuple[str, ...] = ()
+    source: str = "counted from runs"
+    prices: tuple[tuple[str, str], ...] = ()
+    months: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

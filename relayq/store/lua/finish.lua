@@ -38,6 +38,7 @@ function R.amend(x, session, id, exit)
   R.event(x, 'end', id, 'S ' .. exit .. ' ')
   R.log_reopen(x, id)
   R.log_end(x, id, 'S', nil, exit)
+  R.notices_due(x, id)
   x.counts.kept = (x.counts.kept or 0) - (tonumber(R.job(x, id, 'z')[1]) or 0)
   book(x, id)
 end
@@ -59,6 +60,7 @@ function R.finish(x, id, from, to, reason, exit)
   call('ZADD', x.P .. (to == 'S' and 'done' or 'fail'), int(x.now), id)
   call('ZREM', x.P .. 'dl', id)
   call('DEL', x.P .. 'ro:' .. id)
+  R.notices_due(x, id)
   book(x, id)
   if call('EXISTS', x.P .. 'dx:' .. id) == 1 then R.array_over(x, id) end
   if call('EXISTS', x.P .. 'dep:' .. id) == 1 then

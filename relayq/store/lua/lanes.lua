@@ -1,6 +1,6 @@
 -- lanes: sets of jobs with the same queue, needs and limits.
 --
--- lanes  lane -> canonical JSON   lx  lane -> {q,l,r,s} as JSON, read by claims
+-- lanes  lane -> canonical JSON   lx  lane -> {q,l,r,s,c,m,y} as JSON, read by claims
 -- lref   lane -> jobs that are not final   lused  lane -> last submit   lanev  version
 -- lkept  lane -> finished jobs that are kept   lpast  forgotten lane -> JSON, for one that runs again
 
@@ -20,6 +20,7 @@ end
 function R.add_lane(x, lane, text)
   local json = cjson.decode(text)
   local facts = {q = json.q or 'default', l = json.l, r = json.r, s = json.s}
+  R.lane_size(facts, json.n)
   call('HSET', x.P .. 'lanes', lane, text)
   call('HSET', x.P .. 'lx', lane, cjson.encode(facts))
   call('HDEL', x.P .. 'lpast', lane)

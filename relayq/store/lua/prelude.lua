@@ -14,6 +14,7 @@
 -- arrays: n size  n0 first index  nx next index  gt gated  sq sequential  on dependency's demand
 -- nS nF nC nK elements ended  nR elements alive  rc what became of the never started
 -- ma highest attempt of an element  ab attempts before the array ran again
+-- us what it took (meter.lua)  nt whom to tell  ne the end that is told (notices.lua)
 
 local R = {}
 local function call(...) return redis.call(...) end  -- redis.call exists only while a function runs
@@ -39,7 +40,7 @@ function R.open(keys)
   local micros = tonumber(clock[2])
   local now = tonumber(clock[1]) * 1000 + math.floor(micros / 1000) + (tonumber(call('HGET', keys[1], 'shift')) or 0)
   return {P = string.sub(keys[1], 1, -4), now = now, micro = micros % 1000,
-          dice = micros, counts = {}, day = {}, lanes = {}}
+          dice = micros, counts = {}, day = {}, used = {}, lanes = {}}
 end
 
 function R.close(x)
@@ -51,6 +52,7 @@ function R.close(x)
     for name, change in pairs(x.day) do call('HINCRBY', stats, name, int(change)) end
     call('EXPIRE', stats, 1296000)
   end
+  R.write_meter(x)
 end
 
 -- a job goes from one state to another: the field and the two counters

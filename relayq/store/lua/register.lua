@@ -77,7 +77,7 @@ local function session_hash(x, request)
   local key = x.P .. 'w:' .. request.session
   R.stand_down(x, request.session)
   call('HSET', key, 'name', request.name, 'instance', request.instance, 'offer', request.offer,
-       'facts', request.facts, 'since', int(x.now))
+       'facts', request.facts, 'since', int(x.now), 'pw', request.power or '')
 end
 
 function R.register(x, request)

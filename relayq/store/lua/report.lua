@@ -74,6 +74,7 @@ local function apply(x, session, report, state, asked)
   local outcome = report.outcome
   R.charge(x, R.lane(x, R.job(x, report.id, 'l')[1]), report.run_ms or 0)
   R.tally(x, 'run', report.run_ms or 0)
+  R.meter(x, session, report.id, report.run_ms or 0)
   if outcome == 'ok' then
     R.keep_outputs(x, report.id, report.outputs)
     return over(x, report, state, 'S')

@@ -78,6 +78,7 @@ local function write(x, job, envelope, watch)
   end
   if due > x.now then put('du', int(due)) end
   if watch then put('wt', '1') end
+  if job.nt then put('nt', cjson.encode(job.nt)) end
   call('HSET', x.P .. 'j:' .. job.i, unpack(record))
   call('SET', x.P .. 's:' .. job.i, envelope)
   if job.D then

@@ -49,6 +49,7 @@ function R.forget(x, id)
     call('HDEL', P .. 'btn', batch)
     call('DEL', P .. 'bt:' .. batch)
   end
+  R.notices_dropped(x, id)
   for _, kind in ipairs({'j:', 's:', 'r:', 'log:', 'at:', 'as:', 'ar:', 'ax:', 'am:', 'dx:', 'dep:', 'ro:', 'co:', 'ap:'}) do
     call('UNLINK', P .. kind .. id)
   end

@@ -23,13 +23,14 @@ local function ended_element(x, id)
   return {id, list, call('GET', x.P .. 's:' .. parent) or ''}
 end
 
--- -> {id, fields, envelope, result, attempts, outputs} or {}
+-- -> {id, fields, envelope, result, attempts, outputs, notices} or {}
 function R.record(x, id)
   local found = record(x, id) or ended_element(x, id)
   if not found then return {} end
   found[4] = call('GET', x.P .. 'r:' .. id) or ''
   found[5] = call('LRANGE', x.P .. 'at:' .. id, 0, -1)
   found[6] = call('HGETALL', x.P .. 'o:' .. id)
+  found[7] = call('HGETALL', x.P .. 'nr:' .. id)
   return found
 end
 

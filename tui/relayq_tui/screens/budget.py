@@ -11,13 +11,16 @@ from textwrap import wrap
 from typing import ClassVar
 
 from rich.style import Style
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from relayq.client.steering import Order
 from relayq.model.duration import format_duration, format_size
-from relayq_tui.forecast import DAY_MS, Outlook, outlook
+from relayq.model.forecast import DAY_MS, Outlook, outlook
 from relayq_tui.glyphs import clock, meter
 from relayq_tui.rows import BudgetView
+from relayq_tui.screens.ask import Ask
 from relayq_tui.screens.base import HubScreen
 from relayq_tui.screens.jobcolumns import age
 from relayq_tui.screens.prose import prose
@@ -33,14 +36,14 @@ MARKED_DAYS = 4
 CHART_MIN = 20  # lines of the terminal
 WORDS = {"lasts": "lasts", "tight": "tight", "runs out": "does not last", "unknown": ""}
 EMPTY = """
-No minutes are measured yet.
+No minutes are known yet.
 
 Here will stand the minutes of GitHub Actions that this month includes: how many are used, by which
-workflows, whether the rest lasts, what your own machines saved, and what AI providers cost. They come
-from GitHub's billing figures and from the workflows that hand their jobs to this fleet.
+workflows, whether the rest lasts, and what your own machines saved. They are counted from the runs of
+your private repositories, by a machine of this fleet that has a GitHub token (log in with gh auth
+login, then R here or relayq budget refresh there), and from workflows that hand their jobs to this fleet.
 
-This version of RelayQ does not read them, so the hub has none to show. What it does know is its own
-memory, in which all jobs and their output are kept:
+What the hub knows by itself is what ran on your own machines, and its memory:
 """
 
 
@@ -51,7 +54,7 @@ class Minutes(Framed):
 
     def lines(self) -> list[Line]:
         """One line."""
-        p, budget = self.palette, self.store.budget
+        p, budget = self.palette, measured(self.store.budget)
         if budget is None:
             return []
         left = format_days(budget.resets_ms - self.store.now_ms())
@@ -67,7 +70,7 @@ class Burn(Framed):
 
     def lines(self) -> list[Line]:
         """One line."""
-        p, budget = self.palette, self.store.budget
+        p, budget = self.palette, measured(self.store.budget)
         if budget is None:
             return []
         ahead = outlook_of(budget)
@@ -98,9 +101,9 @@ class Spending(Framed):
 
     def lines(self) -> list[Line]:
         """All of it, or what is known of a hub without a budget."""
-        budget = self.store.budget
+        budget = measured(self.store.budget)
         if budget is None:
-            return [Line(), *prose(EMPTY, self.size.width, self.palette), *self._memory(*self._measured())]
+            return self._unmeasured()
         parts = self._parts(budget, is_brief=False)
         if sum(map(len, parts)) > self.size.height:
             parts = self._parts(budget, is_brief=True)
@@ -110,13 +113,46 @@ class Spending(Framed):
     def _parts(self, budget: BudgetView, *, is_brief: bool) -> list[list[Line]]:
         """Everything there is to say, without the details when it must be brief."""
         most = 1 if is_brief else None
-        memory = self._memory(budget.hub_bytes, budget.hub_max_bytes)
-        parts = [self._saved(budget), self._spenders(budget), self._money(budget)[:most], memory]
+        memory = self._memory(*self._measured(budget))
+        parts = [
+            self._saved(budget),
+            self._spenders(budget),
+            self._months(budget),
+            self._prices(budget)[:most],
+        ]
+        parts += [self._money(budget)[:most], memory]
         parts += [self._guard(budget)[:most], self._warnings(budget)]
         return [part for part in parts if part]
 
-    def _measured(self) -> tuple[int, int]:
+    def _unmeasured(self) -> list[Line]:
+        """What is known where no minutes are."""
+        budget = self.store.budget
+        lines = [Line(), *prose(EMPTY, self.size.width, self.palette)]
+        if budget is not None:
+            lines += [*self._prices(budget), *self._guard(budget)[:1]]
+        return [*lines, *self._memory(*self._measured(budget))]
+
+    def _measured(self, budget: BudgetView | None) -> tuple[int, int]:
+        """The hub's memory: as it was told with the budget, else as the hub counts it."""
+        if budget is not None and budget.hub_bytes:
+            return budget.hub_bytes, budget.hub_max_bytes
         return self.store.counts.used_bytes, self.store.counts.max_bytes
+
+    def _months(self, budget: BudgetView) -> list[Line]:
+        """How many it was in the months before."""
+        p, dot = self.palette, self.rq.glyphs.dot
+        each = f" {dot} ".join(f"{name} {minutes}" for name, minutes in budget.months)
+        return [Line().add(" before      ", p.strong).add(each, p.text)] if each else []
+
+    def _prices(self, budget: BudgetView) -> list[Line]:
+        """What ran here would have cost elsewhere; the first line alone says the most."""
+        p = self.palette
+        return [
+            Line()
+            .add(f" {name:<14}" if number else " own work on   ", p.strong if not number else p.head)
+            .add(f" {name} {text}" if not number else f" {text}", p.text)
+            for number, (name, text) in enumerate(budget.prices)
+        ]
 
     def _saved(self, budget: BudgetView) -> list[Line]:
         p, everything = self.palette, budget.saved_min + budget.used_min
@@ -143,6 +179,8 @@ class Spending(Framed):
         return lines if budget.spenders else []
 
     def _money(self, budget: BudgetView) -> list[Line]:
+        if not budget.ai_spent and not budget.ai_limit:
+            return []
         p, dot = self.palette, self.rq.glyphs.dot
         limit = f" of ${budget.ai_limit:.2f}" if budget.ai_limit else ""
         share = budget.ai_spent / budget.ai_limit if budget.ai_limit else None
@@ -167,10 +205,10 @@ class Spending(Framed):
     def _guard(self, budget: BudgetView) -> list[Line]:
         p, dot = self.palette, self.rq.glyphs.dot
         state = ("on", p.good) if budget.guard_on else ("off", p.dim)
-        line = Line().add(" guard       ", p.strong).add(*state)
-        line.add(f"  from {budget.guard_percent}% own workers run hosted steps", p.text)
+        line = Line().add(" limit       ", p.strong).add(*state)
+        line.add(f"  {budget.guard_percent}% of {budget.included_min} may be used", p.text)
         read = age(self.store.now_ms() - budget.read_ms)
-        return [line, Line().add(f"  billing figures {read} old {dot} local meter live", p.dim)]
+        return [line, Line().add(f"  {budget.source}, {read} old {dot} own work counted live", p.dim)]
 
     def _warnings(self, budget: BudgetView) -> list[Line]:
         p, g = self.palette, self.rq.glyphs
@@ -224,14 +262,35 @@ class BudgetScreen(HubScreen):
         """On the smallest screens the figures are worth more than the curve."""
         self.query_one(Chart).display = self.size.height >= CHART_MIN
 
+    @work(exclusive=True, group="ask")
+    async def action_limit(self) -> None:
+        """Say how much of the month may be used."""
+        if not self.rq.may_change():
+            return
+        question = "How much may be used this month? A share (90%), minutes (1500), or off"
+        answer = await self.app.push_screen_wait(Ask(question, "90%"))
+        if answer:
+            await self.rq.order(Order(verb="limit", ids=("budget",), value=answer))
+
+    async def action_ask_github(self) -> None:
+        """Let GitHub be asked, by a process of its own."""
+        if self.rq.may_change():
+            self.rq.say("asking GitHub, which may take a while")
+            self.run_worker(self.rq.order(Order(verb="ask", ids=("GitHub",))), group="github", exclusive=True)
+
     def _show_minutes(self) -> None:
-        budget = self.store.budget
+        budget = measured(self.store.budget)
         self.set_class(budget is None, "-plain")
         if budget is None:
             return
         label = f"{budget.used_min}/{budget.included_min}"
         self.query_one(Gauge).set(budget.used_min, budget.included_min, label)
         self.query_one(Chart).show(_series(budget))
+
+
+def measured(budget: BudgetView | None) -> BudgetView | None:
+    """The budget, if anybody has counted its minutes."""
+    return budget if budget is not None and budget.source else None
 
 
 def outlook_of(budget: BudgetView) -> Outlook:

@@ -172,7 +172,7 @@ class Header(Framed):
 
     def _budget(self, line: Line, width: int) -> None:
         budget = self.store.budget
-        if budget is None or not budget.included_min:
+        if budget is None or not budget.included_min or not budget.source:
             return
         p, share = self.palette, budget.used_min / budget.included_min
         style = p.bad if share >= 1 else p.warn if share * 100 >= budget.guard_percent else p.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relayq_tui.forecast import outlook
+from relayq.model.forecast import outlook
 
 
 def even(per_day: float, days: int) -> list[float]:

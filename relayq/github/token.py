@@ -1,0 +1,106 @@
+"""Find the token that speaks to GitHub, by the name of its place; it never stands in a message.
+
+`github.token` names the place: `gh` (what `gh auth token` prints), `env:NAME`,
+`file:PATH` (a file that only its owner may read), or `auto`: the variables GH_TOKEN and
+GITHUB_TOKEN, then gh, then the file `github-token` beside the configuration.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from relayq.errors import ConfigError
+
+FILE_NAME = "github-token"
+VARIABLES = ("GH_TOKEN", "GITHUB_TOKEN")
+GH_TIMEOUT_S = 10.0
+_TOKEN = re.compile(r"[A-Za-z0-9_.\-]{8,512}")
+
+
+class Token(NamedTuple):
+    """A token and where it came from; shown as the latter alone."""
+
+    value: str
+    place: str
+
+    def __repr__(self) -> str:
+        return f"Token({self.place})"
+
+    @property
+    def mark(self) -> str:
+        """A word that differs from token to token and tells nothing of it."""
+        return sha256(b"relayq github " + self.value.encode()).hexdigest()[:16]
+
+
+def find_token(named: str, environ: Mapping[str, str], config_dir: Path) -> Token | None:
+    """The token in the place that is named; None when `auto` finds none anywhere."""
+    kind, _, rest = named.partition(":")
+    match kind:
+        case "auto":
+            return _first(environ, config_dir)
+        case "gh":
+            return _required(_from_gh(), "gh", "log in with `gh auth login`")
+        case "env" if rest:
+            found = _read(environ.get(rest, ""), f"the variable {rest}")
+            return _required(found, f"the variable {rest}", "set it")
+        case "file" if rest:
+            return _required(_from_file(Path(rest).expanduser()), f"file {rest}", "write it there")
+    raise ConfigError("github.token names no place of a token: write auto, gh, env:NAME or file:PATH")
+
+
+def _first(environ: Mapping[str, str], config_dir: Path) -> Token | None:
+    for name in VARIABLES:
+        if found := _read(environ.get(name, ""), f"the variable {name}"):
+            return found
+    return _from_gh() or _from_file(config_dir / FILE_NAME)
+
+
+def _required(found: Token | None, place: str, remedy: str) -> Token:
+    if found is None:
+        raise ConfigError(f"there is no GitHub token in {place} (github.token): {remedy}")
+    return found
+
+
+def _from_gh() -> Token | None:
+    program = shutil.which("gh")
+    if not program:
+        return None
+    try:
+        ended = subprocess.run(
+            [program, "auth", "token"], capture_output=True, text=True, timeout=GH_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return _read(ended.stdout, "gh") if ended.returncode == 0 else None
+
+
+def _from_file(path: Path) -> Token | None:
+    try:
+        mode = path.stat().st_mode
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(
+                f"token file {path} may be read by others (mode {stat.S_IMODE(mode):04o}): "
+                f"type `chmod 600 {path}`"
+            )
+        text = path.read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"token file {path} cannot be read: {error.strerror}") from None
+    return _read(text, f"file {path}")
+
+
+def _read(text: str, place: str) -> Token | None:
+    value = text.strip()
+    if not value:
+        return None
+    if not _TOKEN.fullmatch(value):
+        raise ConfigError(f"what stands in {place} is no GitHub token")
+    return Token(value, place)
