@@ -52,7 +52,15 @@ class Issuer:
         self.keys = [public_of("one")]
         self.asked = 0
 
-    def token(self, audience: object, iat_s: int, *, key: str = "one", **changes: Any) -> str:
+    def token(
+        self,
+        audience: object,
+        iat_s: int,
+        *,
+        key: str = "one",
+        header: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> str:
         """A token as a push to the main branch of repository 12 gets it, with changes."""
         claims = {
             "iss": self.url,
@@ -69,7 +77,7 @@ class Issuer:
             "sub": "repo:me/site:ref:refs/heads/main",
         }
         claims = {name: value for name, value in {**claims, **changes}.items() if value is not None}
-        return token_of({"typ": "JWT", "alg": "RS256", "kid": key}, claims, rsa_key(key))
+        return token_of({"typ": "JWT", "alg": "RS256", "kid": key, **(header or {})}, claims, rsa_key(key))
 
 
 @contextmanager
