@@ -84,17 +84,24 @@ def _failures(run: Run) -> str:
 
 def _preface(run: Run) -> str:
     kind = "a quick run: small counts, rough figures" if run.quick else "a full run"
-    facts = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    own = {
         "command": f"`python -m benchmarks {shlex.join(sys.argv[1:])}`".replace(" `", "`"),
         "kind": f"{kind}; it took {run.seconds / 60:.1f} minutes",
+    }
+    facts = {**own, **machine_facts()}
+    intro = "Written by the command; what is measured and how is in [README.md](README.md)."
+    return intro + "\n\n" + "\n".join(f"* {name}: {fact}" for name, fact in facts.items())
+
+
+def machine_facts() -> dict[str, str]:
+    """Return what a reader must know of the machine, its programs and the code, by name."""
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "machine": _machine(),
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "server": f"{_said('redis-server', '--version')}; append-only file each second, on the loopback",
         "code": _said("git", "describe", "--always", "--dirty"),
     }
-    intro = "Written by the command; what is measured and how is in [README.md](README.md)."
-    return intro + "\n\n" + "\n".join(f"* {name}: {fact}" for name, fact in facts.items())
 
 
 def _legend(entries: Sequence[Entry]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from relayq.client.glance import glance, title_of
 from relayq.model.duration import format_duration
 from relayq.model.ids import short
-from relayq.model.lifecycle import FINAL
+from relayq.query import run_ms
 from relayq.store.records import AttemptRecord, JobRecord
 
 JOB_HEADERS = ("ID", "STATE", "NAME", "QUEUE", "WORKER", "ATT", "EXIT", "TIME", "SUBMITTED")
@@ -98,10 +98,8 @@ ELEMENT_COUNTS = ("size", "start", "waiting", "running", "succeeded", "failed", 
 
 def run_time(record: JobRecord, now_ms: int) -> str:
     """How long the job has run, or `-`."""
-    if not record.started_ms:
-        return "-"
-    end_ms = record.ended_ms if record.state in FINAL and record.ended_ms else now_ms
-    return format_duration(max(0, end_ms - record.started_ms))
+    ms = run_ms(record, now_ms)
+    return "-" if ms is None else format_duration(ms)
 
 
 def iso(ms: int | None) -> str | None:

@@ -48,11 +48,11 @@ def _row(worker: WorkerRecord, now_ms: int) -> list[str]:
     offer = offer_of(worker.offer)
     return [
         worker.name,
-        ("online" if worker.online else "offline") if not worker.command else worker.command,
+        (worker.command or "online") if worker.online else "offline",
         str(len(worker.running)),
         f"{offer.cpus_milli / 1000:g}",
         format_size(offer.memory_bytes) if offer.memory_bytes else "-",
         worker.facts.get("isolation", "").partition(" (")[0] or "-",
         ",".join(sorted(offer.labels)),
-        f"{format_duration(max(0, now_ms - worker.seen_ms))} ago",
+        f"{format_duration(max(0, now_ms - worker.seen_ms))} ago" if worker.seen_ms else "-",
     ]

@@ -21,7 +21,7 @@ def nobody_serves(lane: Lane, clock: list[bytes], workers: list[list[Any]]) -> l
     come, because the records of the store would cost a cold submit 10 ms.
     """
     reasons = []
-    for session, lease_ms, fields, _ in workers:
+    for session, lease_ms, fields, *_ in workers:
         if float(lease_ms) > int(clock[0]) * 1000:
             told = dict(zip(fields[::2], fields[1::2], strict=True))
             why = why_not(

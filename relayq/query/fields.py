@@ -110,6 +110,29 @@ def bare(item: Item) -> Test:
     return lambda row, _now: matches(row.name) or matches(row.command) or _is_id(row.id, spelled)
 
 
+def is_plain(item: Item) -> bool:
+    """Is it text to be looked for as it stands?"""
+    return not item.operator and not item.has_wildcard
+
+
+def one_of_words(items: Iterable[Item]) -> Test:
+    """What `bare` says of any of some plain words, with the text made small only once."""
+    words = [item.text.lower() for item in items]
+    ids = tuple(word.upper() for word in words if _ID_CHARACTERS.issuperset(word.upper()))
+    begin = {word[0] for word in ids}
+
+    def test(row: Any, _now: int) -> bool:
+        text = f"{row.name}\n{row.command}".lower()
+        for word in words:
+            if word in text:
+                return True
+        job = row.id
+        may_be = job[:1] in begin or job[_SHORT_FROM : _SHORT_FROM + 1] in begin
+        return may_be and (job.startswith(ids) or job.startswith(ids, _SHORT_FROM))
+
+    return test
+
+
 def run_ms(row: Any, now_ms: int) -> int | None:
     """How long the last attempt has run; None when none has begun."""
     if not row.started_ms or row.state in _WAITING:
@@ -249,6 +272,9 @@ def _own_label(get: Get, item: Item) -> Test:
 
 
 def _any_label(get: Get, item: Item) -> Test:
+    if is_plain(item) and "=" not in item.text:
+        wanted = item.text
+        return lambda row, _now: wanted in row.labels or (wanted in row.needs and wanted in _words(row.needs))
     has, needed = _label_matcher(item), _needs_matcher(item)
     return lambda row, now_ms: has(get(row, now_ms)) or needed(row.needs)
 

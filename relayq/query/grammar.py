@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NoReturn
@@ -21,7 +22,9 @@ from relayq.query.fields import (
     all_of,
     any_of,
     bare,
+    is_plain,
     none_of,
+    one_of_words,
 )
 from relayq.query.scan import Item, QueryError, Token, scan
 
@@ -71,11 +74,21 @@ def compiled(node: Node) -> tuple[int, Test]:
     """What it costs to ask, and the test; in a conjunction the cheap parts are asked first."""
     if isinstance(node, Term):
         return node.cost, node.test
-    parts = sorted(map(compiled, node.parts), key=lambda part: part[0])
+    parts = sorted(map(compiled, _with_words_together(node)), key=lambda part: part[0])
     tests, cost = [test for _, test in parts], sum(cost for cost, _ in parts)
     if node.kind == "not":
         return cost, none_of(tests[0])
     return cost, (all_of if node.kind == "all" else any_of)(tests)
+
+
+def _with_words_together(node: Group) -> Sequence[Node]:
+    """The parts; where one of them is enough, those that are plain words are one."""
+    words = [part for part in node.parts if isinstance(part, Term) and not part.field]
+    items = [item for part in words for item in part.items]
+    if node.kind != "any" or len(words) < 2 or not all(map(is_plain, items)):
+        return node.parts
+    together = Term("", tuple(items), one_of_words(items), BARE_COST)
+    return [*(part for part in node.parts if part not in words), together]
 
 
 class _Reader:

@@ -51,5 +51,6 @@ class Bulk:
         return [decode.text(word) for word in await self._hub.run("bulk", request, *ops)]
 
     async def _records(self, reply: list[Any]) -> list[JobRecord]:
-        lanes = await self._jobs.lanes(*(item[1] for item in reply)) if reply else {}
-        return await self._jobs.opened([decode.job(item, lanes) for item in reply], is_whole=False)
+        rows = decode.job_rows(reply)
+        lanes = await self._jobs.lanes(*(item[1] for item in rows)) if rows else {}
+        return await self._jobs.opened([decode.job(item, lanes) for item in rows], is_whole=False)

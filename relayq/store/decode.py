@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from relayq.errors import SpecError
@@ -31,7 +32,34 @@ def text(value: bytes | str | int) -> str:
 
 def fields(flat: list[Any]) -> Fields:
     """A flat reply (name, value, name, value...) as a dict of text."""
-    return {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
+    words = _texts(flat)
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _texts(replies: list[Any]) -> list[str]:
+    """Bulk replies as text, decoded in one go where none of them holds the separator."""
+    try:
+        words = b"\0".join(replies).decode("utf-8", "replace").split("\0")
+    except TypeError:  # a number is among them
+        words = []
+    return words if len(words) == len(replies) else [text(reply) for reply in replies]
+
+
+def unpacked(reply: list[Any]) -> Iterator[list[bytes]]:
+    """The rows of strings that `R.packed` (bulk.lua) put into one: a tenth of the work of a nested reply."""
+    lengths, strings = reply
+    at = 0
+    for row in lengths.split(b";")[:-1]:
+        words = []
+        for length in map(int, row.split()):
+            words.append(strings[at : at + length])
+            at += length
+        yield words
+
+
+def job_rows(reply: list[Any]) -> list[list[Any]]:
+    """Packed job rows as `job` takes them: id, fields, envelope."""
+    return [[words[0], words[2:], words[1]] for words in unpacked(reply)]
 
 
 def lanes(flat: list[Any]) -> dict[str, Lane]:
@@ -112,14 +140,14 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
 
 def worker(reply: list[Any], now_ms: int, lease_ms: int) -> WorkerRecord:
     """A worker as `views.lua` shows it."""
-    session, expires, flat, jobs = reply
+    session, expires, flat, jobs, gone = reply
     f = fields(flat)
     until = int(float(expires))
     return WorkerRecord(
         name=f.get("name", text(session).rsplit("#", 1)[0]),
         session=text(session),
         online=until > now_ms,
-        seen_ms=max(0, until - lease_ms),
+        seen_ms=until - lease_ms if until else int(float(gone)),
         started_ms=_int(f, "since"),
         offer=json.loads(f.get("offer", "{}")),
         facts=json.loads(f.get("facts", "{}")),

@@ -107,8 +107,9 @@ class Jobs:
         """The newest `limit` jobs in these states; alive ones before finished ones of the same age."""
         letters = "".join(CODE[state] for state in states)
         reply = await self._hub.view("list", {"states": letters, "queue": queue, "limit": limit})
-        lanes = await self.lanes(*(item[1] for item in reply))
-        found = [decode.job(item, lanes) for item in reply]
+        rows = decode.job_rows(reply)
+        lanes = await self.lanes(*(item[1] for item in rows))
+        found = [decode.job(item, lanes) for item in rows]
         wanted = [job for job in found if job.state in states and (not queue or job.lane.queue == queue)]
         wanted.sort(key=lambda job: job.submitted_ms, reverse=True)
         return await self.opened(wanted[:limit], is_whole=False)
@@ -163,7 +164,7 @@ class Jobs:
 
     async def lanes(self, *jobs: list[Any]) -> dict[str, Lane]:
         """The lanes of these jobs' fields (all lanes without an argument), kept between calls."""
-        wanted = {decode.fields(flat)["l"] for flat in jobs}
+        wanted = {decode.text(flat[2 * flat[::2].index(b"l") + 1]) for flat in jobs}
         if not jobs or not wanted <= self._lanes.keys():
             for key in ("lanes", "lpast"):
                 flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + key)

@@ -21,7 +21,7 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `dep:<id>` `fan` | list | who waits for a job; finished jobs whose dependents are told |
 | `lim:<name>` `ll:<name>` | set | who holds a limit; the lanes that have it |
 | `rl:<name>` `uq:<key>` | string | rates, unique keys |
-| `names` `wlive` `woff` | hash, zset, zset | workers: name -> session, lease expiry, gone since |
+| `names` `wlive` `woff` | hash, zset, zset | workers: name -> session, lease expiry, last heard of |
 | `w:` `wj:` `wl:<session>` | hash | a session: offer, jobs, lanes it stands by for |
 | `mb:` `fl:<session>` | stream, set | its mailbox, its orders |
 | `paused` `qw` `sh` `shw` | set, hash, hash, hash | queues paused, queue weights, share use and weights |

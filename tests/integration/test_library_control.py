@@ -120,6 +120,19 @@ async def test_a_finished_job_runs_again_as_a_further_attempt(driver: Driver, ou
     assert [attempt.number for attempt in (await driver.record(job)).attempts] == [1, 2, 3]
 
 
+async def test_the_earlier_attempt_ended_when_it_ended_not_when_the_job_was_told_to_run_again(
+    driver: Driver,
+) -> None:
+    job, worker = await running(driver)
+    await driver.advance(MINUTE // 2)
+    await worker.report(job, "failed")
+    await driver.advance(60 * MINUTE)
+    await driver.jobs.retry(job, b"op")
+    [attempt] = (await driver.record(job)).attempts
+    assert attempt.ended_ms is not None
+    assert MINUTE // 2 <= attempt.ended_ms - attempt.started_ms < MINUTE
+
+
 async def test_a_job_that_never_ran_runs_when_it_is_told_to(driver: Driver) -> None:
     skipped_by = await driver.submit()
     skipped = await driver.submit(after=[{"job": skipped_by}])

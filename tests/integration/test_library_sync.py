@@ -252,6 +252,17 @@ async def test_workers_are_shown_with_what_they_told(driver: Driver) -> None:
     assert (shown.offer, shown.facts["load"], shown.unserved) == ({"cpus": 4}, "1", {lane: "has no gpu"})
 
 
+async def test_workers_that_have_gone_are_shown_with_when_they_were_heard_of_last(driver: Driver) -> None:
+    left, lost = await driver.worker("left"), await driver.worker("lost")
+    now_ms = (await left.sync()).now_ms
+    await left.leave()
+    await lost.sync()
+    await driver.advance(60 * MINUTE)
+    seen = {one.name: (one.online, one.seen_ms - now_ms) for one in await driver.workers.list()}
+    assert {name: online for name, (online, _) in seen.items()} == {"left": False, "lost": False}
+    assert all(0 <= after_ms < MINUTE for _, after_ms in seen.values())
+
+
 @pytest.mark.parametrize("word", ["quiet", "stop", "kill"])
 async def test_a_worker_that_was_told_to_end_takes_nothing_more(driver: Driver, word: str) -> None:
     await driver.submit()

@@ -34,6 +34,8 @@ async def settled(pilot: Pilot[None]) -> None:
     assert isinstance(app, RelayQApp)
     for _ in range(3):
         await pilot.pause()
+    await eventually(lambda: app.screen.is_mounted, "the screen is there")
+    await pilot.pause()
     await eventually(lambda: not app.is_behind, "everything is drawn")
     await pilot.pause()
 

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
 
 from relayq.client.steering import Order
 from relayq.errors import HubUnreachable
+from relayq.model.lifecycle import State
 from relayq_tui import theme
 from relayq_tui.demo import DemoFeed
-from relayq_tui.feed import Connection, JobsChanged
+from relayq_tui.feed import Connection, Counts, JobsChanged
 from relayq_tui.screens import tabs
+from relayq_tui.screens.jobs import JobsScreen
 from tests.support import eventually
 from tests.tui.app_support import PHONE, WIDE, grid, running, settled, shows
 
@@ -211,3 +216,60 @@ class Silent(DemoFeed):
 
     async def run(self, post: object, jobs: object) -> None:
         await asyncio.Event().wait()
+
+
+class Gate(Static):
+    """A widget that takes its time to be there."""
+
+    is_open = asyncio.Event()
+
+    async def on_mount(self) -> None:
+        """Wait until it may go on."""
+        await self.is_open.wait()
+
+
+class LateScreen(JobsScreen):
+    """Jobs, with something between the frame and the list that is not there yet."""
+
+    def body(self) -> ComposeResult:
+        """The gate first."""
+        with Vertical():
+            yield Gate()
+        yield from super().body()
+
+
+async def test_news_that_come_while_a_screen_is_being_put_up_wait_for_it() -> None:
+    Gate.is_open = asyncio.Event()
+    async with running() as (app, pilot):
+        arriving = app.push_screen(LateScreen())
+        try:
+            await eventually(lambda: isinstance(app.screen, LateScreen), "the screen is on top")
+            app.post_update(Counts(by_state={State.RUNNING: 2}))
+            app.say("what is said meanwhile")
+            assert not app.screen.is_mounted
+            grid(app)
+        finally:
+            Gate.is_open.set()
+        await arriving
+        await settled(pilot)
+        assert shows(app, "2 running")
+        assert shows(app, "what is said meanwhile")
+
+
+async def test_escape_takes_back_what_was_done_and_never_leaves() -> None:
+    async with running() as (app, pilot):
+        jobs = app.screen
+        assert isinstance(jobs, JobsScreen)
+        await pilot.press("slash", *"train", "enter")
+        await settled(pilot)
+        await pilot.press("space")
+        assert (jobs.query_text, len(jobs.table.marks)) == ("train", 1)
+        await pilot.press("escape")
+        assert (jobs.query_text, len(jobs.table.marks)) == ("train", 0)
+        await pilot.press("escape")
+        assert jobs.query_text == ""
+        await pilot.press("escape")
+        await settled(pilot)
+        assert app.said == "q leaves"
+        await pilot.press("q")
+        assert app._exit

@@ -232,6 +232,7 @@ async def test_a_hub_that_only_falls_silent_is_noticed(
     home: Path, fleet: str, own_server: PrivateServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubreader, "BEAT_S", 0.3)
+    monkeypatch.setattr(hubreader, "SILENT_S", 0.5)
     async with watched(own_server.url, fleet) as seen:
         await eventually(lambda: seen.store.connection.state == "live", "the link")
         own_server.freeze()
@@ -240,6 +241,32 @@ async def test_a_hub_that_only_falls_silent_is_noticed(
         finally:
             own_server.thaw()
         await eventually(lambda: seen.store.connection.state == "live", "the link again")
+
+
+async def test_a_hub_that_never_answers_is_named_while_it_is_waited_for(
+    home: Path, fleet: str, own_server: PrivateServer
+) -> None:
+    own_server.freeze()
+    try:
+        async with watched(own_server.url, fleet) as seen:
+            await eventually(lambda: seen.store.connection.message, "what it waits for", timeout_s=3)
+            address = own_server.url.removesuffix("/0")
+            assert seen.store.connection.message == f"waiting for hub {address} to answer"
+            assert seen.store.connection.state == "connecting"
+    finally:
+        own_server.thaw()
+
+
+async def test_many_events_come_in_one_look(client: AsyncClient, hub_url: str, fleet: str) -> None:
+    from relayq.model.job import JobSpec
+    from relayq.store.events import Events
+
+    last = await Events(client.twin()).last_id()
+    jobs = await client.submit_many([JobSpec(command="true") for _ in range(60)])
+    async with client.twin() as hub:
+        seen = await Events(hub).follow(last)
+    submitted = [(event.subject, event.detail) for event in seen if event.kind == "submit"]
+    assert submitted == [(job.id, "") for job in jobs]
 
 
 async def test_nothing_is_posted_while_nothing_happens(client: AsyncClient, hub_url: str, fleet: str) -> None:

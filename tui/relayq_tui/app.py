@@ -1,7 +1,8 @@
 """The terminal UI as an application: it draws first and connects after.
 
 The feed runs as one task and posts updates; they go into the store at once and onto
-the screen at most ten times a second, and only the screen on top draws. With nothing
+the screen at most ten times a second, less often the dearer a picture is, and only
+the screen on top draws. With nothing
 changing nothing runs but a clock that ticks once a second while something shows a
 running time. The app never leaves by itself, and however it leaves, the terminal is
 put back as it was.
@@ -13,6 +14,7 @@ import asyncio
 import gc
 import os
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +36,11 @@ from relayq_tui.rows import JobRow
 from relayq_tui.screens.base import HubScreen
 from relayq_tui.store import Changes, Store
 
-REPAINT_S = 0.1
+REPAINT_S, REPAINT_MAX_S = 0.1, 0.5
+REST = 30  # as many times longer than a drawing takes is the pause after it
 SAID_S = 8.0
 SETTLED_S = 2.0
+STILL_S = 15  # where nothing shows seconds, minutes are looked at this often
 # Classes that a screen of at least this many columns or lines has, for the style sheets.
 WIDTHS = [(0, "-tiny"), (40, "-narrow"), (80, "-normal"), (110, "-wide")]
 HEIGHTS = [(0, "-flat"), (15, "-low"), (30, "-tall")]
@@ -82,6 +86,8 @@ class RelayQApp(Navigation):
         self.is_frozen = False
         self.absolute_times = False
         self._repaint_asked = False
+        self._rested_s = 0.0
+        self._ticks = 0
         self._lost_s = 0.0
         self._settling = Timer(self, 0, callback=settle_memory)
         self._recorder = Recorder(options.record, feed.name, feed.now_ms) if options.record else None
@@ -101,6 +107,7 @@ class RelayQApp(Navigation):
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
+        self._lost_s = asyncio.get_running_loop().time()
         gc.freeze()
         gc.enable()
         self.action_refresh_data()
@@ -140,13 +147,16 @@ class RelayQApp(Navigation):
     def _ask_repaint(self) -> None:
         if not self._repaint_asked:
             self._repaint_asked = True
-            self.set_timer(REPAINT_S, self._repaint)
+            self.set_timer(max(0.001, self._rested_s - time.monotonic()), self._repaint)
 
     def _repaint(self) -> None:
         self._repaint_asked = False
         is_over = not self.screen_stack  # a timer may strike while the app leaves
         if not is_over and not self.is_frozen and isinstance(self.screen, HubScreen):
+            began_s = time.thread_time()
             self.screen.draw(self.store.drain())
+            spent_s = time.thread_time() - began_s
+            self._rested_s = time.monotonic() + min(REPAINT_MAX_S, max(REPAINT_S, REST * spent_s))
 
     def _ring(self, row: JobRow) -> None:
         self.bell()
@@ -156,8 +166,15 @@ class RelayQApp(Navigation):
 
     def _tick(self) -> None:
         """Running times and ages grow, the undo chip counts down, the banner says for how long."""
-        self.store.touch("clock")
-        self._ask_repaint()
+        self._ticks += 1
+        if self._shows_seconds or self._ticks % STILL_S == 0:
+            self.store.touch("clock")
+            self._ask_repaint()
+
+    @property
+    def _shows_seconds(self) -> bool:
+        is_away = self.store.connection.state != "live"
+        return is_away or bool(self.steering.waiting) or getattr(self.screen, "shows_seconds", False)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What the theme does to every line."""
@@ -175,8 +192,9 @@ class RelayQApp(Navigation):
 
     def flag(self) -> str:
         """The one thing that needs a person most: why the hub is away, the latest failure, or nothing."""
-        if self.store.connection.state == "lost" and self.store.connection.message:
-            return self.store.connection.message
+        link = self.store.connection
+        if link.message and (link.state == "lost" or self.seconds_lost() > 0):
+            return link.message
         row = self.store.latest_failure()
         if row is None:
             return ""
@@ -193,6 +211,10 @@ class RelayQApp(Navigation):
     def key_of(self, action: Action) -> str:
         """The key of an action, as the person has it."""
         return dict(self.options.keymap).get(action.id, action.key).split(",")[0]
+
+    def key_named(self, id: str) -> str:
+        """The key of the action with this id."""
+        return self.key_of(next(action for action in of_context("anywhere") if action.id == id))
 
     def say(self, sentence: str) -> None:
         """Show a sentence in the status line for a while."""

@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 
 from relayq.client.explain import REASONS
@@ -21,6 +21,7 @@ from relayq.errors import NotFound
 from relayq.model.budget import limit_minutes, read_limit
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL, State
+from relayq.query import Query
 from relayq.store.records import End, LogEntry
 from relayq_tui import demo_logs
 from relayq_tui.demo_home import DAY, KINDS, MACHINES, Home, home, many, new_id, samples
@@ -160,6 +161,10 @@ class DemoFeed:
         answers = Counter(self._one(order, job) for job in order.ids)
         self._post(self._counts())
         return summary(order, answers)
+
+    async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
+        """All of the home is held."""
+        return []
 
     async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
         """A new job."""

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from relayq.client.steering import Order
 from relayq.model.lifecycle import State
+from relayq.query import Query
 from relayq.store.records import End, LogEntry
 from relayq_tui.rows import AttemptRow, BudgetView, EventRow, JobRow, ScheduleRow, WorkerRow
 
@@ -164,6 +165,12 @@ class Feed(Protocol):
 
     async def act(self, order: Order) -> str:
         """Carry out an order and say in one sentence what became of it."""
+
+    async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
+        """The jobs that match and are not among those posted, for these are only the newest; all states.
+
+        `tell` hears how many have been looked at.
+        """
 
     async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
         """Submit the JSON of a spec, laid over that of the job `like`, whose secrets it keeps; its id."""

@@ -1,21 +1,23 @@
 """The hub as a feed: one snapshot, then its event stream, for ever.
 
 Two connections. On one the feed waits for events, a single blocking read at a time;
-on the other it fetches what they speak of, gathered for a tenth of a second, and
-whatever a screen asks for. A gap in the stream's ids, or a new connection, means that
-all is read again: what is new or different is posted, what is no longer there goes.
-The newest jobs come first; the older ones follow in the background.
+on the other it fetches what they speak of and whatever a screen asks for: the first at
+once, then gathered for a tenth of a second and, the more there is, up to a whole one.
+A gap in the stream's ids, or a new connection, means that all is read again: what is
+new or different is posted, what is no longer there goes. The newest jobs come first;
+the older ones follow in the background.
 
-A lost hub is tried again after half a second, then less and less often, at most
-every eight seconds. Every five seconds the hub's clock is read: that is the latency
-in the header, and no answer to it within five more is a lost hub.
+A lost hub is tried again after half a second, then every second and a half: somebody
+is looking, and wants to be live within two seconds of its return. Every five seconds
+the hub's clock is read: that is the latency in the header, and no answer to it within
+five more is a lost hub.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 from functools import partial
@@ -26,6 +28,7 @@ from relayq.client.steering import Order, carry_out
 from relayq.errors import HubError, RelayQError
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import FINAL
+from relayq.query import Query
 from relayq.store.records import End, LogEntry
 from relayq_tui.feed import BudgetChanged, Connection, JobDetail, Post
 from relayq_tui.rows import JobRow
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from relayq_tui.hubreader import Reader
 
 BACKOFF_S = 0.5
-BACKOFF_MAX_S = 8.0
+BACKOFF_MAX_S = 1.5
 LIVED_S = 10.0
 OVERHEAR_MS = 2_000
 
@@ -131,6 +134,10 @@ class HubFeed:
         """Carry out an order."""
         return await carry_out(await self._opened(), order)
 
+    async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
+        """Those in the hub that are too old to be held."""
+        return await self._reader.matching(query, tell) if self._reader else []
+
     async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
         """Submit a job, signed with this user's key."""
         client = await self._opened()
@@ -153,13 +160,16 @@ class HubFeed:
         """One connection's life."""
         url, is_embedded = await asyncio.to_thread(_prepared, self._config)
         from relayq.store.budget import Budget
+        from relayq.store.connect import parse_url
         from relayq.store.hub import connect
         from relayq_tui.hubreader import Reader
 
+        address, known = parse_url(url), self._reader
+        self._name = f"{self._config.fleet}@{'this machine' if is_embedded else address.host}"
+        if known is None:
+            post(Connection(state="connecting", message=f"waiting for hub {address.shown} to answer"))
         hub = await connect(url, self._config.fleet)
         hub.reader = await asyncio.to_thread(_eyes, self._config, url)
-        known = self._reader
-        self._name = f"{self._config.fleet}@{'this machine' if is_embedded else hub.address.host}"
         self._reader = Reader(hub, post, jobs, name=self._name, known=known)
         self._reader.look_at_budget = partial(self._look_at_budget, Budget(hub), post)
         if known is not None:
@@ -177,19 +187,23 @@ class HubFeed:
 
     async def _hang_up(self) -> None:
         """The hub was away: the line for orders is dead too, and the next order must not be lost on it."""
-        async with self._turns:
-            closing, self._closing, self._client = self._closing, AsyncExitStack(), None
-            with suppress(HubError):
-                await closing.aclose()
+        closing, self._closing, self._client = self._closing, AsyncExitStack(), None
+        with suppress(HubError):
+            await closing.aclose()
 
     async def _opened(self) -> AsyncClient:
         """The client for orders and logs, opened when it is first wanted."""
-        async with self._turns:
-            if self._client is None:
-                from relayq.client.aio import AsyncClient
+        from relayq.client.aio import AsyncClient
 
+        async with self._turns:
+            while self._client is None:
+                closing = self._closing
                 client = AsyncClient(self._config.url, fleet=self._config.fleet, tell=lambda _: None)
-                self._client = await self._closing.enter_async_context(client)
+                await closing.enter_async_context(client)
+                if closing is self._closing:
+                    self._client = client
+                else:  # the hub went away and came back meanwhile
+                    await closing.aclose()
             return self._client
 
 

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import count
 
 from relayq.errors import HubUnreachable
-from relayq.model.lifecycle import State
+from relayq.model.lifecycle import FINAL, State
+from relayq.query import Query
 from relayq.store.bulk import PORTION, Bulk
 from relayq.store.elements import ended_elements
 from relayq.store.events import Event, Events
@@ -35,16 +36,25 @@ from relayq_tui.feed import (
 from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
 from relayq_tui.hubschedules import here, schedule_rows
 from relayq_tui.rows import JobRow, WorkerRow
-from relayq_tui.store import MAX_JOBS
+from relayq_tui.store import EVENTS_KEPT, MAX_JOBS
 
 FIRST = 100
 OVERLAP = 20
-GATHER_S = 0.1
-BEAT_S = 5.0
+AT_ONCE = 50  # rows made without a pause: a key waits no longer than for these
+GATHER_S, GATHER_EACH_S, GATHER_MAX_S = 0.1, 0.004, 1.0
+BEAT_S, SILENT_S = 5.0, 4.5
 BUDGET_S = 60.0
 LOOK_EVERY = 6  # beats after which it is seen whether schedulers have come or gone
 BLOCK_MS = 20_000
 SERIES_MIN = 60
+INDICES = {
+    "open": frozenset({State.RUNNING}),
+    "delay": frozenset({State.PENDING}),
+    "pend": frozenset({State.PENDING}),
+    "lost": frozenset({State.UNREACHABLE}),
+    "done": frozenset({State.SUCCEEDED}),
+    "fail": FINAL - {State.SUCCEEDED},
+}
 NEWS_OF_SCHEDULES = frozenset({"schedule", "slot"})
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
 
@@ -79,7 +89,7 @@ class Reader:
             known._waits if known else defaultdict(lambda: deque(maxlen=500))
         )
         self.look_at_budget: Callable[[], Awaitable[None]] = _nothing
-        self._latency_ms: int = known._latency_ms if known else 0
+        self._latency_ms: int | None = known._latency_ms if known else None
         self._ahead_ms: float = known._ahead_ms if known else 0.0
 
     def now_ms(self) -> int:
@@ -94,8 +104,8 @@ class Reader:
     async def live(self) -> None:
         """Read everything, then follow; ends with an error when the hub is lost."""
         try:
-            await self._beat()
             async with asyncio.TaskGroup() as group:
+                await self._beat()
                 group.create_task(self._keep_beating())
                 last_id = await self._events.last_id()
                 await self._first_look()
@@ -117,6 +127,21 @@ class Reader:
         dependents = [entry.decode().partition(" ")[0] for entry in waiting]
         elements = await ended_elements(self._hub, job) if row.array is not None else []
         return job_detail(told, row, self.now_ms(), dependents, (element for _, element in elements))
+
+    async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
+        """The jobs beyond those that are held, asked portion by portion of the indices that can hold some."""
+        found: dict[str, JobRow] = {}
+        looked_at = 0
+        for index in await self._bulk.indices():
+            start, found_here = 0, PORTION
+            while may_hold(index, query.plan.states) and found_here == PORTION:
+                found_here, records = await self._bulk.page(index, start)
+                rows = [job_row(one) for one in records if one.id not in self._rows and ":" not in one.id]
+                found.update((row.id, row) for row in query.select(rows, self.now_ms()))
+                looked_at += found_here
+                tell(looked_at)
+                start += PORTION - OVERLAP
+        return list(found.values())
 
     # -- the first look ------------------------------------------------------------
 
@@ -174,7 +199,8 @@ class Reader:
                 continue
             last_id = events[-1].id
             self._note(events)
-            self._post(EventsSeen([event_row(event) for event in events]))
+            self._post(EventsSeen([event_row(event) for event in events[-EVENTS_KEPT:]]))
+            await asyncio.sleep(GATHER_S)
 
     def _note(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -188,10 +214,9 @@ class Reader:
         self._bell.set()
 
     async def _fetch(self) -> None:
-        """What events spoke of, gathered."""
+        """What events spoke of: the first at once, then gathered the longer the more there are."""
         while True:
             await self._bell.wait()
-            await asyncio.sleep(GATHER_S)
             self._bell.clear()
             dirty, self._dirty = self._dirty, set()
             news, self._news = self._news, set()
@@ -204,6 +229,7 @@ class Reader:
             if news & NEWS_OF_SCHEDULES:
                 await self._look_at_schedules()
             await self._look_at_counts()
+            await asyncio.sleep(min(GATHER_MAX_S, GATHER_S + len(dirty) * GATHER_EACH_S))
 
     async def _fetch_jobs(self, ids: list[str]) -> None:
         known = [job for job in ids if job in self._rows]
@@ -215,9 +241,15 @@ class Reader:
     # -- the fleet -------------------------------------------------------------------
 
     async def _keep_beating(self) -> None:
+        """A hub that falls silent is lost within two beats, whatever else is being asked of it."""
         for number in count(1):
             await asyncio.sleep(BEAT_S)
-            await self._beat()
+            try:
+                async with asyncio.timeout(SILENT_S):
+                    await self._beat()
+            except TimeoutError:
+                shown = self._hub.address.shown
+                raise HubUnreachable(f"hub {shown} stopped answering: no reply in time") from None
             await self._look_at_workers()
             if self._is_past() or number % LOOK_EVERY == 0:
                 await self._look_at_schedules()
@@ -326,14 +358,22 @@ async def _nothing() -> None:
     """Nobody wants to know."""
 
 
-def steady(before_ms: int, now_ms: int) -> int:
+def may_hold(index: str, states: frozenset[State] | None) -> bool:
+    """Can jobs in one of these states stand in the index?"""
+    held = INDICES.get(index, frozenset({State.RUNNABLE}))
+    return states is None or bool(held & states)
+
+
+def steady(before_ms: int | None, now_ms: int) -> int:
     """The latency to show: the one before, unless it is clearly another one."""
-    return before_ms if before_ms and abs(now_ms - before_ms) <= max(2, before_ms // 3) else now_ms
+    if before_ms is not None and abs(now_ms - before_ms) <= max(5, before_ms // 3):
+        return before_ms
+    return now_ms
 
 
 def _portions(ids: set[str]) -> Iterable[list[str]]:
     ordered = sorted(ids)
-    return (ordered[start : start + PORTION] for start in range(0, len(ordered), PORTION))
+    return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))
 
 
 def _p95(waits_s: Iterable[float]) -> float:

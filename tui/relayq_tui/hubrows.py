@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from sys import intern
+from types import MappingProxyType
 from typing import Any
 
 from relayq.client.explain import sentences
@@ -75,8 +77,14 @@ def _whole(value: object, default: int) -> int:
     return value if isinstance(value, int) else default
 
 
-def _labels(given: Mapping[str, object]) -> dict[str, str]:
-    return {intern(safe(str(name))): intern(safe(str(value))) for name, value in given.items()}
+def _labels(given: Mapping[str, object]) -> Mapping[str, str]:
+    return _shared_labels(tuple((safe(str(name)), safe(str(value))) for name, value in given.items()))
+
+
+@lru_cache(maxsize=4_096)
+def _shared_labels(pairs: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """Equal labels are one mapping, which nobody changes: a dict of one takes as much as the job's row."""
+    return MappingProxyType(dict(pairs))
 
 
 def _dependencies(given: object) -> Iterator[str]:

@@ -45,6 +45,16 @@ class Navigation(App[None]):
             self.push_screen(screen_class(name)(*arguments))
 
     async def action_back(self) -> None:
+        """Close what is open over a screen; on the screen itself, clear what was typed or marked.
+
+        It never leaves: on a slow line half of an arrow key is an escape.
+        """
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        elif isinstance(self.screen, HubScreen):
+            self.screen.clear()
+
+    async def action_close(self) -> None:
         """Close what is open over a screen; on the screen itself, leave."""
         if len(self.screen_stack) > 2:
             self.pop_screen()

@@ -61,7 +61,7 @@ def _plain(value: Any) -> Any:
         return {name: _plain(one) for name, one in pairs.items() if one != defaults.get(name, MISSING)}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
     return value
 

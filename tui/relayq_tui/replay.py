@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 
 from relayq.client.steering import Order
 from relayq.errors import Refused
+from relayq.query import Query
 from relayq.store.records import End, LogEntry
 from relayq_tui.feed import JobDetail, Post
 from relayq_tui.recording import Recording, opened
@@ -63,6 +64,10 @@ class ReplayFeed:
     async def act(self, order: Order) -> str:
         """Say that it cannot be."""
         raise Refused(FIXED)
+
+    async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
+        """A recording holds what it holds."""
+        return []
 
     async def submit(self, spec: Mapping[str, object], like: str = "") -> str:
         """Say that it cannot be."""

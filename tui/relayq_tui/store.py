@@ -28,6 +28,7 @@ from relayq_tui.feed import (
 )
 from relayq_tui.history import History
 from relayq_tui.rows import BudgetView, EventRow, JobRow, ScheduleRow, WorkerRow
+from relayq_tui.waiting import Waiting
 
 EVENTS_KEPT = 2_000
 MAX_JOBS = 100_000
@@ -68,6 +69,7 @@ class Store:
         self.jobs: dict[str, JobRow] = {}
         self.newest: list[JobRow] = []
         self.history = History()
+        self.waiting = Waiting()
         self.workers: dict[str, WorkerRow] = {}
         self.counts = Counts(by_state={})
         self.series = Series()
@@ -102,6 +104,10 @@ class Store:
         """Let everything that draws `part` be drawn again."""
         self._changes.parts.add(part)
 
+    def place(self, row: JobRow) -> tuple[int, int | None] | None:
+        """Where a waiting job stands in its queue, and in how many ms it may start (Waiting.place)."""
+        return self.waiting.place(row, self.now_ms(), self.counts.paused)
+
     def latest_failure(self) -> JobRow | None:
         """The job that failed last, within a day."""
         return self._failure if self._failure and self._failure.ended_ms > self.now_ms() - DAY_MS else None
@@ -109,6 +115,16 @@ class Store:
     def count(self, *states: State) -> int:
         """How many jobs are in these states, by the hub's own count."""
         return sum(self.counts.by_state.get(state, 0) for state in states)
+
+    @property
+    def total(self) -> int:
+        """How many jobs there are, by the hub's own count."""
+        return max(len(self.jobs), sum(self.counts.by_state.values()))
+
+    @property
+    def is_full(self) -> bool:
+        """May there be older jobs in the hub than are held here?"""
+        return len(self.jobs) >= MAX_JOBS
 
     def _snapshot(self, update: Snapshot) -> None:
         if not update.is_whole:
@@ -119,8 +135,10 @@ class Store:
         self.newest = sorted(self.jobs.values(), key=by_age)
         self._failure = None
         self.history.clear()
+        self.waiting.clear()
         for row in update.jobs:
             self._note(row)
+            self.waiting.change(None, row)
         self._heard(update.at_ms)
         self._changes.all_jobs = True
         self.touch("jobs")
@@ -146,8 +164,9 @@ class Store:
 
     def _put(self, row: JobRow) -> None:
         """In its place by age; a job's time of submission never changes."""
-        place = bisect_left(self.newest, by_age(row), key=by_age)
-        if row.id in self.jobs:
+        place, old = bisect_left(self.newest, by_age(row), key=by_age), self.jobs.get(row.id)
+        self.waiting.change(old, row)
+        if old is not None:
             self.newest[place] = row
         else:
             self.newest.insert(place, row)
@@ -168,6 +187,7 @@ class Store:
     def _jobs_gone(self, ids: Sequence[str]) -> None:
         for job in ids:
             row = self.jobs.pop(job, None)
+            self.waiting.change(row, None)
             if row is not None:
                 del self.newest[bisect_left(self.newest, by_age(row), key=by_age)]
                 self._changes.jobs.add(job)

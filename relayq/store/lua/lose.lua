@@ -2,7 +2,7 @@
 --
 -- RUNNING -> UNREACHABLE: the session's lease expired, or it left its work for later.
 -- UNREACHABLE -> RUNNABLE | PENDING(held) | FAILED | CANCELLED: the grace is over, a crash is counted.
--- wlive  zset: lease expiry     lost  zset: end of grace     woff  zset: when a session went
+-- wlive  zset: lease expiry     lost  zset: end of grace     woff  zset: when a session that went was heard of last
 
 local MINUTE = 60000
 
@@ -22,8 +22,9 @@ function R.end_session(x, session)
     R.move(x, id, 'N', 'U')
     R.event(x, 'unreachable', id, session)
   end
+  local expires = tonumber(call('ZSCORE', x.P .. 'wlive', session) or x.now)
   call('ZREM', x.P .. 'wlive', session)
-  call('ZADD', x.P .. 'woff', int(x.now), session)
+  call('ZADD', x.P .. 'woff', int(expires > x.now and x.now or expires - LEASE), session)
   R.stand_down(x, session)
   call('DEL', x.P .. 'mb:' .. session, x.P .. 'fl:' .. session)
   R.event(x, 'worker-gone', session)

@@ -7,11 +7,11 @@
 -- waited for it has been told already.
 -- -> 'ok' | 'late' | 'dup' | 'stale' | 'files' (those it left are not here any more: put them again)
 
--- how an attempt ended that was not the last: '<n> <session> <begun> <ended> <exit> <reason>'
+-- how an attempt ended that is no longer the last, or will not be: '<n> <session> <begun> <ended> <exit> <reason>'
 function R.note_attempt(x, id, exit, reason)
-  local j = R.job(x, id, 'a', 'w', 'b')
+  local j = R.job(x, id, 'a', 'w', 'b', 'e')
   if not j[1] then return end
-  local line = table.concat({j[1], j[2] or '-', j[3] or '0', int(x.now), exit or '-', reason or '-'}, ' ')
+  local line = table.concat({j[1], j[2] or '-', j[3] or '0', j[4] or int(x.now), exit or '-', reason or '-'}, ' ')
   call('RPUSH', x.P .. 'at:' .. id, line)
   call('LTRIM', x.P .. 'at:' .. id, -20, -1)
 end

@@ -64,7 +64,7 @@ local function pick(x, index, want, take)
   end
 end
 
--- request: states (letters), limit, queue -> {{id, fields, envelope}...}: up to `limit` of each
+-- request: states (letters), limit, queue -> packed job rows (bulk.lua): up to `limit` of each
 -- index, newest first where the index is by time
 function R.list(x, request)
   local states, out, queues = {}, {}, {}
@@ -76,14 +76,14 @@ function R.list(x, request)
   local function take(id)
     local j = R.job(x, id, 's', 'l')
     if not states[j[1]] or filled(request.queue) and not in_queue(j[2]) then return false end
-    out[#out + 1] = record(x, id)
+    out[#out + 1] = R.job_row(x, id)
     return true
   end
   for _, index in ipairs(indices(x, request, states)) do pick(x, index, request.limit, take) end
   for _, session in ipairs(states.N and call('ZRANGE', x.P .. 'wlive', 0, -1) or {}) do
     for _, id in ipairs(call('HKEYS', x.P .. 'wj:' .. session)) do take(id) end
   end
-  return out
+  return R.packed(out)
 end
 
 -- -> {{kind, detail}...}: what stands between a job and its start
@@ -109,12 +109,12 @@ function R.blockers(x, id)
   return out
 end
 
--- -> {{session, expires, fields, jobs}...}
+-- -> {{session, expires, fields, jobs, when it was heard of last if it has gone}...}
 function R.workers(x)
   local out = {}
   for _, session in ipairs(call('HVALS', x.P .. 'names')) do
     out[#out + 1] = {session, call('ZSCORE', x.P .. 'wlive', session) or '0', call('HGETALL', x.P .. 'w:' .. session),
-                     call('HGETALL', x.P .. 'wj:' .. session)}
+                     call('HGETALL', x.P .. 'wj:' .. session), call('ZSCORE', x.P .. 'woff', session) or '0'}
   end
   return out
 end

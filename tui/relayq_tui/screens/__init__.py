@@ -20,6 +20,7 @@ SCREENS: dict[str, str] = {
     "submit": "relayq_tui.screens.submit:SubmitScreen",
     "help": "relayq_tui.screens.help:HelpScreen",
     "palette": "relayq_tui.screens.palette:Palette",
+    "jump": "relayq_tui.screens.jump:Jump",
     "sheet": "relayq_tui.screens.sheet:Sheet",
     "worker": "relayq_tui.screens.worker:WorkerScreen",
 }

@@ -15,7 +15,7 @@ from relayq_tui.widgets.jobtable import Cell, Column
 if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
 
-WIDE = 80
+WIDE, NARROW = 80, 56
 BAR = 24
 
 
@@ -65,6 +65,8 @@ def attempt_columns(app: RelayQApp, width: int, *, of_array: bool = False) -> li
         Column("BEGAN", 8, lambda line: (_began(line.attempt), palette.dim)),
         Column("RUN", 7, lambda line: (format_duration(line.run_ms), None), right=True),
     ]
+    if width < NARROW:
+        return [column for column in shown if column.title not in ("WORKER", "BEGAN")]
     return [*shown, Column("", BAR, bar)] if width >= WIDE else shown
 
 

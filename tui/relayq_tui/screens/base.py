@@ -64,12 +64,23 @@ class HubScreen(Screen[None]):
     def show(self, changes: Changes) -> None:
         """Draw what has changed."""
 
+    @property
+    def shows_seconds(self) -> bool:
+        """Does anything here look different a second later, with nothing happening?"""
+        return True
+
+    def clear(self) -> None:
+        """Take back what was typed or marked here; where nothing was, say how to leave."""
+        self.rq.say(f"{self.rq.key_named('close')} leaves")
+
     def actions(self) -> list[Action]:
         """What can be done here, for footer, help and palette."""
         return offered(of_context(*self.contexts, "anywhere"), SCREENS, self, self.app)
 
     def draw(self, changes: Changes) -> None:
-        """Draw the frame and what has changed; called by the app."""
+        """Draw the frame and what has changed; called by the app. All is drawn when all is there."""
+        if not self.is_mounted:
+            return
         self.query_one(Header).draw(changes)
         self.query_one(Status).update()
         self.query_one(Keys).update()
@@ -81,8 +92,7 @@ class HubScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Other screens were on top: what was drawn here is old."""
-        if self.is_mounted:
-            self.draw_all()
+        self.draw_all()
 
     def draw_all(self) -> None:
         """Draw everything as it is now."""

@@ -50,11 +50,11 @@ class _Cells:
             Column("ST", 7, self._state),
             Column("ID", 7, self._id),
             Column("NAME / COMMAND", 0, self._name, tail=self._tail),
-            Column("QUEUE", 8, lambda row: (row.queue, None)),
-            Column("WORKER", 10, self._worker),
+            Column("QUEUE", 7, lambda row: (row.queue, None)),
+            Column("WORKER", 9, self._worker),
             Column("PRI", 3, lambda row: (str(row.priority), self._palette.dim), right=True),
-            Column("AGE", 5, self._age, right=True),
-            Column("DUR", 7, self._duration, right=True),
+            Column("AGE", 4, self._age, right=True),
+            Column("DUR", 6, self._duration, right=True),
         ]
 
     def narrow(self) -> list[Column[JobRow]]:
@@ -99,7 +99,15 @@ class _Cells:
             return f"{done} of {len(row.after)}"
         if row.state is State.RUNNING and row.progress is not None:
             return f"{row.progress:.0f}%"
-        return ""
+        return self._place(row)
+
+    def _place(self, row: JobRow) -> str:
+        """`#4 ≈6m`: how many of its queue start before it does, and in how long it may."""
+        place = self._app.store.place(row)
+        if place is None:
+            return ""
+        number, start_ms = place
+        return f"#{number}" if start_ms is None else f"#{number} {self._glyphs.about}{age(start_ms)}"
 
     def _array(self, counts: ArrayCounts) -> str:
         """`12/40` while it runs, `38✓ 2✗` when it has ended."""

@@ -10,6 +10,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
+from relayq.errors import RelayQError
+from relayq.model.lifecycle import State
 from relayq.query import Query, QueryError, parse
 from relayq_tui.listing import Listing
 from relayq_tui.rows import JobRow
@@ -24,6 +26,8 @@ from relayq_tui.widgets.jobtable import JobTable
 from relayq_tui.widgets.viewbar import Tab, ViewBar
 
 REST_S = 0.08
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+RUNNING = (State.RUNNING, State.UNREACHABLE)
 SORTS = ("", "sort:-dur", "sort:-wait", "sort:-prio", "sort:name")
 
 
@@ -43,6 +47,7 @@ class JobsScreen(JobLooks):
         self._sort = 0
         self._range_from: int | None = None
         self._rest: Timer | None = None
+        self._beyond: dict[str, JobRow] = {}
 
     def body(self) -> ComposeResult:
         """The list with what belongs to it."""
@@ -64,11 +69,19 @@ class JobsScreen(JobLooks):
         count = len(self.table.marks)
         return f"{count} marked" if count else ""
 
+    @property
+    def shows_seconds(self) -> bool:
+        """Not among jobs that ended or have waited for hours: times of hours are told in minutes."""
+        now_ms = self.store.now_ms()
+        here, seen = self.table.current, self.table.seen
+        waits = here is not None and here.state is State.RUNNABLE and now_ms - here.ready_ms < HOUR_MS
+        return waits or any(_counts_seconds(row, now_ms) for row in seen)
+
     def selected(self) -> Sequence[JobRow]:
         """The marked jobs, or the one under the cursor."""
-        marks = self.table.marks
+        marks, known = self.table.marks, self.store.jobs
         if marks:
-            return [row for job in marks if (row := self.store.jobs.get(job)) is not None]
+            return [row for job in marks if (row := known.get(job) or self._beyond.get(job)) is not None]
         return [row] if (row := self.table.current) is not None else []
 
     def listed(self) -> Sequence[JobRow]:
@@ -131,12 +144,15 @@ class JobsScreen(JobLooks):
     @on(JobTable.Moved)
     def _moved(self) -> None:
         row = self.table.current
-        self.query_one(Preview).set_job(row)
-        self._show_tabs()
         if self._range_from is not None:
             self._mark_between(self._range_from, self.table.cursor)
         if row is not None:
             self._rest_on(row)
+        self.call_after_refresh(self._follow_cursor)  # the cursor itself is painted first
+
+    def _follow_cursor(self) -> None:
+        self.query_one(Preview).set_job(self.table.current)
+        self._show_tabs()
 
     def _rest_on(self, row: JobRow) -> None:
         """What needs a round trip is fetched when the cursor has come to rest."""
@@ -231,6 +247,15 @@ class JobsScreen(JobLooks):
         self._listing.ask(self._view.query.also(query).also(parse(SORTS[self._sort])))
         self._show_rows()
 
+    def clear(self) -> None:
+        """Marks first, then the query."""
+        if self.table.marks:
+            self.action_unmark()
+        elif self._typed.text:
+            self._ask(parse(""))
+        else:
+            super().clear()
+
     # -- marks -----------------------------------------------------------------------
 
     def action_mark(self) -> None:
@@ -248,13 +273,32 @@ class JobsScreen(JobLooks):
             self._mark_between(self._range_from, self._range_from)
 
     def action_mark_all(self) -> None:
-        """Mark every job that matches."""
+        """Mark every job that matches, in the hub too when it has more than are held here."""
         self.table.mark(row.id for row in self._listing.rows)
         self._marked()
+        if self.store.is_full:
+            self.run_worker(self._mark_beyond(), group="beyond", exclusive=True)
+
+    async def _mark_beyond(self) -> None:
+        """Ask the hub for the rest, and say how far it is."""
+        total = self.store.total
+
+        def tell(looked_at: int) -> None:
+            self.rq.say(f"scanned {min(looked_at, total):,} of {total:,}".replace(",", " "))
+
+        try:
+            rows = await self.rq.feed.matching(self._listing.query, tell)
+        except RelayQError as error:
+            self.rq.say(f"only those that are held are marked: {error}")
+            return
+        self._beyond = {row.id: row for row in rows}
+        self.table.mark(self._beyond)
+        self.rq.say(f"{len(self.table.marks)} jobs are marked, {len(rows)} of them too old to be listed")
 
     def action_unmark(self) -> None:
         """No job is marked."""
         self._range_from = None
+        self._beyond = {}
         self.table.mark(set(self.table.marks), is_marked=False)
         self._marked()
 
@@ -265,3 +309,12 @@ class JobsScreen(JobLooks):
 
     def _marked(self) -> None:
         self.rq.refresh_frame()
+
+
+def _counts_seconds(row: JobRow, now_ms: int) -> bool:
+    """Does its line show a time in seconds that goes on?"""
+    if row.state is State.PENDING and row.reason == "delay":
+        return row.ready_ms - now_ms < HOUR_MS
+    if row.state in RUNNING:
+        return now_ms - row.started_ms < HOUR_MS
+    return now_ms - row.submitted_ms < MINUTE_MS

@@ -18,6 +18,7 @@ from relayq_tui.feed import JobDetail
 from relayq_tui.glyphs import clock, spark, state_mark
 from relayq_tui.hints import attempts, ending, hint, waited
 from relayq_tui.rows import AttemptRow, JobRow
+from relayq_tui.screens.jobcolumns import age
 from relayq_tui.theme import glyphs_of
 from relayq_tui.widgets.frame import Framed
 from relayq_tui.widgets.line import Line, fit
@@ -117,6 +118,8 @@ class Preview(Framed):
         if row.progress is not None and not row.is_final:
             spent += f"   {row.progress:.0f}%"
         yield [("time".ljust(LABEL), p.head), (spent, p.text)]
+        if (place := self.store.place(row)) is not None:
+            yield self._place(*place)
         end_ms = self.store.history.end_ms(row, now_ms)
         if end_ms is not None:
             eta = f"{clock(end_ms)}, in {format_duration(max(0, end_ms - now_ms))}"
@@ -124,6 +127,15 @@ class Preview(Framed):
         usual = self.store.history.usual_ms(row.title, row.worker)
         if usual is not None:
             yield self._usual(usual, run_ms)
+
+    def _place(self, number: int, start_ms: int | None) -> Pieces:
+        p, row = self.palette, self.row
+        queue = row.queue if row else ""
+        pieces = [("place".ljust(LABEL + 1), p.head), (f"#{number} of its kind in {queue}", p.text)]
+        if queue in self.store.counts.paused:
+            return [*pieces, (", which is paused", p.warn)]
+        soon = f", starts {glyphs_of(self).about} in {age(start_ms)}" if start_ms is not None else ""
+        return [*pieces, (soon, p.accent)]
 
     def _usual(self, usual: tuple[int, int], run_ms: int | None) -> Pieces:
         p, g = self.palette, glyphs_of(self)

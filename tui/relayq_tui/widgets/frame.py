@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -20,7 +20,7 @@ from relayq_tui.actions import Action, shown_key
 from relayq_tui.glyphs import clock, meter, spark
 from relayq_tui.store import Changes, Store
 from relayq_tui.theme import Palette, glyphs_of, palette_of
-from relayq_tui.widgets.line import Line, fit
+from relayq_tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
@@ -37,6 +37,7 @@ class Framed(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._fresh: Sequence[Strip] = ()
+        self._fresh_for: Size | None = None
         self._painted: dict[int, Strip] = {}
 
     @property
@@ -65,13 +66,17 @@ class Framed(Widget):
 
     def update(self) -> None:
         """Draw those lines again that are other ones now."""
-        for y, strip in enumerate(self._strips() if self.size else ()):
+        self._fresh = self._strips() if self.size else ()
+        for y, strip in enumerate(self._fresh):
             if strip != self._painted.get(y):
+                self._fresh_for = self.size
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """All of it is made anew for each painting; Textual asks for the lines it has no more."""
-        self._fresh = self._strips()
+        """All of it is made anew, unless it was for this painting; Textual asks for lines it has no more."""
+        if self._fresh_for != self.size:
+            self._fresh = self._strips()
+        self._fresh_for = None
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
@@ -81,8 +86,8 @@ class Framed(Widget):
         return strip
 
     def _strips(self) -> list[Strip]:
-        """Every line, as wide and as many as there is room for."""
-        lines, (width, height) = self.lines(), self.size
+        """Every line, as wide and as many as there is room for; empty until the whole screen is there."""
+        lines, (width, height) = self.lines() if self.screen.is_mounted else [], self.size
         return [(lines[y] if y < len(lines) else Line()).strip(width) for y in range(height)]
 
 
@@ -265,9 +270,9 @@ class Keys(Framed):
 
     def _buttons(self, actions: list[Action]) -> Line:
         line, p = Line().add(" "), self.palette
-        wanted = [action for action in actions if action.rank >= 30]
+        wanted = [action for action in actions if action.rank >= 30 and action.id not in ("sheet", "help")]
         for action in wanted:
-            text = fit(action.label.capitalize(), min(10, len(action.label)))
+            text = action.label.capitalize()
             if line.width + len(text) + 5 + 9 > self.size.width:
                 break
             line.add(f"[ {text} ]", p.accent, action=action.handler_on_screen).add(" ")

@@ -87,6 +87,11 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         """How many rows are seen at once."""
         return max(1, self.size.height - self._titles)
 
+    @property
+    def seen(self) -> Sequence[Row]:
+        """The rows on the screen."""
+        return self.rows[self._first : self._first + self.page]
+
     def set_rows(self, rows: Sequence[Row], columns: Sequence[Column[Row]] | None = None) -> None:
         """Show other rows, the cursor on the job it was on, on the same line of the screen."""
         was = self.current
@@ -101,7 +106,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
 
     def refresh_rows(self, ids: Collection[str]) -> None:
         """Draw those of these rows again that are seen."""
-        for line, row in enumerate(self.rows[self._first : self._first + self.page], self._titles):
+        for line, row in enumerate(self.seen, self._titles):
             if row.id in ids:
                 self._refresh_line(line)
 
