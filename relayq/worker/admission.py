@@ -87,8 +87,8 @@ class _Opened:
     exp_s: int
     spec: JobSpec
     lane: Lane
-    needs_approval: bool = False
     repository: str = ""
+    needs_approval: bool = False
 
 
 class Admission:
@@ -205,15 +205,13 @@ class Admission:
         return opened
 
     def _read(self, envelope: bytes) -> _Opened:
-        known = self._credentials
-        claims: Claims | None = None
+        known, claims = self._credentials, None
         if is_slot(envelope):
             now_s = self._spool.high_water_s(int(time.time()))
             kid, head, hidden = open_slot(envelope, known.ring, known.opener, now_s)
         else:
-            signed = open_job(envelope, known.ring, self._record, known.judge)
-            kid, claims = signed.kid, signed.claims
-            head, sealed = part(signed.body)
+            kid, signed, claims = open_job(envelope, known.ring, self._record, known.judge)
+            head, sealed = part(signed)
             hidden = open_hidden(Parted(head, sealed), known.opener)
         try:
             opened = _parsed(head, hidden)
@@ -223,7 +221,7 @@ class Admission:
         if claims:
             _require_run_allowed(opened, claims)
             rule = claims.rule
-            return replace(opened, needs_approval=rule.approve, repository=rule.repository)
+            return replace(opened, repository=rule.repository, needs_approval=rule.approve)
         return opened
 
     def _is_approved(self, job: str, envelope: bytes) -> bool:
@@ -252,7 +250,7 @@ class Admission:
         _require(not member.types or spec.type in member.types, f"{key} may not use job type {spec.type}")
 
     def _signer(self, opened: _Opened) -> Signer:
-        """Whose job this is, for the policy: a repository's run is never taken for the owner."""
+        """Whose job this is, for the policy."""
         if opened.repository:
             return Signer(GITHUB, opened.repository)
         member = self._credentials.member_of(opened.kid)

@@ -200,6 +200,13 @@ MUTANTS = (
         "self.ring = Keyring({*self.ring, *roster.submitters(), *self._trusted})",
         LIES,
     ),
+    Mutant(
+        "a run is the owner",
+        "worker/admission.py",
+        "if opened.repository:",
+        "if False:",
+        RUNS,
+    ),
     # orders
     Mutant(
         "anybody cancels", "worker/orders.py", "and op.id in mine and is_theirs:", "and op.id in mine:", LIES

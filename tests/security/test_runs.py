@@ -24,6 +24,7 @@ from tests.security.test_hub_lies import let_in
 from tests.support import eventually
 
 RULE = GithubRule(repository="me/site", repository_id="12", owner_id="34", queues=("default",))
+HARMLESS = JobSpec.from_dict({"command": "echo ran"})
 REPLY = BoxKey.generate().public
 
 
@@ -72,8 +73,21 @@ def spec(rig: Rig, **fields: object) -> JobSpec:
 async def test_a_run_that_a_rule_lets_in_runs(rig: Rig, issuer: Issuer) -> None:
     trust(rig)
     async with rig.worker():
-        assert (await outcome(rig, *run_of(rig, issuer, spec(rig)))).state == "SUCCEEDED"
-    assert rig.marked("ran") == ["x"]
+        job, submission = run_of(rig, issuer, HARMLESS)
+        assert (await outcome(rig, job, submission)).state == "SUCCEEDED"
+        assert await rig.output(job) == b"ran\n"
+
+
+async def test_a_run_is_no_owner_to_the_worker_s_policy(rig: Rig, issuer: Issuer) -> None:
+    """It is judged as its repository, and so it sees the machine's files from afar."""
+    trust(rig)
+    policy = rig.config.config_dir / "policy.toml"
+    policy.parent.mkdir(parents=True, exist_ok=True)
+    policy.write_text("[github]\nshell = false\n")
+    async with rig.worker():
+        record = await outcome(rig, *run_of(rig, issuer, HARMLESS))
+        assert (record.state, record.reason) == ("FAILED", "refused")
+        assert (await rig.ended(await rig.submit("true"))).state == "SUCCEEDED"
 
 
 async def test_what_no_rule_lets_in_is_refused(rig: Rig, issuer: Issuer) -> None:
@@ -129,7 +143,7 @@ async def test_a_run_that_needs_approval_waits_until_the_owner_has_signed_for_th
 ) -> None:
     trust(rig, RULE.but(approve=True))
     async with rig.worker():
-        job, submission = run_of(rig, issuer, spec(rig))
+        job, submission = run_of(rig, issuer, HARMLESS)
         await rig.jobs.submit([submission])
         await rig.in_state(job, "PENDING")
         explained = await rig.jobs.explain(job)
@@ -148,12 +162,12 @@ async def test_a_run_that_needs_approval_waits_until_the_owner_has_signed_for_th
             rig.hub.pen = lie
             assert await rig.jobs.approve(job) == "released"
             await eventually(lambda: asked_again(rig, job), "it waits again")
-        assert rig.marked("ran") == []
+        assert await rig.output(job) == b""
 
         rig.hub.pen = rig.order
         assert await rig.jobs.approve(job) == "released"
         assert (await rig.ended(job)).state == "SUCCEEDED"
-    assert rig.marked("ran") == ["x"]
+        assert await rig.output(job) == b"ran\n"
 
 
 async def asked_again(rig: Rig, job: str) -> bool:
