@@ -89,9 +89,9 @@ class Submitter:
 
     def push_cancel(self, job: str) -> None:
         """Ask a worker, through the inbox of a submit-only user, to cancel a job."""
-        op = Op("cancel", job, 0, self.fleet, int(time.time()))
+        order = self.sign_order("cancel", job)
         inbox = inbox_of(Address(self.url))
-        self._dispatcher.ask(push_args(self.fleet, inbox, [(CANCEL, sign_op(self.standing.key, op))]))
+        self._dispatcher.ask(push_args(self.fleet, inbox, [(CANCEL, order)]))
 
     def sign_retry(self, record: JobRecord) -> bytes:
         """The signed op that lets a job which has ended run again.

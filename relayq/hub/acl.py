@@ -7,7 +7,8 @@
 | submit | push onto its own inbox, read the jobs it sent and the roster: five commands |
 | viewer | read |
 
-The default user is off, so nobody is anybody without a password. A function runs with
+The default user is off, so nobody is anybody without a password (`acl_file` says why it is
+not powerless). A function runs with
 the rights of whoever calls it: that is why a worker has the commands of the Lua files
 too. It has no way to run Lua of its own (no EVAL, SCRIPT or FUNCTION), nor to look at the
 server, its users or its files. The lists name commands and never categories: `+@write
@@ -39,9 +40,9 @@ def _words(*lines: str) -> tuple[str, ...]:
 
 
 READS = _words(
-    "exists get getrange hexists hget hgetall hkeys hlen hmget hscan hvals lindex llen lrange scard",
-    "sismember smembers strlen ttl xlen xrange xread xrevrange zcard zcount zrange zrangebyscore zrank",
-    "zrevrange zscore",
+    "bitfield_ro exists get getrange hexists hget hgetall hkeys hlen hmget hscan hvals lindex llen lrange",
+    "mget scard sismember smembers strlen ttl xlen xrange xread xrevrange zcard zcount zrange zrangebyscore",
+    "zrank zrevrange zscore",
 )
 WRITES = _words(
     "bitfield del expire hdel hincrby hset hsetnx incr incrby lpop lpush lrem ltrim persist pexpire rpop",
@@ -104,10 +105,14 @@ def commands(role: str, version: tuple[int, ...]) -> list[str]:
 
 
 def acl_file(owner_secret: str, fleet: str, version: tuple[int, ...]) -> str:
-    """The file with which a new hub starts: nobody by default, and the owner."""
+    """The file with which a new hub starts: nobody by default, and the owner.
+
+    The default user is off, so nobody can be it; yet it has every right. Redis 7.0 reads its
+    append-only file in this user's name, and what the user may not do is lost in a restart.
+    """
     owner = User(OWNER, OWNER, fleet)
     return (
-        "user default off sanitize-payload resetchannels -@all\n"
+        "user default off sanitize-payload resetpass ~* &* +@all\n"
         f"user {owner.login} {' '.join(rules(owner, owner_secret, version))}\n"
     )
 
@@ -121,7 +126,7 @@ def _keys(user: User) -> list[str]:
             return [f"~{own}*", "resetchannels", f"&{_channel(own)}"]
         case "viewer":
             return [f"%R~{own}*", "resetchannels"]
-    theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "no", "log")]
+    theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "as", "ax", "no", "log")]
     return [f"%W~{own}in:{user.name}", *theirs, f"%R~{own}b:*", f"%R~{own}roster", "resetchannels"]
 
 

@@ -187,7 +187,10 @@ def install(wishes: Wishes, tell: Callable[[str], None]) -> tuple[str, bool]:
         carry_out(fetch_server(wishes.system), tell)
         server = find_tls_server()
     if not server:
-        raise RelayQError("no Redis or Valkey server with TLS was found, nor could one be installed")
+        raise RelayQError(
+            "no Redis or Valkey server of 7.0 or newer with TLS is here, and this system's packages have "
+            "none (Debian 12, Ubuntu 24.04 and Raspberry Pi OS 12 do): install one, then try again"
+        )
     is_new = not (place.settings / "server.pem").exists()
     is_changed = carry_out(plan(wishes, server), tell, as_root=not wishes.root)
     carry_out(commands(wishes, is_changed=is_changed), tell)

@@ -28,7 +28,7 @@ from relayq.hub.acl import OWNER, SUBMITTER, WORKER, User
 from relayq.hub.certificates import SERVER_NAME, Pair, certificate_pem, is_issued_by, is_pair
 from relayq.hub.ticket import Ticket
 from relayq.places import make_dir, private_dir
-from relayq.store.hub import Hub, connect
+from relayq.store.hub import Hub
 from relayq.store.rosters import Rosters
 from relayq.trust.book import Book
 from relayq.trust.keys import SigningKey
@@ -107,11 +107,10 @@ def _write_keys(directory: Path, ticket: Ticket) -> None:
 
 async def _look(config: Config, ticket: Ticket, url: str) -> None:
     """Reach the hub as this user, and take the roster if its owner signed it."""
-    if ticket.role == OWNER:
-        hub = await connect(url, ticket.fleet)
-    else:
-        hub = Hub(url, ticket.fleet)
+    hub = Hub(url, ticket.fleet)
     try:
+        if ticket.role == OWNER:
+            await hub.open()  # which loads the function library
         data = await Rosters(hub).read()
     except HubUnreachable as error:
         raise HubUnreachable(

@@ -168,7 +168,7 @@ class Registrar:
     # -- the hub itself
 
     def upgrade(self) -> int:
-        """Give every user of the hub the commands that this RelayQ's roles need; how many there are."""
+        """Give every user, the owner too, the commands that this RelayQ's roles need; how many members."""
         if not self._has_users():
             return 0
         version, marks = self._version(), self._marks()
@@ -178,7 +178,7 @@ class Registrar:
             for user in self._users()
             if user.role != SUBMITTER or user.name in marks
         ]
-        for user in users:
+        for user in (User(OWNER, OWNER, self._config.fleet), *users):
             words = [word for word in rules(user, "", version) if not word.startswith("#")]
             self._ask("ACL", "SETUSER", user.login, "resetkeys", "nocommands", *words)
         self._ask("ACL", "SAVE")

@@ -121,9 +121,15 @@ async def connect(url: str, fleet: str) -> Hub:
 
 
 async def load_library(url: str, fleet: str) -> None:
-    """Load this RelayQ's library, in place of one of the same schema. The owner's business."""
+    """Load this RelayQ's library, in place of one of the same schema. The owner's business.
+
+    HubSchema when the one that is there is newer.
+    """
     hub = Hub(url, fleet)
     try:
+        mark = await hub.link.call("HGET", hub.keys.anchor, "code")
+        if mark and scripts.revision_of(mark) > scripts.REVISION:
+            raise HubSchema("the hub's function library is newer than this RelayQ: upgrade RelayQ here first")
         await scripts.load(hub.link, hub.keys.anchor)
     finally:
         await hub.close()

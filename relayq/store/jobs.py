@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from relayq.errors import AmbiguousId, HubFull, NotFound, Refused, SpecError, UsageError
+from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UsageError
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
 from relayq.model.job import MAX_PRIORITY
@@ -14,6 +14,7 @@ from relayq.model.needs import Lane
 from relayq.model.reading import check_int
 from relayq.store import decode
 from relayq.store.hub import Hub
+from relayq.store.own import own_reply
 from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
 from relayq.store.wire import submit_args
 from relayq.trust.envelope import approval_of, batch_digest_of
@@ -85,12 +86,12 @@ class Jobs:
 
     async def record(self, job: str) -> JobRecord | None:
         """One job or array element with its attempts and result, or None."""
-        if self._hub.is_narrow:
-            return await self._own_record(job)
-        reply = await self._hub.view("record", {"id": job})
+        is_narrow = self._hub.is_narrow
+        reply = await (own_reply(self._hub, job) if is_narrow else self._hub.view("record", {"id": job}))
         if not reply:
             return None
-        [record] = await self.opened([decode.job(reply, await self.lanes(reply[1]))])
+        lanes = {} if is_narrow else await self.lanes(reply[1])
+        [record] = await self.opened([decode.job(reply, lanes)])
         return record
 
     async def is_array(self, job: str) -> bool:
@@ -169,26 +170,6 @@ class Jobs:
                 flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + key)
                 self._lanes.update(decode.lanes(flat))
         return self._lanes
-
-    async def _own_record(self, job: str) -> JobRecord | None:
-        """A job of a submit-only user, read key by key, without its earlier attempts.
-
-        None while no worker has admitted it; Refused when one turned it away.
-        """
-        keys, call = self._hub.keys, self._hub.link.call
-        flat = await call("HGETALL", keys.of("j", job))
-        if not flat:
-            if why := await call("GET", keys.of("no", job)):
-                raise Refused(
-                    f"job {job} was refused by the worker that looked into the inbox: {decode.text(why)}"
-                )
-            return None
-        envelope = await call("GET", keys.of("s", job.partition(":")[0]))
-        result = await call("GET", keys.of("r", job))
-        outputs = await call("HGETALL", keys.of("o", job))
-        found = decode.job([job, flat, envelope or b"", result or b"", [], outputs], {})
-        [record] = await self.opened([found])
-        return record
 
     async def _with_suffix(self, wanted: str) -> set[str]:
         prefix, cursor, found = self._hub.keys.prefix + "j:", "0", set()

@@ -88,7 +88,7 @@ async def ensure(link: Caller, anchor: str, role: str = "") -> None:
             f"the hub speaks schema {int(schema)} and this RelayQ schema {SCHEMA}: "
             "install the same RelayQ on both sides"
         )
-    if role in LOADS_NOTHING and (mark is None or int(mark.split(b" ", 1)[0]) < REVISION):
+    if role in LOADS_NOTHING and (mark is None or revision_of(mark) < REVISION):
         raise HubSchema(NEEDS_OWNER)
     if role not in LOADS_NOTHING and (mark is None or _is_older(mark.decode())):
         await load(link, anchor)
@@ -107,6 +107,11 @@ async def load(link: Caller, anchor: str) -> None:
 def is_missing(error: HubError) -> bool:
     """Does the server say that it has no such function?"""
     return "Function not found" in str(error)
+
+
+def revision_of(mark: bytes) -> int:
+    """The revision that a hub's mark names."""
+    return int(mark.split(b" ", 1)[0])
 
 
 def _is_older(mark: str) -> bool:

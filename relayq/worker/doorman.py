@@ -103,4 +103,8 @@ class Doorman:
                 log.warning("refused from inbox", extra={"inbox": handful.name, "why": str(error)})
                 job = error.job if isinstance(error, TurnedAway) else ""
                 verdict.refused.append((job, str(error)))
+            except Exception:
+                # No worker may die of what somebody sends, or one entry would end them all in turn.
+                log.exception("an inbox entry broke the judge")
+                verdict.refused.append(("", "it cannot be read"))
         return verdict

@@ -74,6 +74,10 @@ class RoleHub:
             if login != "owner":
                 lines += f"user {login} {' '.join(acl.rules(user, self.secrets[login], self.version))}\n"
         (self.directory / "users.acl").write_text(lines)
+        self._launch()
+        return self
+
+    def _launch(self) -> None:
         argv = [self.binary, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory)]
         argv += ["--aclfile", str(self.directory / "users.acl"), *OPTIONS, *self.options]
         if self.port:
@@ -84,7 +88,13 @@ class RoleHub:
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         eventually_sync(self.answers, f"the hub answers (log: {self.directory / 'log'})")
-        return self
+
+    def restart(self) -> None:
+        """SIGKILL, and start again with what is on disk."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+        self._launch()
 
     def answers(self) -> bool:
         """Whether somebody is there."""

@@ -129,6 +129,14 @@ class InstalledHub:
         eventually_sync(self.is_ready, f"the hub is ready (log: {self.directory / 'log'})")
         return self
 
+    def restart(self) -> None:
+        """SIGKILL, and start again with what is on disk."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+        (self.directory / "log").write_text("")
+        self.start()
+
     def is_ready(self) -> bool:
         """Does it say that it accepts connections?"""
         return "Ready to accept connections" in (self.directory / "log").read_text()

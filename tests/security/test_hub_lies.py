@@ -33,7 +33,8 @@ NOW_S = 1_800_000_000
 
 
 @pytest.fixture
-async def rig(hub_url: str, fleet: str, home: Path) -> AsyncIterator[Rig]:
+async def rig(hub_url: str, fleet: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    monkeypatch.setenv("RELAYQ_WORKER_ISOLATION", "none")  # jobs leave marks outside their directory
     rig = Rig(hub_url, fleet, home)
     async with rig.hub:
         yield rig

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import statistics
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -26,6 +28,8 @@ from relayq.trust.roster import add_member
 from tests.integration.worker_support import Rig
 from tests.security.hub_support import RoleHub
 from tests.support import ENGINE, eventually
+
+INBOX_BYTES = 64 << 20  # lua/inbox.lua
 
 
 class Site:
@@ -78,6 +82,7 @@ class Site:
 
 @pytest.fixture
 async def site(fleet: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setenv("RELAYQ_WORKER_ISOLATION", "none")  # jobs leave marks outside their directory
     hub = RoleHub(fleet, ENGINE, "--maxmemory", "200mb")
     for role, name in ((WORKER, "w1"), (WORKER, "w2"), (SUBMITTER, "ci"), (VIEWER, "anna")):
         hub.add(role, name)
@@ -111,6 +116,16 @@ async def test_a_submit_only_user_runs_a_job_and_reads_its_output(
         assert (await job.result()).state == "SUCCEEDED"
         jobs = await client.submit_many([JobSpec.from_dict({"command": f"exit {n}"}) for n in (0, 3)])
         assert [(await one.result(30)).exit_code for one in jobs] == [0, 3]
+
+
+async def test_a_submit_only_user_maps_over_items(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.be_ci(monkeypatch)
+    async with site.rig.worker(), client_of(site, "s-ci") as client:
+        array = await client.map("echo {}; test {} != c", ["a", "b", "c"])
+        assert (await array.result(30)).state == "FAILED"
+        assert [await array[index].get(30) for index in range(2)] == ["a\n", "b\n"]
+        assert [(await array[index].result(30)).exit_code for index in range(3)] == [0, 0, 1]
+        assert [(await array[index].info()).worker for index in range(3)] == ["w1"] * 3
 
 
 async def test_a_submit_only_user_cancels_its_job(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +195,52 @@ async def test_an_inbox_that_another_worker_looks_into_is_left_alone(site: Site)
     assert second == first
 
 
+async def test_a_busy_inbox_does_not_keep_the_others_waiting(site: Site) -> None:
+    inboxes = Inboxes(site.rig.hub)
+    await inboxes.open("busy", new_mark())
+    for name in ("ci", "busy"):
+        await site.rig.hub.link.call("RPUSH", site.rig.hub.keys.of("in", name), *[b"x"] * 200)
+    seen = set()
+    for number in range(40):
+        handful, _ = await inboxes.drain(f"w{number}#1")
+        assert handful is not None
+        seen.add(handful.name)
+        await site.rig.hub.link.call("DEL", site.rig.hub.keys.of("ib", handful.name))
+    assert seen == {"ci", "busy"}
+
+
+async def test_no_entry_whatever_it_holds_ends_a_worker(site: Site) -> None:
+    chance = random.Random(8)
+    whole = site.entry()[1]
+    entries = [
+        bytes(chance.choices(b"jc1 ed25519 {}[]\n\x00\xff", k=chance.randrange(200))) for _ in range(600)
+    ]
+    entries += [b"j" + mangled(whole, chance) for _ in range(1_400)]
+    site.submitter.call("RPUSH", f"{{rq:{site.rig.fleet}}}:in:ci", *[entry for entry in entries if entry])
+    async with site.rig.worker() as worker:
+        await eventually(lambda: waiting(site) == 0, "all of it is judged")
+        job, envelope = site.entry()
+        site.push(envelope)
+        assert (await site.ended(job)).state == "SUCCEEDED"
+        assert not worker.has_left
+    refused, kept = await Inboxes(site.rig.hub).refusals()
+    assert refused >= 1_900
+    assert not [one for one in kept if one.why == "it cannot be read"]
+
+
+def mangled(envelope: bytes, chance: random.Random) -> bytes:
+    """An envelope with something done to it; once in a while nothing."""
+    at = chance.randrange(len(envelope))
+    match chance.randrange(4):
+        case 0:
+            return envelope[:at]
+        case 1:
+            return envelope[:at] + bytes([chance.randrange(256)]) + envelope[at + 1 :]
+        case 2:
+            return envelope[:at] + envelope[at + chance.randrange(1, 60) :]
+    return envelope + envelope[at:]
+
+
 async def test_an_entry_of_two_megabytes_is_refused_in_the_hub(site: Site) -> None:
     job, envelope = site.entry()
     site.push(bytes(2 << 20), envelope)
@@ -188,25 +249,26 @@ async def test_an_entry_of_two_megabytes_is_refused_in_the_hub(site: Site) -> No
         assert "2097153 bytes" in (await site.refusals(1))[0].why
 
 
-async def test_a_flood_to_the_memory_limit_is_trimmed_and_what_came_before_is_kept(site: Site) -> None:
-    job, envelope = site.entry()
+@pytest.mark.parametrize("size", [400, 20_000])
+async def test_a_flood_to_the_memory_limit_is_trimmed_and_what_came_before_is_kept(
+    site: Site, size: int
+) -> None:
+    job, envelope = site.entry(site.rig.mark("ran"))
     site.push(envelope)
-    flood = [bytes(400)] * 500
+    flood = [bytes(size)] * 100
     with pytest.raises(Exception, match="OOM"):
         while True:
             site.push(*flood)
     owner = Wire(site.hub.url())
     anchor = f"{{rq:{site.rig.fleet}}}:cfg"
-    longest_ms = 0.0
-    more = 1
-    while more and waiting(site) > MOST_WAITING:
-        began = time.perf_counter()
-        more = owner.call("FCALL", "rq1_drain", 1, anchor, '{"session":"x#1"}')[0]
-        longest_ms = max(longest_ms, (time.perf_counter() - began) * 1000)
+    times_us = []
+    while not times_us or waiting_bytes(owner, site) > INBOX_BYTES or waiting(site) > MOST_WAITING:
+        before_us = busy_us(owner)
+        owner.call("FCALL", "rq1_drain", 1, anchor, '{"session":"x#1"}')
+        times_us.append(busy_us(owner) - before_us)
     owner.call("DEL", f"{{rq:{site.rig.fleet}}}:ib:ci")
-    assert waiting(site) == MOST_WAITING
-    assert longest_ms < 25, "the round trip and a busy machine included; the hub's own time is below 5"
-    assert slowest_call_us(owner, "fcall") < 5_000
+    # The middle one: on a busy machine the server is put aside for longer in the midst of some call.
+    assert statistics.median(times_us) < 5_000
     owner.close()
     async with site.rig.worker():
         assert (await site.ended(job)).state == "SUCCEEDED"
@@ -219,11 +281,16 @@ async def state_in_hub(site: Site, job: str, state: str) -> bool:
     return record is not None and record.state == state
 
 
-def slowest_call_us(owner: Wire, command: str) -> float:
-    """What the server says a call of this command takes, on average, in microseconds."""
+def busy_us(owner: Wire) -> int:
+    """How long the server says it was busy with functions so far, in microseconds."""
     stats = owner.call("INFO", "commandstats").decode()
-    line = next(line for line in stats.splitlines() if line.startswith(f"cmdstat_{command}:"))
-    return float(line.partition("usec_per_call=")[2].partition(",")[0])
+    lines = [line for line in stats.splitlines() if line.startswith("cmdstat_fcall:")]
+    return int(lines[0].partition(",usec=")[2].partition(",")[0]) if lines else 0
+
+
+def waiting_bytes(owner: Wire, site: Site) -> int:
+    """What the inbox takes in the server's memory."""
+    return int(owner.call("MEMORY", "USAGE", f"{{rq:{site.rig.fleet}}}:in:ci", "SAMPLES", 0) or 0)
 
 
 def waiting(site: Site) -> int:

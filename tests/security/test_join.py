@@ -149,6 +149,18 @@ def test_a_mistyped_command_does_not_show_the_string(site: InstalledHub) -> None
         assert string[:40] not in stranger.refused(*argv)
 
 
+def test_a_place_that_cannot_be_written_to_is_named_without_the_string(
+    site: InstalledHub, owner: Person
+) -> None:
+    string = owner.relayq("hub", "invite", "viewer", "stuck").strip()
+    one = site.person("stuck")
+    (one.home / ".config").write_text("a file")
+    said = one.refused("join", "-", stdin=string)
+    assert ".config" in said
+    assert string[:40] not in said
+    assert read_ticket(string).password not in said
+
+
 def test_everything_that_was_written_is_ours_alone(site: InstalledHub, owner: Person) -> None:
     mini = site.person("modes")
     mini.relayq("join", "-", stdin=owner.relayq("hub", "invite", "worker", "modes"))
@@ -239,9 +251,15 @@ def test_upgrading_keeps_users_and_gives_them_their_commands(site: InstalledHub,
     one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "kept"))
     asker = Wire(joined_url(owner))
     asker.call("ACL", "SETUSER", "v-kept", "-hgetall", "-fcall_ro")
+    asker.call("ACL", "SETUSER", "owner", "-mget")
     assert "does not allow" in one.refused("jobs")
     assert "revision" in owner.ended("hub", "upgrade").stderr
     one.relayq("jobs")
+    assert asker.call("MGET", "{rq:home}:x") == [None]
+    mark = asker.call("HGET", "{rq:home}:cfg", "code")
+    asker.call("HSET", "{rq:home}:cfg", "code", "999 of-tomorrow")
+    assert "upgrade RelayQ here first" in owner.refused("hub", "upgrade")
+    asker.call("HSET", "{rq:home}:cfg", "code", mark)
     asker.close()
 
 
@@ -259,6 +277,18 @@ def test_a_repository_and_a_key_are_trusted_by_name_and_number(site: InstalledHu
     owner.relayq("trust", "github", "anna/films", "--remove")
     assert "no rule" in owner.refused("trust", "github", "anna/films", "--remove")
     assert "is not a public key" in owner.refused("trust", "key", "foe", "x", "y")
+
+
+def test_a_hub_that_was_killed_knows_its_members_again(site: InstalledHub, owner: Person) -> None:
+    one = site.person("steady")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "steady"))
+    owner.ended("submit", "--name", "kept", "--", "true")
+    site.restart()
+    assert "kept" in one.relayq("jobs")
+    assert "viewer steady" in owner.relayq("keys")
+    string = owner.relayq("hub", "invite", "viewer", "later")
+    assert owner.ended("hub", "backup", str(site.directory / "backup")).returncode == 0
+    site.person("later").relayq("join", "-", stdin=string)
 
 
 def joined_url(person: Person) -> str:

@@ -10,7 +10,11 @@ import pytest
 from relayq.hub import acl
 from relayq.hub.acl import OWNER, SUBMITTER, VIEWER, WORKER
 from relayq.store import scripts
+from relayq.store.blobs import Blobs
+from relayq.store.hub import Hub
+from relayq.store.jobs import Queues
 from relayq.store.wire import Wire, WireReplyError
+from tests.arch.tree import ROOT
 from tests.security.hub_support import RoleHub
 
 FLEET = "home"
@@ -136,6 +140,44 @@ def test_nobody_is_anybody_without_a_password(hub: RoleHub) -> None:
     wire.close()
 
 
+def test_nobody_can_be_the_default_user(hub: RoleHub) -> None:
+    for words in (
+        ["AUTH", "default", ""],
+        ["AUTH", ""],
+        ["AUTH", "default", "x"],
+        ["HELLO", "2", "AUTH", "default", ""],
+    ):
+        wire = Wire(f"unix://{hub.socket}")
+        with pytest.raises(WireReplyError, match="WRONGPASS"):
+            wire.call(*words)
+        wire.close()
+    wire = Wire(hub.url("v-anna"))
+    wire.call("RESET")
+    with pytest.raises(WireReplyError, match="NOAUTH"):
+        wire.call("GET", "x")
+    wire.close()
+
+
+@pytest.mark.parametrize("engine", ["redis", "valkey"])
+async def test_a_hub_that_was_killed_has_everything_again(engine: str, fleet: str) -> None:
+    hub = RoleHub(fleet, engine, "--appendonly", "yes", "--aof-use-rdb-preamble", "no")
+    hub.add(WORKER, "mini")
+    hub.start()
+    try:
+        async with Hub(hub.url(), fleet) as owner:
+            await owner.run("put_blob", {"digest": "abc"}, b"content")
+            await owner.run("pause", {"queue": "x", "paused": True})
+        async with Hub(hub.url("w-mini"), fleet) as worker:
+            await worker.run("weight", {"queue": "y", "weight": 2})
+        hub.restart()
+        async with Hub(hub.url("w-mini"), fleet) as worker:
+            assert (await Queues(worker).stats())["paused"] == ["x"]
+            assert (await Queues(worker).stats())["weights"] == {"y": 2.0}
+            assert await Blobs(worker).has("abc")
+    finally:
+        hub.close()
+
+
 def test_a_submitter_has_five_commands() -> None:
     assert acl.commands(SUBMITTER, (9, 1)) == ["get", "hgetall", "rpush", "xrange", "xread"]
 
@@ -148,10 +190,20 @@ def test_no_role_has_a_whole_category_or_a_way_to_load_lua() -> None:
 
 def test_every_command_of_the_library_is_a_workers_and_no_other_is() -> None:
     text = scripts.source()
-    used = {word.lower() for word in re.findall(r"call\('([A-Z]+)'", text)} | {"sadd", "srem"}
+    used = {word.lower() for word in re.findall(r"call\('([A-Z_]+)'", text)} | {"sadd", "srem"}
     used = used - {"memory"} | {"memory|usage"}
-    beside = {"fcall", "fcall_ro", "ping", "scan", "psubscribe", "punsubscribe", "xread", "hscan"}
+    beside = {"fcall", "fcall_ro", "ping", "scan", "psubscribe", "punsubscribe", "xread", "hscan", "mget"}
     assert set(acl.commands(WORKER, (7, 0))) == used | beside
+
+
+def test_every_command_that_workers_and_clients_send_is_allowed_to_workers() -> None:
+    sent: set[str] = set()
+    for folder in ("relayq/store", "relayq/worker", "relayq/client", "tui"):
+        for path in (ROOT / folder).rglob("*.py"):
+            sent |= set(re.findall(r'(?:call|ask)\(\(?\s*"([A-Z]{3,})"', path.read_text()))
+    owners = {"FUNCTION"}
+    assert len(sent) > 15
+    assert {word.lower() for word in sent - owners} <= set(acl.commands(WORKER, (7, 0)))
 
 
 def test_the_file_names_what_the_server_knows() -> None:

@@ -39,6 +39,7 @@ async def rig(
     hub_url: str, fleet: str, home: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
     monkeypatch.setenv("RELAYQ_TRUST_OIDC_ISSUER", issuer.url)
+    monkeypatch.setenv("RELAYQ_WORKER_ISOLATION", "none")  # jobs leave marks outside their directory
     rig = Rig(hub_url, fleet, home)
     async with rig.hub:
         yield rig
@@ -103,6 +104,19 @@ async def test_what_no_rule_lets_in_is_refused(rig: Rig, issuer: Issuer) -> None
         )
         old = await outcome(rig, *run_of(rig, issuer, spec(rig), iat_s=int(time.time()) - 500))
         assert "s apart" in old.message
+    assert rig.marked("ran") == []
+
+
+async def test_a_run_is_judged_by_the_policy_for_github_and_never_as_the_owner(
+    rig: Rig, issuer: Issuer
+) -> None:
+    trust(rig)
+    policy = rig.config.config_dir / "policy.toml"
+    policy.parent.mkdir(parents=True, exist_ok=True)
+    policy.write_text("[github]\nshell = false\n")
+    async with rig.worker():
+        assert "policy" in (await outcome(rig, *run_of(rig, issuer, spec(rig)))).message
+        assert (await rig.ended(await rig.submit("true"))).state == "SUCCEEDED"
     assert rig.marked("ran") == []
 
 

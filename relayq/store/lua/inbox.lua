@@ -98,7 +98,9 @@ end
 -- request: session -> {is there more to do, name, mark, envelopes...} of the first inbox with something in it
 function R.drain(x, request)
   local names, more = call('HGETALL', x.P .. 'inn'), 0
-  for i = 1, #names, 2 do
+  local first = #names > 0 and R.random(x, #names / 2, request.session) or 0  -- so that none waits behind a busy one
+  for step = 0, #names / 2 - 1 do
+    local i = (first + step) % (#names / 2) * 2 + 1
     local name = names[i]
     local key, looker = x.P .. 'in:' .. name, x.P .. 'ib:' .. name
     local length, trimmed = guard(x, name, key)
@@ -116,7 +118,8 @@ function R.drain(x, request)
 end
 
 -- request: session, from, count (how many of its inbox were looked at), jobs, lanes, cancel [id],
--- fire (requests of R.fire), refused [[id, why]]; then the envelopes of the jobs
+-- fire (requests of R.fire), refused [[id, why]]; then the envelopes of the jobs and the signed orders
+-- to cancel
 -- -> {'lost'} | {'full', used, most} | {'lanes'} | {'done', how many were admitted}
 function R.admit(x, request, envelopes)
   local key, looker = x.P .. 'in:' .. request.from, x.P .. 'ib:' .. request.from
