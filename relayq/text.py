@@ -122,13 +122,16 @@ def symbol(character: str) -> str:
 def _is_plain_style(codes: list[int]) -> bool:
     """Say whether SGR codes only set colours and plain styles: `1;31`, `38;5;208`, `48;2;0;0;255`."""
     while codes:
-        match codes:
-            case [38 | 48, 5, colour, *rest] if colour < 256:
-                codes = rest
-            case [38 | 48, 2, red, green, blue, *rest] if max(red, green, blue) < 256:
-                codes = rest
-            case [code, *rest] if code in _STYLES - {38} or code in _BRIGHT:
-                codes = rest
-            case _:
-                return False
+        size = _style_words(codes)
+        if not size:
+            return False
+        codes = codes[size:]
     return True
+
+
+def _style_words(codes: list[int]) -> int:
+    """How many of the codes make the first style; 0 when it is none that passes."""
+    code, colour = codes[0], {5: 3, 2: 5}.get(codes[1] if len(codes) > 1 else 0, 0)
+    if code in (38, 48) and colour and len(codes) >= colour and max(codes[2:colour]) < 256:
+        return colour
+    return int(code in _STYLES - {38} or code in _BRIGHT)

@@ -36,8 +36,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
 def _install(args: argparse.Namespace, config: Config) -> int:
     from relayq.hub import installation
     from relayq.hub.hubconf import DEFAULT_PORT, EVERYWHERE
-    from relayq.hub.ticket import check_address
     from relayq.services.plan import shown
+    from relayq.trust.ticket import check_address
 
     wishes = installation.Wishes(
         fleet=config.fleet,
@@ -102,7 +102,7 @@ def _invite(args: argparse.Namespace, config: Config, role: str, name: str) -> i
     from relayq.hub.acl import ROLES, SUBMITTER, User
     from relayq.hub.hubconf import DEFAULT_PORT
     from relayq.hub.registrar import Registrar
-    from relayq.hub.ticket import check_address
+    from relayq.trust.ticket import check_address
 
     if role not in ROLES[1:]:
         raise UsageError(f"{role!r} is not a role: worker, submit or viewer")

@@ -13,7 +13,7 @@ from relayq.config import load
 from relayq.errors import UsageError
 
 if TYPE_CHECKING:
-    from relayq.hub.ticket import Ticket
+    from relayq.trust.ticket import Ticket
 
 READ_CHARS_MAX = 65_536
 
@@ -51,12 +51,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ticket(args: argparse.Namespace) -> Ticket:
-    from dataclasses import replace
-
-    from relayq.hub.ticket import check_address, read_ticket
+    from relayq.trust.ticket import check_address, read_ticket
 
     ticket = read_ticket(_text(args.string))
-    return replace(ticket, address=check_address(args.address)) if args.address else ticket
+    return ticket._replace(address=check_address(args.address)) if args.address else ticket
 
 
 def _text(word: str) -> str:

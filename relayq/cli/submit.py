@@ -33,11 +33,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("words", nargs="*", metavar="- | -- COMMAND", help=WORDS)
     parser.add_argument("--json", action="store_true", help="print one JSON object a job")
+    parser.add_argument(
+        "--wire",
+        action="store_true",
+        help="by the join string in RELAYQ_JOIN alone, as a step of GitHub Actions does; nothing is joined",
+    )
     add_job_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Submit what was asked for."""
+    if args.wire:
+        return _submit_by_wire(args)
     if args.words == ["-"]:
         return _submit_lines(args, submitter_of(args))
     refuse_bare_words(args)
@@ -47,6 +54,15 @@ def run(args: argparse.Namespace) -> int:
         submitter.put_files(files)
     _show(args, submitter.submit(spec))
     return OK
+
+
+def _submit_by_wire(args: argparse.Namespace) -> int:
+    refuse_bare_words(args)
+    if input_files(args):
+        raise UsageError("a submit-only user cannot send files along: let the job fetch them itself")
+    from relayq.cli import wire
+
+    return wire.submit(JobSpec.from_dict({"command": command_of(args), **fields_of(args)}), as_json=args.json)
 
 
 def submitter_of(args: argparse.Namespace) -> Submitter:

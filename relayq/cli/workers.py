@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """List the workers."""
     workers, now_ms = with_client(args, _fetch)
     if args.json:
-        from relayq.client.fleet import worker_facts
+        from relayq.store.fleet import worker_facts
 
         for worker in workers:
             print_json(worker_facts(worker))
@@ -43,7 +43,7 @@ async def _fetch(client: AsyncClient) -> tuple[list[WorkerRecord], int]:
 
 
 def _row(worker: WorkerRecord, now_ms: int) -> list[str]:
-    from relayq.client.fleet import offer_of
+    from relayq.store.fleet import offer_of
 
     offer = offer_of(worker.offer)
     return [

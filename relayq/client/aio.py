@@ -15,7 +15,6 @@ from typing import Any, Self
 
 from relayq.client.asyncjob import AsyncArray, AsyncJob
 from relayq.client.dispatch import require_taken
-from relayq.client.fleet import worker_facts
 from relayq.client.following import Follower
 from relayq.client.specs import map_spec, on_label, spec_of, with_files
 from relayq.client.submitter import Submitter, tell_on_stderr
@@ -25,6 +24,7 @@ from relayq.model.job import JobSpec
 from relayq.store.blobs import Blobs, Pulls
 from relayq.store.budget import Budget
 from relayq.store.bulk import Bulk
+from relayq.store.fleet import worker_facts
 from relayq.store.hub import Hub, connect
 from relayq.store.jobs import Jobs, Queues
 from relayq.store.logs import Logs

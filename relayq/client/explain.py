@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from relayq.client.fleet import why_not
 from relayq.model.duration import format_duration
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL, State
 from relayq.model.needs import Lane
+from relayq.store.fleet import why_not
 from relayq.store.records import Explanation, JobRecord, WorkerRecord
 
 REASONS = {

@@ -223,7 +223,7 @@ class Submitter:
         return receipt, replies[: len(also)]
 
     def _warn(self, receipt: Receipt, spec: JobSpec, replies: list[Any]) -> None:
-        from relayq.client.fleet import NOBODY, nobody_serves
+        from relayq.store.fleet import NOBODY, nobody_serves
 
         why = nobody_serves(lane_of(spec), *replies)
         if self.is_embedded and why == [NOBODY]:

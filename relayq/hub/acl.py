@@ -29,9 +29,23 @@ import os
 from typing import NamedTuple
 
 from relayq.model.ids import ALPHABET
+from relayq.trust.ticket import MARK_CHARS, OWNER, ROLES, SUBMITTER, VIEWER, WORKER, login_of
 
-OWNER, WORKER, SUBMITTER, VIEWER = ROLES = ("owner", "worker", "submit", "viewer")
-MARK_CHARS = 6
+__all__ = [
+    "MARK_CHARS",
+    "OWNER",
+    "ROLES",
+    "SUBMITTER",
+    "VIEWER",
+    "WORKER",
+    "User",
+    "acl_file",
+    "commands",
+    "new_mark",
+    "password_hash",
+    "rules",
+]
+
 SETINFO_SINCE = (7, 2)
 
 
@@ -71,7 +85,7 @@ class User(NamedTuple):
     @property
     def login(self) -> str:
         """What it is called in the hub: the role's letter and the name."""
-        return OWNER if self.role == OWNER else f"{self.role[0]}-{self.name}"
+        return login_of(self.role, self.name)
 
 
 def new_mark() -> str:
@@ -126,7 +140,7 @@ def _keys(user: User) -> list[str]:
             return [f"~{own}*", "resetchannels", f"&{_channel(own)}"]
         case "viewer":
             return [f"%R~{own}*", "resetchannels"]
-    theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "as", "ax", "no", "log")]
+    theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "as", "ax", "no", "why", "log")]
     return [f"%W~{own}in:{user.name}", *theirs, f"%R~{own}b:*", f"%R~{own}roster", "resetchannels"]
 
 

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-SERVER_NAME = "relayq-hub"
+from relayq.trust.ticket import SERVER_NAME
+
 BEGINNING = datetime.datetime(1970, 1, 2, tzinfo=datetime.UTC)
 LIFE = datetime.timedelta(days=20 * 365)
 

@@ -31,10 +31,10 @@ from relayq.hub.certificates import Pair, certificate_pem, make_authority, make_
 from relayq.hub.hubconf import DEFAULT_PORT, EVERYWHERE, HubConf
 from relayq.hub.process import within
 from relayq.hub.server import OLDEST, memory_limit_bytes, version_of
-from relayq.hub.ticket import SECRET_BYTES, Ticket
 from relayq.services.launchd import hub_plist, label_of
 from relayq.services.plan import PRIVATE, Command, Directory, File, Link, Removal, Step, carry_out
 from relayq.services.systemd import hub_unit
+from relayq.trust.ticket import SECRET_BYTES, Ticket
 
 USER = "relayq-hub"
 UNIT = "relayq-hub.service"

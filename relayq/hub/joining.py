@@ -20,18 +20,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
 
 from relayq.config import JOINED_FILE
 from relayq.errors import ConfigError, HubError, HubUnreachable, Refused
-from relayq.hub.acl import OWNER, SUBMITTER, WORKER, User
-from relayq.hub.certificates import SERVER_NAME, Pair, certificate_pem, is_issued_by, is_pair
-from relayq.hub.ticket import Ticket
+from relayq.hub.acl import OWNER, SUBMITTER, WORKER
+from relayq.hub.certificates import Pair, certificate_pem, is_issued_by, is_pair
 from relayq.places import make_dir, private_dir
 from relayq.store.hub import Hub
 from relayq.store.rosters import Rosters
 from relayq.trust.book import Book
 from relayq.trust.keys import SigningKey
+from relayq.trust.ticket import Ticket
 
 if TYPE_CHECKING:
     from relayq.config import Config
@@ -53,7 +52,7 @@ def join(config: Config, ticket: Ticket, tell: Callable[[str], None]) -> None:
     make_dir(fresh)
     try:
         _write_keys(fresh, ticket)
-        asyncio.run(_look(config, ticket, url_of(ticket, fresh)))
+        asyncio.run(_look(config, ticket, ticket.url(fresh)))
         _put_in_place(config, ticket, fresh)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -71,18 +70,6 @@ def leave(config: Config) -> bool:
     (config.config_dir / JOINED_FILE).unlink(missing_ok=True)
     shutil.rmtree(config.config_dir / "hub", ignore_errors=True)
     return had
-
-
-def url_of(ticket: Ticket, directory: Path) -> str:
-    """The hub's URL with the files in `directory`."""
-    user = User(ticket.role, ticket.name, ticket.fleet, ticket.mark)
-    query = {
-        "ca": str(directory / "ca.pem"),
-        "cert": str(directory / "client.pem"),
-        "name": SERVER_NAME,
-        "role": ticket.role,
-    } | ({"mark": ticket.mark} if ticket.mark else {})
-    return f"rediss://{user.login}:{ticket.password}@{ticket.address}?{urlencode(query, quote_via=quote)}"
 
 
 def _check(ticket: Ticket) -> None:
@@ -139,7 +126,7 @@ def _put_in_place(config: Config, ticket: Ticket, fresh: Path) -> None:
     fresh.rename(place)
     shutil.rmtree(old, ignore_errors=True)
     lines = ["# Written by `relayq join`; `relayq join --leave` removes it.", "[hub]"]
-    lines += [f"url = {json.dumps(url_of(ticket, place))}", f"fleet = {json.dumps(ticket.fleet)}"]
+    lines += [f"url = {json.dumps(ticket.url(place))}", f"fleet = {json.dumps(ticket.fleet)}"]
     if ticket.owner:
         lines += ["[trust]", f"owner = {json.dumps(ticket.owner)}"]
     if ticket.role == WORKER:

@@ -26,7 +26,6 @@ from relayq.hub.acl import OWNER, SUBMITTER, User, new_mark, rules
 from relayq.hub.certificates import Pair, make_client, read_pem
 from relayq.hub.choose import choose_url
 from relayq.hub.info import parse_info
-from relayq.hub.ticket import SECRET_BYTES, SEED_BYTES, Ticket, check_name
 from relayq.store.desk import Desk
 from relayq.store.hub import connect
 from relayq.store.wire import Wire, WireError, WireReplyError
@@ -42,6 +41,7 @@ from relayq.trust.roster import (
     revoke,
     rotate,
 )
+from relayq.trust.ticket import SECRET_BYTES, SEED_BYTES, Ticket, check_name
 
 if TYPE_CHECKING:
     from relayq.config import Config

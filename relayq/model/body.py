@@ -7,6 +7,8 @@ input, files, labels. It is sealed (relayq/trust/bodies.py) before it leaves the
 and both halves travel as these very bytes: nobody ever has to write the same JSON twice.
 """
 
+from __future__ import annotations
+
 import json
 from typing import Any, NamedTuple
 

@@ -4,7 +4,10 @@ There are two ways out: `spell_*` is exact and reads back as the same number,
 `format_*` is rounded for people.
 """
 
+from __future__ import annotations
+
 import re
+from operator import mul
 
 from relayq.errors import SpecError
 from relayq.model.reading import shown
@@ -95,7 +98,7 @@ def parse_moment_ms(value: object, field: str = "at") -> int:
     """Milliseconds since 1970 of an ISO 8601 time with its zone, or of a number of seconds since 1970."""
     if isinstance(value, str):
         seconds = _iso_seconds(value.strip(), field)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
         seconds = value
     else:
         raise SpecError(f"{shown(value)} is not a time (field '{field}')")
@@ -106,9 +109,9 @@ def parse_moment_ms(value: object, field: str = "at") -> int:
 
 def spell_moment(ms: int) -> str:
     """The exact time in UTC: `2026-11-24T03:00:00Z`."""
-    from datetime import UTC, datetime, timedelta
+    from datetime import datetime, timedelta, timezone
 
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=ms)
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds" if ms % 1000 else "seconds") + "Z"
 
 
@@ -130,7 +133,7 @@ def _seconds(value: object) -> float | None:
     """The duration in seconds, None when it is none."""
     if isinstance(value, str):
         return _spelled_seconds(value.strip())
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         return min(value, MAX_DURATION_MS)
     total = getattr(value, "total_seconds", None)
     return float(total()) if callable(total) else None
@@ -144,7 +147,8 @@ def _spelled_seconds(text: str) -> float | None:
     match = re.fullmatch(_DURATION, text)
     if not match:
         return None
-    return sum(float(n) * f for n, f in zip(match.groups("0"), _UNITS_MS.values(), strict=True)) / 1000
+    total: float = sum(map(mul, map(float, match.groups("0")), _UNITS_MS.values()))
+    return total / 1000
 
 
 def _bytes(value: object) -> int | None:

@@ -4,6 +4,8 @@ The alphabet is Crockford's base32 (no I, L, O, U). An element of an array is
 `<id>:<index>`. People see the last six characters.
 """
 
+from __future__ import annotations
+
 import os
 import re
 

@@ -9,6 +9,8 @@ what differs from the defaults.
 trusts the signed body (body.py) alone.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -116,7 +118,7 @@ class JobSpec(Placement):
         _check_parts(self)
 
     @classmethod
-    def from_dict(cls, mapping: Mapping[str, Any]) -> "JobSpec":
+    def from_dict(cls, mapping: Mapping[str, Any]) -> JobSpec:
         """Read the JSON of a job spec; fields that are null count as not given."""
         given = {name: value for name, value in read_map(mapping, "spec").items() if value is not None}
         refuse_unknown(given, FIELDS, "the job spec")

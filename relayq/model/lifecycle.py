@@ -7,7 +7,17 @@ after its grace) still becomes SUCCEEDED when its worker comes back with the
 success, because finished work is never thrown away.
 """
 
-from enum import StrEnum
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+else:  # Python 3.9 has none
+    from enum import Enum
+
+    class StrEnum(str, Enum):
+        __str__ = str.__str__
 
 
 class State(StrEnum):

@@ -6,6 +6,8 @@ is plain Python and may look for tools on the PATH. `unserved` judges the empty
 worker: could this ever run there? What is free right now is arithmetic on `cost`.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
@@ -127,7 +129,7 @@ class Lane(Placement):
     json: str
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> "Lane":
+    def from_json(cls, text: str | bytes) -> Lane:
         """Read a lane from the hub; SpecError when it is none, or a newer version wrote it."""
         document = read_map(read_json(text, "a lane of the hub"), "lane")
         refuse_unknown(document, ("q", "t", "n", "p", "pw", "l", "r", "s"), "a lane of the hub")
@@ -282,9 +284,9 @@ def _words(words: str | Iterable[str], field: str) -> list[str]:
 
 
 def _rate(name: str, value: object) -> tuple[str, int, int]:
-    match read_list(value, "rates"):
-        case [int(count), int(period_ms)]:
-            return name, count, period_ms
+    items = read_list(value, "rates")
+    if len(items) == 2 and all(isinstance(item, int) for item in items):
+        return name, items[0], items[1]
     raise SpecError(f"{shown(value)} is not [count, milliseconds] (field 'rates')")
 
 

@@ -7,6 +7,8 @@ Blob         {"name", "sha256", "size"}: an input file
 rates        {"api": "10/1m"}
 """
 
+from __future__ import annotations
+
 import re
 from typing import NamedTuple
 
@@ -47,7 +49,7 @@ class Dependency(NamedTuple):
     mode: str = "whole"
 
     @classmethod
-    def from_json(cls, value: object) -> "Dependency":
+    def from_json(cls, value: object) -> Dependency:
         """Read one item of `after`."""
         if isinstance(value, str):
             job, _, on = value.rpartition(":")
@@ -84,11 +86,11 @@ class ArraySpec(NamedTuple):
     values: tuple[str, ...] = ()
 
     @classmethod
-    def from_json(cls, value: object) -> "ArraySpec":
+    def from_json(cls, value: object) -> ArraySpec:
         """Read a size, a range, a list of values or an object."""
         if isinstance(value, str):
             return cls._from_range(value)
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return cls(size=len(value), values=tuple(value))
         if isinstance(value, int):
             return cls(size=value)
@@ -117,7 +119,7 @@ class ArraySpec(NamedTuple):
             )
 
     @classmethod
-    def _from_range(cls, text: str) -> "ArraySpec":
+    def _from_range(cls, text: str) -> ArraySpec:
         match = re.fullmatch(r"(?:([0-9]{1,10})-)?([0-9]{1,10})", text.strip())
         if not match:
             raise SpecError(f"{shown(text)} is not an array: write 100 or 5-20 (field 'array')")
@@ -129,7 +131,7 @@ class ArraySpec(NamedTuple):
         return cls(size=last - first + 1, start=first)
 
     @classmethod
-    def _from_map(cls, fields: dict[str, object]) -> "ArraySpec":
+    def _from_map(cls, fields: dict[str, object]) -> ArraySpec:
         refuse_unknown(fields, ("size", "start", "values", "sequential"), "'array'")
         values = tuple(read_list(fields.get("values", ()), "array.values"))
         return cls(
@@ -155,7 +157,7 @@ class Unique(NamedTuple):
     window_ms: int = 0
 
     @classmethod
-    def from_json(cls, value: object) -> "Unique":
+    def from_json(cls, value: object) -> Unique:
         """Read a key or an object."""
         if isinstance(value, str):
             return cls(key=value)
@@ -190,7 +192,7 @@ class Blob(NamedTuple):
     size: int
 
     @classmethod
-    def from_json(cls, value: object) -> "Blob":
+    def from_json(cls, value: object) -> Blob:
         """Read one item of `inputs`."""
         fields = read_map(value, "inputs")
         refuse_unknown(fields, cls._fields, "'inputs'")

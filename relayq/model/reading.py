@@ -1,5 +1,7 @@
 """Read what strangers wrote, strictly: every refusal is a SpecError that names field and limit."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -94,7 +96,7 @@ def check_bool(value: object, field: str) -> bool:
 
 def read_list(value: object, field: str, limit: int | None = None) -> list[Any]:
     """A list (or tuple) of at most `limit` items."""
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, (list, tuple)):
         raise SpecError(f"{shown(value)} is not a list (field '{field}')")
     if limit is not None and len(value) > limit:
         raise SpecError(f"{len(value)} items are too many: at most {limit} (field '{field}')")

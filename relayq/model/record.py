@@ -6,7 +6,17 @@ that path, this base reads the annotations and keeps them in slots. Type checker
 frozen, keyword-only dataclass. Elsewhere a dataclass is the better choice.
 """
 
-from typing import Any, ClassVar, Self, dataclass_transform
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from typing import Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_):
+        return lambda kind: kind
+
 
 _set = object.__setattr__
 
@@ -14,7 +24,7 @@ _set = object.__setattr__
 class _Fields(type):
     """Turns the annotations of a record's body into its slots, and their values into defaults."""
 
-    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> "_Fields":
+    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _Fields:
         own = [field for field in body.get("__annotations__", ()) if not field.isupper()]
         inherited = {
             base: default for parent in bases for base, default in getattr(parent, "DEFAULTS", {}).items()

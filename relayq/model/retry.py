@@ -7,6 +7,8 @@ ends otherwise the second time. The worker decides from the signed spec; the hub
 draws the wait before the next attempt from [0, min(cap, backoff * 2^(failures-1))].
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -36,7 +38,7 @@ class RetryPolicy(NamedTuple):
     stop_on: tuple[str, ...] = ()
 
     @classmethod
-    def from_dict(cls, mapping: Mapping[str, Any]) -> "RetryPolicy":
+    def from_dict(cls, mapping: Mapping[str, Any]) -> RetryPolicy:
         """Read the RETRY_FIELDS of a job spec; other fields are not looked at."""
         return cls(
             attempts=mapping.get("attempts", 1),
@@ -85,7 +87,7 @@ def decide(policy: RetryPolicy, failures: int, exit_code: int, reason: str = "ex
 
 def parse_patterns(value: object, field: str = "retry_on") -> tuple[str, ...]:
     """Read `"75,100-110,timeout"`, or a list of such texts and numbers, into single patterns."""
-    items = [value] if isinstance(value, str | int) else read_list(value, field)
+    items = [value] if isinstance(value, (str, int)) else read_list(value, field)
     words = [word.strip() for item in items for word in str(item).split(",")]
     if len(words) > MAX_PATTERNS:
         raise SpecError(f"{len(words)} patterns are too many: at most {MAX_PATTERNS} (field '{field}')")

@@ -12,9 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relayq.store import decode
+from relayq.store.fleet import nobody_serves
 from relayq.store.hub import Hub
 from relayq.store.records import Submission
 from relayq.store.wire import FIRE
+from relayq.trust.roster import version_of
+
+WHY_CHARS_MAX = 1_000
+WHY_KEPT_S = 3_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,21 @@ class Inboxes:
         signed = [*(job.envelope for job in verdict.jobs), *(order for _, order in verdict.cancels)]
         reply = await self._hub.run("admit", request, *signed)
         return decode.text(reply[0])
+
+    async def roster_version(self) -> int:
+        """Which roster the hub has now."""
+        return version_of(await self._hub.link.call("GETRANGE", self._hub.keys.prefix + "roster", 0, 31))
+
+    async def explain(self, jobs: list[Submission]) -> None:
+        """Leave word for the senders of jobs that no worker online could run now, for an hour."""
+        if not jobs:
+            return
+        clock = await self._hub.link.call("TIME")
+        workers = await self._hub.view("workers")
+        for job in jobs:
+            if why := nobody_serves(job.lane, clock, workers):
+                key = self._hub.keys.of("why", str(job.routing["i"]))
+                await self._hub.link.call("SET", key, "; ".join(why)[:WHY_CHARS_MAX], "EX", WHY_KEPT_S)
 
     async def refusals(self) -> tuple[int, list[Refusal]]:
         """How many entries were ever refused, and the newest hundred of them, newest first."""

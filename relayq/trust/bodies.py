@@ -12,18 +12,20 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relayq.errors import Refused, SpecError
 from relayq.model.body import Submitted, halves, hidden_bytes, parse_hidden
 from relayq.model.job import MAX_BODY_BYTES, JobSpec
-from relayq.model.schedule import Schedule, schedule_halves
 from relayq.trust.audience import signer_of
 from relayq.trust.boxes import BoxKey
 from relayq.trust.envelope import sign_batch, sign_job, sign_schedule, sign_with_token
 from relayq.trust.keys import SigningKey, decode_any, encode
 from relayq.trust.roster import Roster
 from relayq.trust.sealing import Opener, Sealer
+
+if TYPE_CHECKING:
+    from relayq.model.schedule import Schedule
 
 _COMPRESS_ABOVE_BYTES = 512
 _RAW, _PACKED = b"0", b"z"
@@ -77,6 +79,8 @@ class Author(Scribe):
 
     def schedule(self, schedule: Schedule, now_s: int) -> bytes:
         """The envelope of a schedule, which is all that its jobs need."""
+        from relayq.model.schedule import schedule_halves
+
         return sign_schedule(self.key, self._sealed(*schedule_halves(schedule, self._who, now_s), SCHEDULE))
 
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from relayq.errors import ConfigError, Refused
 from relayq.trust.keys import KEY_BYTES, decode, encode
+from relayq.trust.primitives import provider
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
     from relayq.trust.keys import SigningKey
 
 _LABEL = b"relayq-box-1"
@@ -25,14 +24,12 @@ _LABEL = b"relayq-box-1"
 class BoxKey:
     """A private X25519 key. `shared` is all it is for; `seed` is its way into a roster's epoch."""
 
-    __slots__ = ("_key", "public", "raw", "seed")
+    __slots__ = ("_half", "public", "raw", "seed")
 
     def __init__(self, seed: bytes) -> None:
-        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
         self.seed = seed
-        self._key = X25519PrivateKey.from_private_bytes(seed)
-        self.raw = _raw(self._key)
+        self._half = provider().half(seed)
+        self.raw = self._half.public
         self.public = encode(self.raw)
 
     @classmethod
@@ -47,10 +44,8 @@ class BoxKey:
 
     def shared(self, public: bytes) -> bytes:
         """The secret between this key and that one; Refused for a point that makes none."""
-        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-
         try:
-            return self._key.exchange(X25519PublicKey.from_public_bytes(public))
+            return self._half.shared(public)
         except ValueError:
             raise Refused("what is sealed names a key that nobody can have") from None
 
@@ -64,13 +59,3 @@ def raw_box(public: str) -> bytes:
     if raw is None:
         raise ConfigError(f"{public[:60]!r} is not a public key: 43 letters as `relayq keys` prints them")
     return raw
-
-
-def _raw(key: X25519PrivateKey) -> bytes:
-    public = key.public_key()
-    try:
-        return public.public_bytes_raw()
-    except AttributeError:  # cryptography before 40; the import costs 8 ms
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        return public.public_bytes(Encoding.Raw, PublicFormat.Raw)

@@ -18,12 +18,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from relayq.errors import ConfigError, Refused
+from relayq.trust.primitives import provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -34,16 +33,13 @@ _FILE_BYTES_MAX = 256
 class SigningKey:
     """A private key. `sign` is all it is for; `save` and `load` are its only way to disk."""
 
-    __slots__ = ("_key", "_seed", "kid", "public")
+    __slots__ = ("_pen", "_seed", "kid", "public")
 
     def __init__(self, seed: bytes) -> None:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
         self._seed = seed
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        raw = _raw(self._key.public_key())
-        self.kid = kid_of(raw)
-        self.public = encode(raw)
+        self._pen = provider().pen(seed)
+        self.kid = kid_of(self._pen.public)
+        self.public = encode(self._pen.public)
 
     @classmethod
     def generate(cls) -> SigningKey:
@@ -68,14 +64,11 @@ class SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64 bytes of the signature over exactly `message`."""
-        return self._key.sign(message)
+        return self._pen.sign(message)
 
     def derive(self, label: bytes) -> bytes:
         """Return 32 secret bytes that belong to this key and this label alone (HKDF-SHA256)."""
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-        return HKDF(SHA256(), KEY_BYTES, salt=None, info=label).derive(self._seed)
+        return provider().derived(self._seed, None, label)
 
     def __repr__(self) -> str:
         return f"SigningKey(kid={self.kid!r})"
@@ -98,19 +91,10 @@ class PublicKey:
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raise Refused unless `signature` is this key's over exactly `message`."""
-        from cryptography.exceptions import InvalidSignature
-
-        try:
-            self._key().verify(signature, message)
-        except (InvalidSignature, ValueError):
+        if not provider().is_signature(self.raw, signature, message):
             raise Refused(
                 f"the signature is not one of key {self.kid}: the content was changed or signed by another"
-            ) from None
-
-    def _key(self) -> Ed25519PublicKey:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-        return Ed25519PublicKey.from_public_bytes(self.raw)
+            )
 
     def __repr__(self) -> str:
         return f"PublicKey({self.public!r})"
@@ -180,7 +164,7 @@ def encode(raw: bytes) -> str:
 def decode(text: str, size: int) -> bytes | None:
     """Return the `size` bytes that `encode` writes as `text`, or None: every value has one spelling."""
     try:
-        raw = binascii.a2b_base64(text.translate(_FROM_URL) + "=" * (-len(text) % 4), strict_mode=True)
+        raw = binascii.a2b_base64(text.translate(_FROM_URL) + "=" * (-len(text) % 4))
     except ValueError:
         return None
     return raw if len(raw) == size and encode(raw) == text else None
@@ -256,12 +240,3 @@ def _link_durably(draft: Path, path: Path) -> bool:
     finally:
         os.close(directory)
     return True
-
-
-def _raw(key: Ed25519PublicKey) -> bytes:
-    try:
-        return key.public_bytes_raw()
-    except AttributeError:  # cryptography before 40
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        return key.public_bytes(Encoding.Raw, PublicFormat.Raw)

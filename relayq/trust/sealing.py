@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from relayq.errors import Refused
 from relayq.trust.boxes import BoxKey, raw_box
 from relayq.trust.keys import KEY_BYTES, SIGNATURE_BYTES, PublicKey, decode, encode
+from relayq.trust.primitives import provider
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
     from relayq.trust.keys import SigningKey
+    from relayq.trust.primitives import Cipher
 
 READERS_MAX = 128
 HEADS_KNOWN = 1024
@@ -86,12 +86,10 @@ class Opener:
 
     def __init__(self, keys: Iterable[BoxKey]) -> None:
         self._keys = {_tag(key.raw): key for key in keys}
-        self._known: OrderedDict[bytes, tuple[ChaCha20Poly1305, str]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[Cipher, str]] = OrderedDict()
 
     def open(self, sealed: bytes, what: bytes) -> Opened:
         """Return what was sealed as `what`; Refused when it is another's, changed or out of place."""
-        from cryptography.exceptions import InvalidTag
-
         end = head_bytes(sealed)
         cipher, writer = self._known.get(sealed[:end]) or self._learn(_parsed(sealed[:end]))
         number, rest = sealed[end : end + _NUMBER_BYTES], sealed[end + _NUMBER_BYTES :]
@@ -99,7 +97,7 @@ class Opener:
             raise Refused("what is sealed is cut short")
         try:
             return Opened(cipher.decrypt(_nonce(number), rest, what), writer)
-        except InvalidTag:
+        except provider().forged:
             raise Refused("what is sealed was changed, or belongs elsewhere") from None
 
     def can_open(self, sealed: bytes) -> bool:
@@ -109,7 +107,7 @@ class Opener:
         except Refused:
             return False
 
-    def _learn(self, head: _Head) -> tuple[ChaCha20Poly1305, str]:
+    def _learn(self, head: _Head) -> tuple[Cipher, str]:
         found = self._key_for(head)
         if found is None:
             raise Refused("it is sealed to others: the keys of this machine do not open it")
@@ -170,28 +168,18 @@ def _wrapped(moment: BoxKey, reader: bytes, key: bytes) -> bytes:
 
 
 def _unwrapped(own: BoxKey, moment: bytes, wrapped: bytes) -> bytes:
-    from cryptography.exceptions import InvalidTag
-
     try:
-        key: bytes = _cipher(_wrapping_key(own.shared(moment), moment, own.raw)).decrypt(
-            _NO_NONCE, wrapped, None
-        )
-    except InvalidTag:
+        return _cipher(_wrapping_key(own.shared(moment), moment, own.raw)).decrypt(_NO_NONCE, wrapped, None)
+    except provider().forged:
         raise Refused("what is sealed was changed, or is sealed to another key") from None
-    return key
 
 
 def _wrapping_key(shared: bytes, moment: bytes, reader: bytes) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-    return HKDF(SHA256(), KEY_BYTES, salt=moment + reader, info=b"relayq-wrap-1").derive(shared)
+    return provider().derived(shared, moment + reader, b"relayq-wrap-1")
 
 
-def _cipher(key: bytes) -> ChaCha20Poly1305:
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-    return ChaCha20Poly1305(key)
+def _cipher(key: bytes) -> Cipher:
+    return provider().cipher(key)
 
 
 def _nonce(number: bytes) -> bytes:

@@ -14,6 +14,7 @@ of a batch and the elements of an array cost one verification (150 us) together.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -24,13 +25,22 @@ from typing import Any, TypeVar
 from relayq.errors import Refused, SpecError
 from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
 from relayq.model.duration import MAX_MOMENT_MS
+from relayq.model.ids import is_id
 from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
 from relayq.model.reading import check_int, check_line, check_name, read_json, read_map
 from relayq.model.signer import GITHUB, MEMBER, THE_OWNER, Signer
 from relayq.store.records import Claim, Report, Submission
 from relayq.trust.bodies import Parted, open_hidden, part
-from relayq.trust.envelope import approval_of, batch_digest_of, is_of_run, open_job, open_op, open_order
+from relayq.trust.envelope import (
+    approval_of,
+    batch_digest_of,
+    is_of_run,
+    open_job,
+    open_op,
+    open_order,
+    payload_of,
+)
 from relayq.trust.oidc import Claims, check_moment
 from relayq.trust.slots import is_slot, open_slot, slot_envelope
 from relayq.worker.credentials import Credentials
@@ -48,7 +58,7 @@ REASON_CHARS_MAX = 200
 
 
 class TurnedAway(Refused):
-    """A job that came through an inbox, is its sender's for certain, and may not run: `job` is its id."""
+    """A job that came through an inbox and may not run: `job` is its id, empty where it is nobody's."""
 
     def __init__(self, job: str, why: str) -> None:
         super().__init__(why)
@@ -123,6 +133,11 @@ class Admission:
             if digest and digest not in self._records:
                 _remember(self._records, digest, await self._session.batch_record(digest))
 
+    async def learn(self, version_there: int) -> None:
+        """Take the hub's roster if it is another one: who comes now is judged by the newest."""
+        if self._credentials.is_news(version_there):
+            await self._session.meet(self._credentials)
+
     @property
     def is_open(self) -> bool:
         """Is anything new taken?"""
@@ -144,7 +159,10 @@ class Admission:
 
     def inbox_job(self, envelope: bytes, mark: str) -> Submission:
         """What the hub must know of a job that came through an inbox; raises Refused, SpecError."""
-        opened = self._read(envelope)
+        try:
+            opened = self._read(envelope)
+        except Refused as error:
+            raise TurnedAway(_told_id(envelope, mark), error.why) from None
         _require(opened.id.startswith(mark), f"job {opened.id} does not carry the mark of its sender")
         try:
             self._check_sender(opened)
@@ -314,6 +332,15 @@ def _parsed(head: bytes, hidden: dict[str, Any]) -> _Opened:
         spec=body.spec,
         lane=lane_of(body.spec),
     )
+
+
+def _told_id(envelope: bytes, mark: str) -> str:
+    """The id that an envelope in the inbox of `mark` gives itself, for telling its sender; else empty."""
+    try:
+        job = json.loads(part(payload_of(envelope)[1]).head)["id"]
+    except (Refused, ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return job if isinstance(job, str) and is_id(job) and job.startswith(mark) and ":" not in job else ""
 
 
 def _check_id(job: str, opened: _Opened) -> None:

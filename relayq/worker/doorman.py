@@ -77,8 +77,10 @@ class Doorman:
             inboxes = await self._session.inboxes()
             handful, has_more = await inboxes.drain(self._session.id)
             if handful:
+                await self._admission.learn(await inboxes.roster_version())
                 await asyncio.to_thread(self._admission.judge_runs, [entry[1:] for entry in handful.entries])
                 verdict = self._verdict(handful, await inboxes.schedules(handful))
+                await inboxes.explain(verdict.jobs)
                 word = await inboxes.admit(self._session.id, handful, verdict)
                 if word in ("full", "lanes"):
                     log.warning("hub takes no jobs from inbox", extra={"inbox": handful.name, "word": word})

@@ -49,7 +49,7 @@ VIEWERS = [
 ]  # fmt: skip
 SUBMITTERS = [
     "RPUSH {own}in:ci x", "HGETALL {own}j:{m}0000000000", "GET {own}r:{m}0000000000",
-    "GET {own}no:{m}0000000000",
+    "GET {own}no:{m}0000000000", "GET {own}why:{m}0000000000",
     "GET {own}s:{m}0000000000", "HGETALL {own}o:{m}0000000000", "XRANGE {own}log:{m}0000000000 - +",
     "XREAD STREAMS {own}log:{m}0000000000:3 0", "GET {own}b:abc", "GET {own}roster",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from relayq.hub.ticket import read_ticket
+from relayq.trust.ticket import read_ticket
 from tests.security.links import HUB, SENDER, WORKER, Links, links
 from tests.security.site_support import RELAYQ, InstalledHub, Person
 from tests.support import eventually_sync

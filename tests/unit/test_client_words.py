@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from relayq.cli.exit_codes import FAILED, OK, TIMED_OUT
 from relayq.cli.outcome import exit_code_of
 from relayq.client.explain import sentences
-from relayq.client.fleet import nobody_serves
 from relayq.client.glance import glance, title_of
 from relayq.client.result import Transcript, error_of, outcome_of
 from relayq.client.specs import map_spec, on_label, spec_of, with_value
@@ -30,6 +29,7 @@ from relayq.errors import (
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import FINAL, State
 from relayq.model.needs import Lane, lane_of
+from relayq.store.fleet import nobody_serves
 from relayq.store.records import End, Explanation, JobRecord, LogEntry, WorkerRecord
 
 NOW_MS = 1_700_000_000_000

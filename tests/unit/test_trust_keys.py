@@ -17,7 +17,6 @@ from relayq.trust.keys import (
     Keyring,
     PublicKey,
     SigningKey,
-    _raw,
     decode,
     encode,
     fingerprint,
@@ -142,17 +141,6 @@ def test_a_kid_is_the_first_eight_hex_digits_of_the_sha256_of_the_public_key() -
     key = SigningKey(seed)
     assert (key.public, key.kid) == (encode(public), kid_of(public))
     assert key.sign(b"").hex().startswith("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974")
-
-
-def test_a_cryptography_without_raw_bytes_gives_the_same_public_key() -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    public = Ed25519PrivateKey.from_private_bytes(SEED).public_key()
-
-    class Before40:
-        public_bytes = staticmethod(public.public_bytes)
-
-    assert _raw(Before40()) == _raw(public)  # type: ignore[arg-type]  # it stands for the old class
 
 
 def test_the_ring_finds_a_key_by_its_kid() -> None:

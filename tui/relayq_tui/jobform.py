@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from relayq.client.fleet import why_not
 from relayq.errors import SpecError
 from relayq.model.ids import short
 from relayq.model.job import JobSpec
 from relayq.model.needs import lane_of
+from relayq.store.fleet import why_not
 from relayq_tui.rows import WorkerRow
 
 SHORT_ID = 4  # characters of an id that are enough to mean it

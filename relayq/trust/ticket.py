@@ -14,13 +14,18 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relayq.errors import Refused
-from relayq.hub.acl import MARK_CHARS, OWNER, ROLES, SUBMITTER
 from relayq.model.ids import ALPHABET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The roles of a hub's users, and how many letters of its jobs' ids are a submitter's own (hub/acl.py).
+OWNER, WORKER, SUBMITTER, VIEWER = ROLES = ("owner", "worker", "submit", "viewer")
+MARK_CHARS = 6
+SERVER_NAME = "relayq-hub"  # what a hub's certificate says, whatever its address is
 
 PREFIX = "rq1"
 TICKET_CHARS_MAX = 8_192
@@ -48,8 +53,7 @@ FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Ticket:
+class Ticket(NamedTuple):
     """What a join string says.
 
     `address` is HOST:PORT; `secret` the password's 16 bytes; `authority`, `certificate` and
@@ -75,6 +79,25 @@ class Ticket:
         """The secret as the hub knows it."""
         return self.secret.hex()
 
+    @property
+    def login(self) -> str:
+        """What this user is called in the hub."""
+        return login_of(self.role, self.name)
+
+    def url(self, directory: object) -> str:
+        """The hub's address, with the authority in `ca.pem` and our certificate in `client.pem` there."""
+        from urllib.parse import quote, urlencode
+
+        query = {
+            "ca": f"{directory}/ca.pem",
+            "cert": f"{directory}/client.pem",
+            "name": SERVER_NAME,
+            "role": self.role,
+        }
+        if self.mark:
+            query["mark"] = self.mark
+        return f"rediss://{self.login}:{self.password}@{self.address}?{urlencode(query, quote_via=quote)}"
+
     def encode(self) -> str:
         """The join string."""
         body = b"".join(_packed(self))
@@ -82,6 +105,11 @@ class Ticket:
 
     def __repr__(self) -> str:
         return f"Ticket({self.role} {self.name} of fleet {self.fleet} at {self.address})"
+
+
+def login_of(role: str, name: str) -> str:
+    """What a user is called in the hub: the role's letter and the name."""
+    return OWNER if role == OWNER else f"{role[0]}-{name}"
 
 
 def read_ticket(text: str) -> Ticket:
