@@ -33,7 +33,7 @@ class Handful:
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What a worker found in a handful: jobs, cancels as (id, signed order), refusals as (id or "", why).
+    """What a worker found in a handful: jobs, cancels as (id, signed order), and (id or "", why) refused.
 
     `fires` are slots of schedules to fire, as the library's function `fire` takes them.
     """
