@@ -1,11 +1,11 @@
 """How a step speaks to its runner: files for what it gives back, lines for what it says.
 
 Everything that is not ours passes through here before it is written. A line of the log
-that begins with `::` orders the runner about, so the output of a job stands between two
-lines that switch that off, with a word nobody can guess, and is cleaned for terminals
-first (text.py). In a command, `%` and line ends are escaped as the runner's own toolkit
-does. The summary is Markdown: what others wrote stands in code, without the letters that
-end code.
+that begins with `::`, or has `##[` anywhere, orders the runner about, so the output of a
+job stands between two lines that switch that off, with a word nobody can guess, and is
+cleaned for terminals first (text.py). In a command, `%` and line ends are escaped as the
+runner's own toolkit does. The summary is Markdown: what others wrote stands in code,
+without the letters that end code.
 
 The runner's limits (actions/runner, read 2026-11-23): a summary of 1 MiB, 10 annotations
 of a kind, 4,096 characters each.
@@ -44,8 +44,8 @@ class Runner:
 
     def say(self, sentence: str) -> None:
         """A line of the log that orders nothing."""
-        line = safe(sentence)
-        self._write(" " + line if line.lstrip().startswith(("::", "##[")) else line)
+        line = safe(sentence).replace("##[", "## [")
+        self._write("| " + line if line.lstrip().startswith("::") else line)
 
     def annotate(self, kind: str, sentence: str) -> None:
         """`error`, `warning` or `notice` on the run's page; more than ten of a kind are lines of the log."""

@@ -23,6 +23,7 @@ LIES = "tests/security/test_hub_lies.py"
 OIDC = "tests/security/test_oidc.py"
 RUNS = "tests/security/test_runs.py"
 JOBS = "tests/integration/test_worker_trust.py"
+PLAIN, STEP = UNIT + "plain.py", "tests/unit/test_step.py"
 ROSTER, SEALING, ENVELOPE = UNIT + "roster.py", UNIT + "sealing.py", UNIT + "envelope.py"
 
 
@@ -41,8 +42,8 @@ MUTANTS = (
     Mutant(
         "any signature",
         "trust/keys.py",
-        "self._key().verify(signature, message)",
-        "pass",
+        "if not provider().is_signature(self.raw, signature, message):",
+        "if False:",
         ENVELOPE,
     ),
     Mutant(
@@ -65,6 +66,56 @@ MUTANTS = (
         "key = self._keys.get(kid)",
         "key = self._keys.get(kid) or next(iter(self._keys.values()))",
         ENVELOPE,
+    ),
+    # the same in plain Python, and the step that has nothing else
+    Mutant(
+        "any signature, plainly",
+        "trust/plain.py",
+        "return _packed(found) == signature[:KEY_BYTES]",
+        "return True",
+        PLAIN,
+    ),
+    Mutant(
+        "a large answer, plainly",
+        "trust/plain.py",
+        " or answer >= _ORDER:",
+        ":",
+        PLAIN,
+    ),
+    Mutant(
+        "any tag, plainly",
+        "trust/plain.py",
+        "or not hmac.compare_digest(",
+        "or False and not hmac.compare_digest(",
+        PLAIN,
+    ),
+    Mutant(
+        "any point, plainly",
+        "trust/plain.py",
+        "if not any(secret):",
+        "if False:",
+        PLAIN,
+    ),
+    Mutant(
+        "output that orders the runner about",
+        "step/runner.py",
+        'self._out.write(f"::stop-commands::{self._token}\\n")',
+        "pass",
+        STEP,
+    ),
+    Mutant(
+        "a sentence that orders the runner about",
+        "step/runner.py",
+        'line.lstrip().startswith("::")',
+        "False",
+        STEP,
+    ),
+    Mutant(
+        "line ends in an annotation",
+        "step/runner.py",
+        'text.replace("%", "%25")',
+        "text",
+        STEP,
     ),
     # the roster
     Mutant(

@@ -20,7 +20,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = ROOT / ".github" / "actions" / "submit"
 SHA = "0123456789abcdef0123456789abcdef01234567"
-_COMMAND = re.compile(r"::([a-z-]+)(?: [^:]*)?::(.*)")
+# A command begins its line, but for spaces; in the older form it may stand anywhere (actions/runner).
+_COMMAND = re.compile(r"\s*::([a-z-]+)(?: [^:]*)?::(.*)|.*##\[([a-z-]+)[^\]]*\](.*)")
 
 
 @dataclass
@@ -42,11 +43,11 @@ class Log:
                 else:
                     log.shown.append(line)
                 continue
-            found = _COMMAND.match(line.lstrip())
+            found = _COMMAND.match(line)
             if found is None:
                 log.shown.append(line)
                 continue
-            name, value = found[1], _unescaped(found[2])
+            name, value = found[1] or found[3], _unescaped(found[2] or found[4] or "")
             if name == "stop-commands":
                 stopped = value
             elif name == "add-mask":

@@ -120,6 +120,23 @@ def test_no_text_and_no_output_is_ever_a_command(text: str, pieces: list[bytes])
     assert [name for name, _ in log.commands] == ["error", "stop-commands"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "::error::x",
+        "  ::error::x",
+        "\t::error::x",
+        "##[error]x",
+        "so ##[add-mask]e",
+        "a\n::error::x",
+        "\r##[x]",
+    ],
+)
+def test_a_sentence_is_no_command(text: str) -> None:
+    log = Log.read(spoken(lambda runner: runner.say(text)))
+    assert (log.commands, len(log.shown)) == ([], 1)
+
+
 def test_annotations_are_ten_and_short() -> None:
     def speak(runner: Runner) -> None:
         for _ in range(12):

@@ -114,6 +114,17 @@ def test_every_change_of_a_key_or_signature_is_judged_alike(at: int, change: int
     assert plain.is_signature(public, signature, b"x") == compiled.is_signature(public, signature, b"x")
 
 
+def test_a_signature_has_one_spelling() -> None:
+    """The same answer plus the order of the group solves the equation too (RFC 8032, 5.1.7)."""
+    pen = plain.pen(bytes(32))
+    signature = pen.sign(b"x")
+    order = 2**252 + 27742317777372353535851937790883648493
+    again = (int.from_bytes(signature[32:], "little") + order).to_bytes(32, "little")
+    for source in (plain, compiled):
+        assert source.is_signature(pen.public, signature, b"x")
+        assert not source.is_signature(pen.public, signature[:32] + again, b"x")
+
+
 @pytest.mark.parametrize("size", [0, 31, 33, 63, 65])
 def test_a_key_or_signature_of_another_length_is_none(size: int) -> None:
     pen = plain.pen(bytes(32))
