@@ -163,7 +163,7 @@ MUTANTS = (
     Mutant(
         "judge not asked",
         "admission",
-        "self._judge.terms(opened.spec, self._signer(opened.kid))",
+        "self._judge.terms(opened.spec, self._signer(opened))",
         "FREE",
         SIGNERS,
     ),
