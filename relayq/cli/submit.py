@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _submit_by_wire(args: argparse.Namespace) -> int:
+    if args.words == ["-"]:
+        raise UsageError("--wire hands over one job: relayq submit --wire [OPTIONS] -- COMMAND")
     refuse_bare_words(args)
     if input_files(args):
         raise UsageError("a submit-only user cannot send files along: let the job fetch them itself")

@@ -64,6 +64,7 @@ def test_what_does_not_go_is_a_sentence_and_an_exit_code(house: Home, tmp_path: 
         (house.submit("--", "true", join=""), 2, "RELAYQ_JOIN"),
         (house.submit("--", "true", join="rq1x"), 125, "not a whole join string"),
         (house.submit("--in", str(tmp_path / "file"), "--", "true"), 2, "cannot send files along"),
+        (house.submit("-"), 2, "--wire hands over one job"),
         (house.submit("true"), 2, "put -- before the command"),
         (house.submit("--after", "7RDKX2", "--", "true"), 2, "not the id of a job"),
         (house.submit("--after", "0" * 16, "--", "true"), 1, "is refused: there is no job"),
