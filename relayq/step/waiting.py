@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ATTEMPT_STEP = 1 << 44  # the ids of a log's entries are attempt * 2^44 + position (store/keys.py)
 BLOCK_MS = 2_000
 PAGE = 500
-LOOK_S = (0.05, 0.1, 0.2, 0.4, 0.8)
+LOOK_S = (0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0)
 _SIGNED_REASONS = ("", "exit", "timeout")
 
 
