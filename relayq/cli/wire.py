@@ -50,5 +50,5 @@ def _told(job: str, answer: Answer) -> int:
     if answer.word == "pending":
         tell_on_stderr(f"job {job} waits in the inbox: no worker has looked into it within {ADMISSION_S:g} s")
     elif answer.why:
-        tell_on_stderr(f"job {job} waits: no worker can run it now ({answer.why})")
+        tell_on_stderr(f"job {job} waits: {answer.why}")
     return OK

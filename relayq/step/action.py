@@ -118,7 +118,7 @@ class Step:
                 "it is let in when one comes online",
             )
         elif answer.why:
-            self._runner.annotate("warning", f"job {job} waits: no worker can run it now ({answer.why})")
+            self._runner.annotate("warning", f"job {job} waits: {answer.why}")
         else:
             self._runner.say(f"job {job} is in")
         return told, OK

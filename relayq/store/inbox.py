@@ -109,15 +109,17 @@ class Inboxes:
         return version_of(await self._hub.link.call("GETRANGE", self._hub.keys.prefix + "roster", 0, 31))
 
     async def explain(self, jobs: list[Submission]) -> None:
-        """Leave word for the senders of jobs that no worker online could run now, for an hour."""
+        """Leave word for the senders of jobs that will not start soon, for an hour."""
         if not jobs:
             return
         clock = await self._hub.link.call("TIME")
         workers = await self._hub.view("workers")
         for job in jobs:
-            if why := nobody_serves(job.lane, clock, workers):
+            reasons = nobody_serves(job.lane, clock, workers)
+            why = job.waits or (f"no worker can run it now ({'; '.join(reasons)})" if reasons else "")
+            if why:
                 key = self._hub.keys.of("why", str(job.routing["i"]))
-                await self._hub.link.call("SET", key, "; ".join(why)[:WHY_CHARS_MAX], "EX", WHY_KEPT_S)
+                await self._hub.link.call("SET", key, why[:WHY_CHARS_MAX], "EX", WHY_KEPT_S)
 
     async def refusals(self) -> tuple[int, list[Refusal]]:
         """How many entries were ever refused, and the newest hundred of them, newest first."""

@@ -30,7 +30,7 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `io:<id>` `o:<id>` | set, hash | the files a job refers to; those it left |
 | `inn` `in:<name>` | hash, list | inboxes of submit-only users (`lua/inbox.lua`) |
 | `ib:` `ig:<name>` `no:<id>` | string | who looks into an inbox; its flood was told; why a job was refused |
-| `why:<id>` | string | why no worker could run it when it was let in, for its sender |
+| `why:<id>` | string | why it waits, as seen when it was let in, for its sender |
 | `bad` `badn` | list, int | what was refused from inboxes |
 | `roster` | string | who may do what, signed by the owner |
 | `full:<ticket>` | stream | a whole log on its way from a worker's disk (`lua/pull.lua`) |

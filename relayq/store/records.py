@@ -15,11 +15,15 @@ from relayq.model.price import NO_WORK, Work
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One job on its way into the hub: the signed envelope and what the hub must know."""
+    """One job on its way into the hub: the signed envelope and what the hub must know.
+
+    `waits` says to its sender what it will wait for, where the worker that let it in knows.
+    """
 
     routing: dict[str, object]
     lane: Lane
     envelope: bytes
+    waits: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 from relayq.errors import Refused, SpecError
 from relayq.model.body import hidden_bytes, parse_halves, parse_hidden
 from relayq.model.duration import MAX_MOMENT_MS
-from relayq.model.ids import is_id
+from relayq.model.ids import is_id, short
 from relayq.model.job import JobSpec, routing
 from relayq.model.needs import Lane, lane_of
 from relayq.model.reading import check_int, check_line, check_name, read_json, read_map
@@ -168,7 +168,11 @@ class Admission:
             self._check_sender(opened)
         except Refused as error:
             raise TurnedAway(opened.id, error.why) from None
-        return Submission(routing=routing(opened.spec, opened.id), lane=opened.lane, envelope=envelope)
+        waits = (
+            f"its owner has to let it run: relayq approve {short(opened.id)}" if opened.needs_approval else ""
+        )
+        known = routing(opened.spec, opened.id)
+        return Submission(routing=known, lane=opened.lane, envelope=envelope, waits=waits)
 
     def inbox_cancel(self, envelope: bytes, mark: str) -> str:
         """The job that an op from an inbox wants cancelled; raises Refused."""

@@ -135,7 +135,7 @@ def test_it_is_said_why_no_worker_can_run_it(house: Home, runner: Runner) -> Non
     ran = runner.run(join=house.join, command="true", needs="gpu=8")
     assert (ran.code, ran.outputs["status"]) == (0, "accepted")
     assert "has no gpus" in ran.log.annotations("warning")[0]
-    assert "| why it waits | `worker" in ran.summary
+    assert "| why it waits | `no worker can run it now (worker" in ran.summary
     assert house.owner.relayq("cancel", ran.outputs["job-id"])
 
 
@@ -358,8 +358,13 @@ def test_a_run_signs_with_its_identity_where_the_owner_trusts_the_repository(
     service.claims = {"ref": "refs/heads/other"}
     assert "is not refs/heads/main" in runner.run(join=house.join, command="true").error
     assert runner.run(join=house.join, command="true", sign="key").outputs["status"] == "accepted"
-    house.owner.relayq("trust", "github", "me/site", "--remove")
     service.claims = {}
+    trust(house, "--approve")
+    ran = runner.run(join=house.join, command="true")
+    assert "its owner has to let it run: relayq approve" in ran.log.annotations("warning")[0]
+    house.owner.relayq("approve", ran.outputs["job-id"])
+    assert house.ended(ran.outputs["job-id"])["state"] == "SUCCEEDED"
+    house.owner.relayq("trust", "github", "me/site", "--remove")
     assert "no rule of the roster" in runner.run(join=house.join, command="true", sign="oidc").error
 
 
