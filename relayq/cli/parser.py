@@ -6,10 +6,11 @@ Everything after the first `--` is the job's command and never reaches argparse.
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from relayq.cli.commands import COMMANDS, Command
 from relayq.errors import UsageError
@@ -18,7 +19,15 @@ HELP_WIDTH = 100
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises UsageError instead of leaving the process."""
+    """argparse that raises UsageError instead of leaving the process.
+
+    A public key (43 letters of base64url) may begin with a dash. argparse lets negative numbers
+    stand where a value is wanted; here keys may as well.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = re.compile(r"^-\d+$|^-\d*\.\d+$|^-[A-Za-z0-9_-]{42}$")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see `{self.prog} --help`")

@@ -166,3 +166,13 @@ def test_the_completion_knows_every_command(shell: str, capsys: pytest.CaptureFi
     script = capsys.readouterr().out
     assert all(name in script for name in COMMANDS)
     assert "keep-output" in script
+
+
+def test_a_public_key_may_begin_with_a_dash() -> None:
+    key = "-" + "A" * 42
+    worker, _ = parser_of(COMMANDS["worker"])
+    assert worker.parse(["--trust", key]).trust == [key]
+    trust, _ = parser_of(COMMANDS["trust"])
+    assert trust.parse(["key", "phone", key, key]).words == ["phone", key, key]
+    with pytest.raises(UsageError, match="no option --slotz"):
+        worker.parse(["--slotz"])
