@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.figures import written
+from benchmarks.proxy import ROOT
 from benchmarks.roster import RELAYQ, Entry, version_of
 from benchmarks.rows import ROWS, Row
 
@@ -79,7 +80,8 @@ def _misses(run: Run) -> str:
 def _failures(run: Run) -> str:
     if not run.failures:
         return ""
-    return "Not measured:\n\n" + "\n".join(f"* {what}: {why}" for what, why in run.failures.items())
+    told = {what: why.replace(f"{ROOT}/", "") for what, why in run.failures.items()}
+    return "Not measured:\n\n" + "\n".join(f"* {what}: {why}" for what, why in told.items())
 
 
 def _preface(run: Run) -> str:

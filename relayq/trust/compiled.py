@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 if TYPE_CHECKING:
     from relayq.trust.primitives import Cipher, Half, Pen
@@ -19,12 +18,21 @@ KEY_BYTES = 32
 forged = InvalidTag
 
 
+def _raw(public: Ed25519PublicKey | X25519PublicKey) -> bytes:
+    try:
+        return public.public_bytes_raw()
+    except AttributeError:  # cryptography before 40; the import costs 8 ms
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        return public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
 class _Pen:
     __slots__ = ("_key", "public")
 
     def __init__(self, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.public = _raw(self._key.public_key())
 
     def sign(self, message: bytes) -> bytes:
         return self._key.sign(message)
@@ -35,7 +43,7 @@ class _Half:
 
     def __init__(self, seed: bytes) -> None:
         self._key = X25519PrivateKey.from_private_bytes(seed)
-        self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.public = _raw(self._key.public_key())
 
     def shared(self, public: bytes) -> bytes:
         return self._key.exchange(X25519PublicKey.from_public_bytes(public))
