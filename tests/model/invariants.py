@@ -19,6 +19,7 @@ import redis
 FINAL = frozenset("SFCKE")
 CRASH_LIMIT = 5
 CODES = {2: "S", 3: "F", 4: "C", 5: "K"}
+NEVER_BEGAN = 0
 UNSTARTED = (0, 6)
 
 _READERS = {
@@ -299,9 +300,9 @@ def array_breaches(snap: Snapshot, job: str, record: dict[str, str]) -> Iterator
         yield f"alive are {alive} by the bits, {noted} by the set, {records} by records, {told} by count"
     ended = Counter(CODES[code] for code in codes if code in CODES)
     rest = sum(1 for code in codes if code in UNSTARTED)
-    if "rc" in record:
-        ended[record["rc"]] += rest
-        rest = 0
+    if "rc" in record:  # which is about what never began; what may start still may
+        ended[record["rc"]] += codes.count(NEVER_BEGAN)
+        rest -= codes.count(NEVER_BEGAN)
     told = {letter: number(record, "n" + letter) for letter in "SFCK"}
     if told != {letter: ended[letter] for letter in "SFCK"}:
         yield f"counts {told}, and ended are {dict(ended)}"
