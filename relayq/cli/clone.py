@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from relayq.cli.exit_codes import OK
 from relayq.cli.options import add_job_options, command_of, fields_of, input_files
+from relayq.cli.output import sending
 from relayq.cli.session import with_client
 from relayq.errors import SpecError
 from relayq.model.job import JobSpec
@@ -41,5 +42,6 @@ async def _clone(client: AsyncClient, args: argparse.Namespace, fields: dict[str
             f"job {record.id} cannot be cloned: its spec is sealed to others, or from a newer RelayQ"
         )
     if files := input_files(args):
-        await asyncio.to_thread(client.submitter.put_files, files)
+        with sending(files):
+            await asyncio.to_thread(client.submitter.put_files, files)
     return (await client.submit(JobSpec.from_dict({**spec.to_dict(), **fields}))).id

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from relayq.text import safe
 
@@ -49,6 +49,11 @@ def waiting(words: str, *, is_shown: bool = True) -> Iterator[Callable[[str], No
 
     with Console(stderr=True).status(Text(safe(words))) as spinner:
         yield lambda new: spinner.update(Text(safe(new)))
+
+
+def sending(files: Sequence[str]) -> AbstractContextManager[object]:
+    """The same while files go to the hub: over a slow line 16 MB take minutes."""
+    return waiting(f"sending {len(files)} {'file' if len(files) == 1 else 'files'} to the hub")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from relayq.cli.exit_codes import INTERRUPTED
 from relayq.cli.logs import ELEMENTS_MAX
 from relayq.cli.options import add_job_options, input_files
 from relayq.cli.outcome import exit_code_of, tell_end
-from relayq.cli.output import say
+from relayq.cli.output import say, sending
 from relayq.cli.session import with_client
 from relayq.cli.stream import Screen
 from relayq.cli.submit import refuse_bare_words, spec_of
@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(client: AsyncClient, spec: JobSpec, args: argparse.Namespace) -> int:
     if files := input_files(args):
-        await asyncio.to_thread(client.submitter.put_files, files)
+        with sending(files):
+            await asyncio.to_thread(client.submitter.put_files, files)
     is_quiet = args.quiet
     job = await client.submit(spec)
     if not is_quiet:

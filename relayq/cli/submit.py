@@ -51,7 +51,10 @@ def run(args: argparse.Namespace) -> int:
     spec = spec_of(args)
     submitter = submitter_of(args)
     if files := input_files(args):
-        submitter.put_files(files)
+        from relayq.cli.output import sending
+
+        with sending(files):
+            submitter.put_files(files)
     _show(args, submitter.submit(spec))
     return OK
 
@@ -110,12 +113,13 @@ def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> int:
     A job that only the hub can refuse (it waits for a job that is not there) is told
     among the others, and makes the exit code 1.
     """
-    from relayq.cli.output import waiting
+    from relayq.cli.output import sending, waiting
 
     gc.enable()
     specs = _specs(sys.stdin, fields_of(args))
     if files := input_files(args):
-        submitter.put_files(files)
+        with sending(files):
+            submitter.put_files(files)
     done, is_whole = 0, True
     with waiting("submitting", is_shown=not sys.stdout.isatty()) as tell:
         while chunk := list(islice(specs, CHUNK)):
