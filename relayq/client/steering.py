@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,19 +120,20 @@ class Steering:
 
     def undo(self) -> Order | None:
         """Take the latest order back that has not been carried out; None when there is none."""
-        return self._waiting.pop()[0] if self._waiting else None
+        if not self._waiting:
+            return None
+        self._bell.set()  # whoever sleeps until this order is due must look again
+        return self._waiting.pop()[0]
 
     async def run(self) -> None:
         """Carry out what is due, for ever."""
         while True:
             self._bell.clear()
-            left_s = self._next_in_s()
-            try:
+            while (left_s := self._next_in_s()) == 0:
+                await self._carry_out(self._waiting.pop(0)[0])
+            with suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._bell.wait()
-            except TimeoutError:
-                order, _ = self._waiting.pop(0)
-                await self._carry_out(order)
 
     async def flush(self) -> None:
         """Carry out everything that waits: the program ends."""

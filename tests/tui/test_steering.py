@@ -79,6 +79,19 @@ async def test_undoing_takes_the_latest_back_and_only_that() -> None:
         assert made.undo() is None
 
 
+async def test_the_moment_of_an_order_taken_back_passes_and_the_next_one_is_carried_out() -> None:
+    hands, loop = Hands(), asyncio.get_running_loop()
+    async with steering(hands, grace_s=0.05) as made:
+        await made.order(order("cancel"))
+        due_s = loop.time() + 0.05
+        await eventually(lambda: loop.time() > due_s - 0.03, "it is under way")
+        made.undo()
+        await eventually(lambda: loop.time() > due_s + 0.05, "it would have been carried out")
+        await made.order(order("hold"))
+        await eventually(lambda: hands.done, "the other order is carried out")
+        assert [one.verb for one in hands.done] == ["hold"]
+
+
 async def test_what_only_helps_does_not_wait() -> None:
     hands = Hands()
     async with steering(hands) as made:
