@@ -1,0 +1,70 @@
+"""One key after the other: a key is looked at when the one before has done all that it does.
+
+Textual hands a key to the widget that has the focus and looks at the next one at once. A
+key that opens a box moves the focus only a little later, and on a slow line keys come in
+bursts: of `/Kiosk`, typed quickly, the K would not be a letter in the box but the order
+to kill what is under the cursor. So the keys that come meanwhile are kept. Behind each
+key a message takes the same way up to the app; where it has come through, and the screen
+that is on top by then has set its focus, it is the turn of the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from textual import events
+from textual.app import App
+from textual.message import Message
+
+PATIENCE_S = 1.0  # a widget that was taken away in between passes nothing on
+
+
+class Keyboard(App[None]):
+    """An app that takes its keys one by one."""
+
+    def __init__(self) -> None:
+        super().__init__(watch_css=False)
+        self._typed: deque[events.Key] = deque()
+        self._turn = 0
+        self._is_taken = False
+
+    class Done(Message):
+        """Whatever the key of this turn does has been done."""
+
+        def __init__(self, turn: int) -> None:
+            self.turn = turn
+            super().__init__()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keep a key for its turn; anything else goes its usual way."""
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        self._typed.append(event)
+        if not self._is_taken:
+            await self._take_next()
+
+    async def _take_next(self) -> None:
+        if not self._typed or not self.screen_stack:
+            self._is_taken = False
+            return
+        self._is_taken, self._turn = True, self._turn + 1
+        taker = self.focused or self.screen
+        asyncio.get_running_loop().call_later(PATIENCE_S, self._settle, self._turn)
+        await super().on_event(self._typed.popleft())
+        if not taker.post_message(self.Done(self._turn)):
+            self._settle(self._turn)
+
+    def on_keyboard_done(self, message: Done) -> None:
+        """The key has come through; what it asked to be done a little later stands behind it in the line."""
+        self.call_later(self._settle, message.turn)
+
+    def _settle(self, turn: int) -> None:
+        """Wait for the screen on top: one that was opened just now has no focus yet."""
+        if turn == self._turn and self._is_taken and self.screen_stack:
+            self.screen.call_later(self.call_later, self._end_turn, turn)
+
+    async def _end_turn(self, turn: int) -> None:
+        if turn == self._turn and self._is_taken:
+            await self._take_next()
