@@ -97,6 +97,7 @@ class Steering:
         self._tell = tell
         self._grace_s = grace_s
         self._waiting: list[tuple[Order, float]] = []
+        self._sending: set[asyncio.Task[None]] = set()
         self._bell = asyncio.Event()
 
     @property
@@ -136,9 +137,10 @@ class Steering:
                     await self._bell.wait()
 
     async def flush(self) -> None:
-        """Carry out everything that waits: the program ends."""
+        """Carry out everything that waits, and see what is under way through: the program ends."""
         while self._waiting:
             await self._carry_out(self._waiting.pop(0)[0])
+        await asyncio.gather(*self._sending)
 
     def _next_in_s(self) -> float | None:
         if not self._waiting:
@@ -146,6 +148,13 @@ class Steering:
         return max(0.0, self._waiting[0][1] - asyncio.get_running_loop().time())
 
     async def _carry_out(self, order: Order) -> None:
+        """Send the order. Whoever waits for it may be cancelled; what is half sent is not cut short."""
+        sending = asyncio.create_task(self._send(order))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        await asyncio.shield(sending)
+
+    async def _send(self, order: Order) -> None:
         try:
             self._tell(await self._act(order))
         except RelayQError as error:

@@ -100,6 +100,26 @@ async def test_what_only_helps_does_not_wait() -> None:
         assert [one.verb for one in hands.done] == ["retry", "release", "resume"]
 
 
+async def test_an_order_that_is_half_sent_is_seen_through_though_nobody_waits_for_it_any_more() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    done: list[Order] = []
+
+    async def act(given: Order) -> str:
+        begun.set()
+        await go_on.wait()
+        done.append(given)
+        return ""
+
+    made = Steering(act, str, grace_s=0.0)
+    giver = asyncio.create_task(made.order(order("retry")))
+    await begun.wait()
+    giver.cancel()
+    leaving = asyncio.create_task(made.flush())
+    go_on.set()
+    await leaving
+    assert [one.verb for one in done] == ["retry"]
+
+
 async def test_an_order_that_fails_is_said_and_the_next_one_goes_on() -> None:
     hands = Hands(fails=True)
     async with steering(hands, grace_s=0.01) as made:

@@ -245,11 +245,14 @@ class RelayQApp(Navigation):
         return False
 
     async def order(self, order: Order) -> None:
-        """Give an order; one that can be undone waits for its grace."""
+        """Give an order; one that can be undone waits for its grace. No key waits for what the hub says."""
         if self.may_change():
-            await self.steering.order(order)
-            if order in self.steering.waiting:
-                self.say(order.sentence)
+            self.run_worker(self._give(order), name="order")
+
+    async def _give(self, order: Order) -> None:
+        await self.steering.order(order)
+        if order in self.steering.waiting:
+            self.say(order.sentence)
 
     async def _act(self, order: Order) -> str:
         return await self.feed.act(order)

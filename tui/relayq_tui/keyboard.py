@@ -5,7 +5,8 @@ key that opens a box moves the focus only a little later, and on a slow line key
 bursts: of `/Kiosk`, typed quickly, the K would not be a letter in the box but the order
 to kill what is under the cursor. So the keys that come meanwhile are kept. Behind each
 key a message takes the same way up to the app; where it has come through, and the screen
-that is on top by then has set its focus, it is the turn of the next.
+that is on top by then has set its focus, it is the turn of the next. It goes two laps,
+for a key may send a message of its own: the one that a box has been left.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from textual import events
 from textual.app import App
 from textual.message import Message
 
+LAPS = 2
 PATIENCE_S = 1.0  # a widget that was taken away in between passes nothing on
 
 
@@ -32,9 +34,15 @@ class Keyboard(App[None]):
     class Done(Message):
         """Whatever the key of this turn does has been done."""
 
-        def __init__(self, turn: int) -> None:
+        def __init__(self, turn: int, laps: int) -> None:
             self.turn = turn
+            self.laps = laps
             super().__init__()
+
+    @property
+    def has_keys_waiting(self) -> bool:
+        """Is there a key that has not done all that it does?"""
+        return self._is_taken
 
     async def on_event(self, event: events.Event) -> None:
         """Keep a key for its turn; anything else goes its usual way."""
@@ -51,20 +59,24 @@ class Keyboard(App[None]):
             return
         self._is_taken, self._turn = True, self._turn + 1
         taker = self.focused or self.screen
-        asyncio.get_running_loop().call_later(PATIENCE_S, self._settle, self._turn)
+        asyncio.get_running_loop().call_later(PATIENCE_S, self._settle, self._turn, 0)
         await super().on_event(self._typed.popleft())
-        if not taker.post_message(self.Done(self._turn)):
-            self._settle(self._turn)
+        if not taker.post_message(self.Done(self._turn, LAPS)):
+            self._settle(self._turn, LAPS - 1)
 
     def on_keyboard_done(self, message: Done) -> None:
         """The key has come through; what it asked to be done a little later stands behind it in the line."""
-        self.call_later(self._settle, message.turn)
+        self.call_later(self._settle, message.turn, message.laps - 1)
 
-    def _settle(self, turn: int) -> None:
+    def _settle(self, turn: int, laps: int) -> None:
         """Wait for the screen on top: one that was opened just now has no focus yet."""
         if turn == self._turn and self._is_taken and self.screen_stack:
-            self.screen.call_later(self.call_later, self._end_turn, turn)
+            self.screen.call_later(self.call_later, self._go_on, turn, laps)
 
-    async def _end_turn(self, turn: int) -> None:
-        if turn == self._turn and self._is_taken:
+    async def _go_on(self, turn: int, laps: int) -> None:
+        """Another lap, or the next key."""
+        if turn != self._turn or not self._is_taken:
+            return
+        taker = self.focused or self.screen
+        if not (laps and taker.post_message(self.Done(turn, laps))):
             await self._take_next()

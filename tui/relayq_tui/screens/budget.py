@@ -276,7 +276,7 @@ class BudgetScreen(HubScreen):
         """Let GitHub be asked, by a process of its own."""
         if self.rq.may_change():
             self.rq.say("asking GitHub, which may take a while")
-            self.run_worker(self.rq.order(Order(verb="ask", ids=("GitHub",))), group="github", exclusive=True)
+            await self.rq.order(Order(verb="ask", ids=("GitHub",)))
 
     def _show_minutes(self) -> None:
         budget = measured(self.store.budget)
