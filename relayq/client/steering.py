@@ -50,6 +50,7 @@ VERBS = {
         Verb("reprioritise", "moved in the queue", True, ("done",)),
         Verb("retry", "queued again", False, ("retried",)),
         Verb("forget", "deleted", True, ("forgotten",)),
+        Verb("approve", "approved", False, ("released",)),
         Verb("move", "moved", True, ("moved",)),
         Verb("pause", "paused", False, ("paused",)),
         Verb("resume", "resumed", False, ("resumed",)),
@@ -210,6 +211,8 @@ async def _portion(client: AsyncClient, order: Order, ids: Sequence[str]) -> lis
             return await client.bulk.steer(order.verb, ids, value=int(order.value))
         case "retry":
             return await _retry(client, ids)
+        case "approve":
+            return [await client.jobs.approve(job) for job in ids]
         case "move":
             return [await _move(client, job, order.value) for job in ids]
     if order.verb in ("limit", "ask"):

@@ -19,6 +19,8 @@ from relayq_tui.screens.base import HubScreen
 
 MANY = 10
 MAX_PRIORITY = 100
+SHOWN = 3
+ANSWERS = (("yes", "let it run, signed with your key"), ("no", "leave it waiting"))
 
 
 class JobActions(HubScreen):
@@ -35,6 +37,19 @@ class JobActions(HubScreen):
     async def action_cancel(self) -> None:
         """End jobs, running or not."""
         await self._order("cancel", [row for row in self.selected() if not row.is_final], "can be cancelled")
+
+    @work(exclusive=True, group="ask")
+    async def action_approve(self) -> None:
+        """Let jobs run that wait for the owner's word: shown first, then signed."""
+        rows = [row for row in self.selected() if row.reason == "approval" and not row.is_final]
+        if not rows:
+            self.rq.say("no selected job waits for your word")
+            return
+        shown = [await self._introduced(row, is_named=len(rows) > 1) for row in rows[:SHOWN]]
+        more = [f"and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
+        question = "\n".join([f"Let {self._what(rows)} run?", *shown, *more])
+        if self.rq.may_change() and await self.app.push_screen_wait(Pick(question, ANSWERS)) == "yes":
+            await self._order("approve", rows, "waits for your word")
 
     @work(exclusive=True, group="ask")
     async def action_kill(self) -> None:
@@ -117,6 +132,13 @@ class JobActions(HubScreen):
             return
         await self.rq.order(Order(verb=verb, ids=tuple(row.id for row in rows), value=value))
         self.unselect()
+
+    async def _introduced(self, row: JobRow, *, is_named: bool) -> str:
+        """Who asked for a job, and for what, in two lines."""
+        detail = await self.rq.feed.detail(row.id)
+        asker = (detail.asker if detail else "") or row.by or "somebody of the fleet"
+        name = f"{row.short_id} {row.title}, " if is_named else ""
+        return f"{name}asked for by {asker}\n$ {row.command}"
 
     async def _is_meant(self, verb: str, count: int) -> bool:
         """Many at once ask for their number to be typed."""

@@ -89,7 +89,14 @@ class JobFacts:
             yield from ([(f"  {sentence}", self._palette.text)] for sentence in self._detail.explain)
         yield from self._section("what")
         yield self._fact("id", self._row.id)
-        yield from self._fields(spec, WHAT, {"command": self._row.command, "by": self._row.by})
+        yield from self._fields(
+            spec,
+            WHAT,
+            {
+                "command": self._row.command,
+                "by": self._row.by or (self._detail.asker if self._detail else ""),
+            },
+        )
         yield from self._section("where")
         yield from self._fields(spec, WHERE, {"queue": self._row.queue, "worker": self._row.worker})
         yield from self._section("rules")
