@@ -57,3 +57,12 @@ async def test_a_burst_through_screens_comes_through(keys: str) -> None:
         await through(app, pilot)
         assert app.is_running
         assert not isinstance(app.screen, Ask)
+
+
+@pytest.mark.parametrize("open_it", ["a", ":", "/state:pending\rP", "y", "x"])
+async def test_the_key_that_quits_quits_over_a_question_too(open_it: str) -> None:
+    async with running() as (app, pilot):
+        burst(app, open_it)
+        await through(app, pilot)
+        await pilot.press("ctrl+q")
+        await eventually(lambda: not app.is_running, "it has left")

@@ -6,7 +6,8 @@ bursts: of `/Kiosk`, typed quickly, the K would not be a letter in the box but t
 to kill what is under the cursor. So the keys that come meanwhile are kept. Behind each
 key a message takes the same way up to the app; where it has come through, and the screen
 that is on top by then has set its focus, it is the turn of the next. It goes two laps,
-for a key may send a message of its own: the one that a box has been left.
+for a key may send a message of its own: the one that a box has been left. A key that is
+held down waits for nothing: whatever it does once, it does again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Keyboard(App[None]):
     def __init__(self) -> None:
         super().__init__(watch_css=False)
         self._typed: deque[events.Key] = deque()
-        self._turn = 0
+        self._turn, self._key = 0, ""
         self._is_taken = False
 
     class Done(Message):
@@ -49,18 +50,18 @@ class Keyboard(App[None]):
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
             return
-        self._typed.append(event)
-        if not self._is_taken:
-            await self._take_next()
+        is_held_down = event.key == self._key and not self._typed
+        if self._is_taken and not is_held_down:
+            self._typed.append(event)
+        else:
+            await self._take(event)
 
-    async def _take_next(self) -> None:
-        if not self._typed or not self.screen_stack:
-            self._is_taken = False
-            return
-        self._is_taken, self._turn = True, self._turn + 1
+    async def _take(self, event: events.Key) -> None:
+        """Let the key do what it does, and send word behind it."""
+        self._is_taken, self._turn, self._key = True, self._turn + 1, event.key
         taker = self.focused or self.screen
         asyncio.get_running_loop().call_later(PATIENCE_S, self._settle, self._turn, 0)
-        await super().on_event(self._typed.popleft())
+        await super().on_event(event)
         if not taker.post_message(self.Done(self._turn, LAPS)):
             self._settle(self._turn, LAPS - 1)
 
@@ -78,5 +79,9 @@ class Keyboard(App[None]):
         if turn != self._turn or not self._is_taken:
             return
         taker = self.focused or self.screen
-        if not (laps and taker.post_message(self.Done(turn, laps))):
-            await self._take_next()
+        if laps and taker.post_message(self.Done(turn, laps)):
+            return
+        if self._typed:
+            await self._take(self._typed.popleft())
+        else:
+            self._is_taken = False

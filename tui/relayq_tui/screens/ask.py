@@ -27,7 +27,10 @@ class Question(ModalScreen[str | None]):
     Question OptionList { height: auto; max-height: 16; margin-top: 1; }
     Question Input { margin-top: 1; background: $background; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", "close", show=False),
+        Binding("ctrl+q", "app.leave", "quit", id="quit", show=False),
+    ]
 
     def __init__(self, question: str) -> None:
         super().__init__()

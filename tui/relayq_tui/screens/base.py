@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.messages import Prune
 from textual.screen import Screen
 
 from relayq_tui.actions import Action, bindings, of_context, offered
@@ -94,7 +95,7 @@ class HubScreen(Screen[None]):
         """Other screens were on top: what was drawn here is old."""
         self.draw_all()
 
-    def on_prune(self) -> None:
+    async def on_prune(self, event: Prune) -> None:
         """It is being closed: whatever is still on its way to it has nothing to be shown in any more."""
         self.workers.cancel_node(self)
 
