@@ -20,7 +20,8 @@ from tests.tui.test_pty import RUN, Terminal
 KEYS = [
     *"123456jkgGlditfszv*U!RCKPEDHXMAuUrpoWwnNe[]mMhya:;?/FLST+-0=x 7",
     "\x1b", "\x1b", "\x1b", "\r", "\r", "\t", "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[Z", "\x1bOP",
-    "\x04", "\x15", "\x1b[<0;10;8M\x1b[<0;10;8m", "\x1b[<0;40;1M\x1b[<0;40;1m", "\x1b[<65;20;20M", "Cul\x1b", "l\x1b", "/x\r",
+    "\x04", "\x15", "\x1b[<0;10;8M\x1b[<0;10;8m", "\x1b[<0;40;1M\x1b[<0;40;1m", "\x1b[<65;20;20M",
+    "Cul\x1b", "l\x1b", "/x\r",
 ]  # fmt: skip
 JOBS = (
     "for i in 1 2 3 4 5 6 7 8 9; do echo line $i; echo error $i >&2; done; exit 3",

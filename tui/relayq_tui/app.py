@@ -197,7 +197,7 @@ class RelayQApp(Navigation):
     def flag(self) -> str:
         """What needs a person most: why the hub is away, or what failed or asked for a word last."""
         link = self.store.connection
-        if link.message and (link.state == "lost" or self.seconds_lost() > 0):
+        if link.message and (link.state != "connecting" or self.seconds_lost() > 0):
             return link.message
         row, asking = self.store.latest_failure(), self.asking.latest()
         if asking and (row is None or asking.submitted_ms > row.ended_ms):
