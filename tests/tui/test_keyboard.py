@@ -59,7 +59,7 @@ async def test_a_burst_through_screens_comes_through(keys: str) -> None:
         assert not isinstance(app.screen, Ask)
 
 
-@pytest.mark.parametrize("open_it", ["a", ":", "/state:pending\rP", "y", "x"])
+@pytest.mark.parametrize("open_it", ["a", ":", ";", "/state:pending\rP", "y", "x"])
 async def test_the_key_that_quits_quits_over_a_question_too(open_it: str) -> None:
     async with running() as (app, pilot):
         burst(app, open_it)

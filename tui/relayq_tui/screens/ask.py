@@ -15,6 +15,10 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 
+# The app's own keys are not listened to under a question.
+QUIT = Binding("ctrl+q", "app.leave", "quit", id="quit", show=False)
+
+
 class Question(ModalScreen[str | None]):
     """A box in the middle; escape is no answer."""
 
@@ -29,7 +33,7 @@ class Question(ModalScreen[str | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "close", show=False),
-        Binding("ctrl+q", "app.leave", "quit", id="quit", show=False),
+        QUIT,
     ]
 
     def __init__(self, question: str) -> None:
