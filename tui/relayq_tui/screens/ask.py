@@ -14,7 +14,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-
 # The app's own keys are not listened to under a question.
 QUIT = Binding("ctrl+q", "app.leave", "quit", id="quit", show=False)
 
