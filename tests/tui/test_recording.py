@@ -15,6 +15,7 @@ from relayq_tui.feed import Counts, JobsGone, Snapshot, Update
 from relayq_tui.keymap import keymap
 from relayq_tui.replay import ReplayFeed
 from relayq_tui.store import Store
+from relayq_tui.views import checked
 from tests.support import eventually
 from tests.tui.app_support import running, settled, shows
 
@@ -133,6 +134,35 @@ def test_a_hub_that_never_answered_leaves_no_cache(tmp_path: Path) -> None:
 
 def test_other_keys_are_taken() -> None:
     assert keymap({"retry": "Z"}) == {"retry": "Z"}
+
+
+@pytest.mark.parametrize("key", ["ctrl+kk", "hyper+x", "enterr", "ctrl+"])
+def test_keys_that_no_terminal_sends_are_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match="there is no key"):
+        keymap({"retry": key})
+
+
+@pytest.mark.parametrize(
+    "key", ["Z", "ctrl+z", "f2", "space", "ctrl+f2", "+", "ctrl+left_square_bracket", "Z, f3", ""]
+)
+def test_keys_that_a_terminal_sends_are_taken(key: str) -> None:
+    assert keymap({"retry": key, "mark": "ctrl+t"})["retry"] == key
+
+
+@pytest.mark.parametrize("given", [{"retry": "j"}, {"cancel": "1"}, {"down": "K"}, {"help": "l"}])
+def test_a_key_that_is_listened_to_everywhere_is_not_given_to_one_list(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="give one another"):
+        keymap(given)
+
+
+def test_a_key_that_was_freed_may_be_given() -> None:
+    assert keymap({"retry": "j", "down": "f5"})
+
+
+def test_a_view_that_cannot_be_asked_is_refused_with_a_sentence() -> None:
+    assert checked({"gpu": "queue:gpu"}) == (("gpu", "queue:gpu"),)
+    with pytest.raises(ConfigError, match="the view 'bad'"):
+        checked({"bad": "state:("})
 
 
 def test_keys_for_actions_that_do_not_exist_are_refused() -> None:

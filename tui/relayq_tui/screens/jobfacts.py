@@ -68,11 +68,11 @@ class JobFacts:
         end_ms = self._app.store.history.end_ms(row, now_ms)
         told = [
             ending(row) if row.is_final and row.state is not State.SUCCEEDED else "",
-            attempts(row) if row.max_attempts > 1 else "",
-            f"on {row.worker}" if row.worker else "",
             "" if run_ms is None else f"ran {format_duration(run_ms)}",
             "" if row.progress is None or row.is_final else f"{row.progress:.0f}%",
             "" if end_ms is None else f"done {self._glyphs.about}{clock(end_ms)}",
+            f"on {row.worker}" if row.worker else "",
+            attempts(row) if row.max_attempts > 1 else "",
             f"queue {row.queue}",
             f"{age(now_ms - row.submitted_ms)} old",
             row.message,
