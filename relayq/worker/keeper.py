@@ -13,7 +13,7 @@ The protocol: JSON objects, one a line, over the unix socket `keeper.sock` (0600
 the state directory. Fields may be added, never changed; `version` counts changes.
 On connect the keeper speaks first:
 
-    {"ev": "hello", "version": 2, "pid", "held": [entry]}
+    {"ev": "hello", "version": 3, "pid", "held": [entry]}
         entry: {"key", "pid", "start"}, with "exit" (an exit event) once it has ended;
         pid 0: not spawned yet.
 
@@ -26,7 +26,8 @@ The worker says (nothing is acknowledged, everything may be repeated):
                 as it had run when the worker left, at least 1 and at most 10 minutes),
                 "limits": {"data_bytes", "fsize_bytes", "nice"},
                 "as": [uid, gid, [gid]] (as whom it runs, if not as the keeper's own user; since 2),
-                "boxed": whether argv is a sandbox that ends with its command (since 2)}
+                "boxed": whether argv is a sandbox that ends with its command (since 2),
+                "ready": a directory as a new attempt's, to be renamed to <dir> (or ""; since 3)}
     {"do": "kill", "key", "reason", "kill_ms" (optional)}
     {"do": "list"}                          answered by {"ev": "held", "held": [entry]}
     {"do": "forget", "keys": [key]}         ended attempts only
@@ -67,7 +68,7 @@ else:  # run as a file: its directory is on the path and the package is not
 if TYPE_CHECKING:
     from typing import Any
 
-VERSION = 2
+VERSION = 3
 LINGER_S = 5.0  # how long it waits for a connection before it leaves
 GLANCE_S = 1.0  # how often it looks around while it is alone or the disk is full
 LONGEST_LINE = 64 * 1024 * 1024
