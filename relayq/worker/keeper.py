@@ -263,19 +263,28 @@ class Keeper:
         return [kept.shown() for kept in self.care.kept.values()]
 
     def publish(self) -> None:
-        """Tell everybody what happened in this turn, after it is safe on disk."""
+        """Tell everybody what happened in this turn, and make exits durable.
+
+        Who hears of an exit a moment before the disk has it cannot lose it: a power cut would
+        take the hearer as well, and one that the hub has already accepted stays accepted.
+        """
         news, self.care.news = self.care.news, []
+        self.tell(news)
         if any(each["ev"] == "exit" for each in news):
             self.journal.sync()
         elif self.journal.trouble:
             self.journal.flush()
         if self.journal.trouble != self.told_trouble:
             self.told_trouble = self.journal.trouble
-            news.append({"ev": "trouble", "text": self.told_trouble})
+            self.tell([{"ev": "trouble", "text": self.told_trouble}])
         for number, line in list(self.lines.items()):
+            self.tend(number, line)
+
+    def tell(self, news: list[dict[str, Any]]) -> None:
+        """Send events to everybody."""
+        for line in self.lines.values():
             for each in news:
                 line.send(each)
-            self.tend(number, line)
 
     def tend(self, number: int, line: Line) -> None:
         """Close a connection that has ended, or wait until a full one takes more."""
