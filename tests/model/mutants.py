@@ -178,8 +178,8 @@ MUTANTS = (
     Mutant(
         "cancelled element starts",
         "array.lua",
-        "if R.element_letter(x, parent, index) then index = nil end",
-        "",
+        "untouched_from(x, parent, tonumber(j.nx) or 0)",
+        "tonumber(j.nx) or 0",
         "arrays",
     ),
     Mutant("end not told", "finish.lua", "  R.log_end(x, id, to, reason, exit)\n", "", "control"),

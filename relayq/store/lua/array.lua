@@ -5,13 +5,15 @@
 -- ax:<id>  index -> JSON of how it ended (all that did not succeed; every one of small arrays)
 -- dx:<id>  arrays whose elements wait for the element with the same index
 --
--- A gated array (sequential, index to index) hands out only what stands in ar; any other
--- hands that out first (what runs again) and then counts nx up. What became of elements
--- with the code 0 when they could not start any more is said once, in rc, not a million times.
+-- A gated array (sequential, index to index; gt 1) hands out only what stands in ar; any other,
+-- and one whose gate was opened (gt 2), hands that out first and then goes on from nx to the next
+-- index with the code 0. What became of elements with the code 0 when they could not start any
+-- more is said once, in rc, not a million times.
 
 local CODES = {S = 2, F = 3, C = 4, K = 5}
 local MAY_START = 6
 local CHUNK = 200
+local SCAN = 65536
 local LETTERS = {[2] = 'S', [3] = 'F', [4] = 'C', [5] = 'K'}
 local SMALL = 10000
 
@@ -78,18 +80,43 @@ local function mark_all(x, parent, first, indices, code)
   end
 end
 
+-- a byte of as with a half that is 0
+local UNTOUCHED = '[%z\1-\16 0@P`p\128\144\160\176\192\208\224\240]'
+
+-- the first element from the nx-th on to which nothing has happened
+local function untouched_from(x, id, nx)
+  local width = 32
+  while true do
+    local at = math.floor(nx / 2)
+    local bytes = call('GETRANGE', x.P .. 'as:' .. id, int(at), int(at + width - 1))
+    local from = 1
+    if nx % 2 == 1 and bytes ~= '' then
+      if string.byte(bytes) % 16 == 0 then return nx end
+      from = 2
+    end
+    local found = string.find(bytes, UNTOUCHED, from)
+    if found then
+      local even = (at + found - 1) * 2
+      return string.byte(bytes, found) < 16 and even or even + 1
+    end
+    if bytes ~= '' then nx = (at + #bytes) * 2 end
+    if #bytes < width then return nx end
+    width = math.min(width * 8, SCAN)
+  end
+end
+
 -- the next index of the array at the head of a lane, made a job in state R
 function R.next_element(x, parent, lane)
   local key = x.P .. 'j:' .. parent
   local j = array_of(x, parent)
-  local first, nx = tonumber(j.n0) or 0, tonumber(j.nx) or 0
+  local first = tonumber(j.n0) or 0
   local index = call('LPOP', x.P .. 'ar:' .. parent)
-  while not index do
+  if not index then
+    local nx = untouched_from(x, parent, tonumber(j.nx) or 0)  -- some are cancelled before their turn
     index = int(first + nx)
-    nx = call('HINCRBY', key, 'nx', 1)
-    if R.element_letter(x, parent, index) then index = nil end  -- cancelled before its turn
+    call('HSET', key, 'nx', int(nx + 1))
   end
-  local empty = unstarted(j) <= 1 or (j.gt and call('LLEN', x.P .. 'ar:' .. parent) == 0)
+  local empty = unstarted(j) <= 1 or (j.gt == '1' and call('LLEN', x.P .. 'ar:' .. parent) == 0)
   local id = parent .. ':' .. index
   local element = {'s', 'R', 'l', lane, 'p', j.p or '0', 't', j.t, 'y', j.y}
   for _, name in ipairs({'m', 'f', 'g', 'k'}) do
@@ -136,6 +163,12 @@ function R.gate(x, parent, index)
   local j = R.job(x, parent, 's', 'n0', 'l')
   admit(x, parent, tonumber(j[2]) or 0, index)
   if j[1] == 'N' or j[1] == 'P' then R.settle(x, parent, j[1], true) else R.nudge(x, j[3]) end
+end
+
+-- an array that waits index to index may start whatever it still waits with
+local function open_gate(x, parent, j)
+  call('HSET', x.P .. 'j:' .. parent, 'gt', '2')
+  if j.s == 'N' or j.s == 'P' then R.settle(x, parent, j.s, true) else R.nudge(x, j.l) end
 end
 
 -- what has the code 0 ends as `letter`, without being touched one by one
@@ -204,9 +237,8 @@ function R.array_over(x, id)
     local j = array_of(x, other)
     if j.s and not FINAL[j.s] then
       local untold = unstarted(j) - call('LLEN', x.P .. 'ar:' .. other)
-      if R.satisfied(j.on, letter) then
-        local first = tonumber(j.n0) or 0
-        for index = first, first + tonumber(j.n) - 1 do R.index_ready(x, other, int(index), letter) end
+      if untold > 0 and R.satisfied(j.on, letter) then
+        open_gate(x, other, j)
       elseif untold > 0 then
         end_untouched(x, other, 'K', untold)
         R.array_check(x, other)
@@ -293,6 +325,7 @@ function R.reopen_array(x, id, j)
   untouch(x, id, first, begun, size)
   call('HDEL', key, 'nF', 'nC', 'nK', 'rc')
   call('HSET', key, 'nS', int(begun - #again), 'nx', j.nx or '0')
+  if j.gt then call('HSET', key, 'gt', '1') end
   if size > SMALL and j.ma then call('HSET', key, 'ab', j.ma) end
   if j.sq then
     mark_all(x, id, first, again, 0)
