@@ -291,48 +291,28 @@ function R.array_check(x, parent)
   R.finish(x, parent, j.s, to, reason, to == 'F' and '1' or nil)
 end
 
--- the indices of a final array's first `size` elements that did not succeed
-local function to_run_again(x, id, first, size)
-  local bits, found = call('GET', x.P .. 'as:' .. id) or '', {}
-  local at = string.find(bits, '[^\34]')  -- a byte 0x22 is two successes
-  while at do
-    local byte, even = string.byte(bits, at), (at - 1) * 2
-    if math.floor(byte / 16) ~= CODES.S and even < size then found[#found + 1] = int(first + even) end
-    if byte % 16 ~= CODES.S and even + 1 < size then found[#found + 1] = int(first + even + 1) end
-    at = string.find(bits, '[^\34]', at + 1)
+-- what did not succeed counts as untouched from now on; a byte of 0x22 is two successes
+local function forget_failures(x, id)
+  local key, kept = x.P .. 'as:' .. id, {}
+  for byte = 0, 255 do
+    local upper, lower = math.floor(byte / 16) == CODES.S and 32 or 0, byte % 16 == CODES.S and CODES.S or 0
+    kept[string.char(byte)] = string.char(upper + lower)
   end
-  for index = first + #bits * 2, first + size - 1 do found[#found + 1] = int(index) end
-  return found
-end
-
--- what was cancelled before its turn counts as never begun
-local function untouch(x, id, first, begun, size)
-  local bytes, from = call('STRLEN', x.P .. 'as:' .. id), math.ceil(begun / 2)
-  if begun % 2 == 1 and begun < size then mark(x, id, first, first + begun, 0) end
-  if bytes > from then call('SETRANGE', x.P .. 'as:' .. id, from, string.rep('\0', bytes - from)) end
+  for from = 0, call('STRLEN', key) - 1, SCAN do
+    local bytes = call('GETRANGE', key, from, from + SCAN - 1)
+    call('SETRANGE', key, from, (string.gsub(bytes, '[^\34]', kept)))
+  end
 end
 
 -- the elements of a final array that did not succeed may start once more. A sequential one goes
 -- on where it stopped: what came before that succeeded. One that succeeded runs again as a whole.
 function R.reopen_array(x, id, j)
   local key, first, size = x.P .. 'j:' .. id, tonumber(j.n0) or 0, tonumber(j.n)
-  if tonumber(j.nS) == size then
-    call('DEL', x.P .. 'as:' .. id)
-    j.nx = '0'
-  end
-  local begun = j.gt and size or tonumber(j.nx) or 0
-  local again = to_run_again(x, id, first, begun)
-  untouch(x, id, first, begun, size)
+  local succeeded = (tonumber(j.nS) or 0) % size
+  if succeeded == 0 then call('DEL', x.P .. 'as:' .. id) else forget_failures(x, id) end
   call('HDEL', key, 'nF', 'nC', 'nK', 'rc')
-  call('HSET', key, 'nS', int(begun - #again), 'nx', j.nx or '0')
-  if j.gt then call('HSET', key, 'gt', '1') end
+  call('HSET', key, 'nS', int(succeeded), 'nx', '0')
   if size > SMALL and j.ma then call('HSET', key, 'ab', j.ma) end
-  if j.sq then
-    mark_all(x, id, first, again, 0)
-    again = {again[1]}
-  end
-  mark_all(x, id, first, again, MAY_START)
-  for from = 1, #again, CHUNK do
-    call('RPUSH', x.P .. 'ar:' .. id, unpack(again, from, math.min(from + CHUNK - 1, #again)))
-  end
+  if j.sq then admit(x, id, first, int(first + untouched_from(x, id, 0)))
+  elseif j.gt then call('HSET', key, 'gt', '2') end
 end
