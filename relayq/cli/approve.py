@@ -36,4 +36,4 @@ async def _approve(client: AsyncClient, text: str) -> tuple[str, str, str, str]:
 
     record = await (await client.job(text)).info()
     title, asker = title_of(glance(record.envelope)), asked_by(record.envelope)
-    return record.id, title, asker, await client.jobs.approve(record.id)
+    return record.id, title, asker, await client.jobs.approve(record.id, record.likeness)

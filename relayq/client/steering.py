@@ -73,12 +73,14 @@ class Order:
     """`verb` (a name in VERBS) for `ids`: jobs, queues, workers or schedules by what the verb is for.
 
     `value` is the new priority, the worker to move to, or the new rule; `why` is kept with a cancelled job.
+    `seen` is for an approval: the likeness of each job as it was shown, and only that one is approved.
     """
 
     verb: str
     ids: tuple[str, ...]
     value: str = ""
     why: str = ""
+    seen: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -195,6 +197,7 @@ def _left(word: str) -> str:
         "running": "runs already",
         "not-held": "is not held",
         "not-ended": "has not ended",
+        "changed": "is another one than was shown: look again",
         "was-paused": "was paused already",
         "not-paused": "was not paused",
         "element": "is one of an array: retry the array",
@@ -212,7 +215,8 @@ async def _portion(client: AsyncClient, order: Order, ids: Sequence[str]) -> lis
         case "retry":
             return await _retry(client, ids)
         case "approve":
-            return [await client.jobs.approve(job) for job in ids]
+            seen = dict(zip(order.ids, order.seen, strict=True))
+            return [await client.jobs.approve(job, seen[job]) for job in ids]
         case "move":
             return [await _move(client, job, order.value) for job in ids]
     if order.verb in ("limit", "ask"):

@@ -7,6 +7,7 @@ ids may name an array element (`<id>:<index>`); attempts count from 1.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from relayq.model.lifecycle import State
 from relayq.model.needs import Lane
@@ -283,6 +284,11 @@ class JobRecord:
     notices: tuple[NoticeRecord, ...] = ()
     is_sealed: bool = False
     doubt: str = ""
+
+    @property
+    def likeness(self) -> str:
+        """What tells this envelope, as it is shown, from any other: its SHA-256 in hex."""
+        return sha256(self.envelope).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,21 @@ async def test_a_job_that_asks_is_shown_with_who_asked_and_runs_once_it_is_appro
         await eventually(lambda: not shows(app, "waits for your word"), "nobody asks any more")
 
 
+async def test_only_what_was_shown_is_approved(rig: Rig, issuer: Issuer) -> None:
+    """The hub may be in wrong hands: it could show one job of a run and have another one signed for."""
+    trust(rig, RULE.but(approve=True))
+    async with rig.worker():
+        job = await asked(rig, issuer)
+        async with running(feed=feed_of(rig), ticks=True) as (app, pilot):
+            await pilot.press("A")
+            await eventually(lambda: shows(app, "$ echo ran"), "it is shown")
+            _, other = run_of(rig, issuer, HARMLESS.but(command="echo another"), **WHO)
+            await rig.hub.link.call("SET", rig.hub.keys.of("s", job), other.envelope)
+            await pilot.press("enter")
+            await eventually(lambda: shows(app, "another one than was shown"), "it is not signed for")
+        assert (await rig.record(job)).reason == "approval"
+
+
 async def test_who_may_only_look_is_not_asked_for_a_word(rig: Rig, issuer: Issuer) -> None:
     trust(rig, RULE.but(approve=True))
     async with rig.worker():

@@ -155,6 +155,7 @@ def job_detail(
         result=safe(record.doubt or record.result.decode("utf-8", "replace"), keep_newlines=True),
         elements=[_attempt(element) for element in elements],
         asker=safe(asked_by(record.envelope)),
+        likeness=record.likeness,
     )
 
 
