@@ -66,3 +66,19 @@ async def test_the_key_that_quits_quits_over_a_question_too(open_it: str) -> Non
         await through(app, pilot)
         await pilot.press("ctrl+q")
         await eventually(lambda: not app.is_running, "it has left")
+
+
+@pytest.mark.parametrize(("key", "letter", "there"), [("alt+2", "2", "Workers"), ("alt+?", "?", "Help")])
+async def test_escape_with_a_key_right_behind_it_is_escape_and_that_key(
+    key: str, letter: str, there: str
+) -> None:
+    """A terminal sends the same for both, and on a slow line nothing tells them apart."""
+    async with running() as (app, pilot):
+        burst(app, "/gpu")
+        await through(app, pilot)
+        app.post_message(events.Key(key, letter))
+        await through(app, pilot)
+        assert app.screen.label == there
+        burst(app, "1")
+        await through(app, pilot)
+        assert app.screen.query_text == ""

@@ -17,6 +17,7 @@ from collections import deque
 
 from textual import events
 from textual.app import App
+from textual.keys import _character_to_key
 from textual.message import Message
 
 LAPS = 2
@@ -50,11 +51,20 @@ class Keyboard(App[None]):
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
             return
-        is_held_down = event.key == self._key and not self._typed
-        if self._is_taken and not is_held_down:
-            self._typed.append(event)
-        else:
-            await self._take(event)
+        for one in self._as_typed(event):
+            is_held_down = one.key == self._key and not self._typed
+            if self._is_taken and not is_held_down:
+                self._typed.append(one)
+            else:
+                await self._take(one)
+
+    def _as_typed(self, event: events.Key) -> list[events.Key]:
+        """Escape and a letter right behind it look like that letter with Alt, which nothing here wants."""
+        letter = event.character or ""
+        if not event.key.startswith("alt+") or not letter.isprintable() or event.key in self.active_bindings:
+            return [event]
+        name = letter if letter.isalnum() else _character_to_key(letter)
+        return [events.Key("escape", "\x1b"), events.Key(name, letter)]
 
     async def _take(self, event: events.Key) -> None:
         """Let the key do what it does, and send word behind it."""
