@@ -64,6 +64,8 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         "message": record.message,
         "sealed": record.is_sealed,
         "doubt": record.doubt,
+        "held_by": record.held_by,
+        "alarm": record.alarm,
         "cancel_asked": record.cancel_asked,
         "notices": [
             {"word": told.word, "at": iso(told.at_ms), "detail": told.detail} for told in record.notices

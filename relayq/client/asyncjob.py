@@ -78,7 +78,7 @@ class AsyncHandle:
     async def cancel(self, why: str = "") -> bool:
         """Ask for the end of the job; False when it had ended already or is not there."""
         if self._client.submitter.is_narrow:
-            await asyncio.to_thread(self._client.submitter.push_cancel, self.id)
+            await asyncio.to_thread(self._client.submitter.push_order, "cancel", self.id)
             return True
         return await self._client.jobs.cancel(self.id, who="client", why=why) in ("cancelled", "asked")
 

@@ -25,7 +25,7 @@ from relayq.errors import HubUnreachable, NotFound, UsageError
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
-from relayq.store.wire import CANCEL, Address, push_args
+from relayq.store.wire import CANCEL, STEER, Address, push_args
 from relayq.trust.envelope import Op, sign_op
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ class Submitter:
         """Is this a submit-only user, whose way into the hub is its inbox?"""
         return Address(self.url).role == "submit"
 
-    def push_cancel(self, job: str) -> None:
-        """Ask a worker, through the inbox of a submit-only user, to cancel a job."""
-        order = self.sign_order("cancel", job)
+    def push_order(self, word: str, job: str) -> None:
+        """Ask a worker, through the inbox of a submit-only user, to cancel, hold, release or move a job."""
+        kind = CANCEL if word == "cancel" else STEER
         inbox = inbox_of(Address(self.url))
-        self._dispatcher.ask(push_args(self.fleet, inbox, [(CANCEL, order)]))
+        self._dispatcher.ask(push_args(self.fleet, inbox, [(kind, self.sign_order(word, job))]))
 
     def sign_retry(self, record: JobRecord) -> bytes:
         """The signed op that lets a job which has ended run again.

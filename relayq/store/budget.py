@@ -88,7 +88,10 @@ class Budget:
 
     async def limit(self, limit: Mapping[str, float]) -> None:
         """Set how much may be used: {"percent": P}, {"minutes": N} or nothing."""
-        await self._hub.run("budget_put", {"what": "limit", "json": json.dumps(dict(limit))})
+        text = json.dumps(dict(limit))
+        await self._hub.run(
+            "budget_put", {"what": "limit", "json": text}, self._hub.signed(f"limit:{text}", "limit")
+        )
 
     async def ended_runs(self, month: Month) -> dict[str, Any]:
         """Runs whose jobs have all ended, as `keep_runs` was given them."""

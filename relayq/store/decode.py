@@ -18,6 +18,7 @@ from relayq.store.records import (
     JobRecord,
     Letter,
     NoticeRecord,
+    Steered,
     WorkerRecord,
 )
 
@@ -135,6 +136,7 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
         outputs=_outputs(reply[5] if len(reply) > 5 else []),
         took=work(f.get("us", ""), hosted_system(lane.needs.labels)),
         notices=_notices(reply[6] if len(reply) > 6 else []),
+        steered=Steered(f.get("h", ""), f.get("ho", "").encode(), f.get("po", "").encode()),
     )
 
 

@@ -28,6 +28,7 @@ from relayq.trust.outputs import Ear
 from relayq.trust.roster import Roster, epoch_keys
 from relayq.trust.sealing import Opener
 from relayq.trust.slots import is_slot, read_schedule, schedule_of, slot_of
+from relayq.trust.steering import HOLD, Given, given, priority_order
 
 if TYPE_CHECKING:
     from relayq.trust.keys import SigningKey
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SEALED = "(sealed)"
 # A large array keeps no word about elements that succeeded without one (lua/array.lua).
 _SMALL_ARRAY = 10_000
+_WAITING = frozenset({State.PENDING, State.RUNNABLE})
 _SIGNED_REASONS = frozenset({"", "exit", "timeout"})
 
 
@@ -52,7 +54,7 @@ class Reader:
         self._learn(roster)
 
     def _learn(self, roster: Roster | None) -> None:
-        self.version = roster.version if roster else 0
+        self._roster, self.version = roster, roster.version if roster else 0
         self._submitters = roster.submitters() if roster else Keyring(())
         self._opener = Opener([self._box, *(epoch_keys(roster, self._box) if roster else ())])
         self._ear = Ear(self._fleet, self._opener, roster.is_worker if roster else _nobody)
@@ -70,14 +72,17 @@ class Reader:
 
         A record that is not `is_whole` came without its result, so nothing is said of that.
         """
-        envelope, is_sealed = self._envelope(record.envelope)
+        envelope, is_sealed, head = self._envelope(record.envelope)
         result, doubt = b"", ""
         try:
             result = self._result(record) if is_whole else b""
         except Refused as refusal:
             doubt = _doubt(record.id, refusal)
+        held_by, alarm = self._steered(record, head) if head and record.state in _WAITING else ("", "")
         return replace(
             record,
+            held_by=held_by,
+            alarm=alarm,
             envelope=envelope,
             is_sealed=is_sealed,
             message=self._message(record),
@@ -122,6 +127,34 @@ class Reader:
         """A piece of a whole log; Refused when it is not for us."""
         return self._ear.pour(ticket, number, kind, sealed)
 
+    def given(self, order: bytes, word: str, subject: str, submitter: str = "") -> Given:
+        """Who gave an order; Refused when nobody did who may (trust/steering.py)."""
+        if self._roster is None:
+            raise Refused("there is no roster to judge that by")
+        return given(order, word, subject, self._roster, submitter)
+
+    def _steered(self, record: JobRecord, head: Mapping[str, Any]) -> tuple[str, str]:
+        """Who holds a job that waits, and what of its standing nobody who may has signed."""
+        spec, by, steered = head.get("spec"), str(head.get("by")), record.steered
+        if not isinstance(spec, dict):
+            return "", ""
+        held_by, alarms = "", []
+        # The hub holds by itself what lost its worker and says so in its spec, and what waits for approval.
+        is_by_rule = (steered.held == "l" and spec.get("on_lost") == "hold") or (
+            steered.held == "a" and by.startswith("oidc:")
+        )
+        try:
+            if steered.held and not is_by_rule:
+                held_by = self.given(steered.hold, HOLD, record.id, by).by
+        except Refused as refusal:
+            alarms.append(f"it is held, but {refusal.why}")
+        try:
+            if ":" not in record.id and record.priority != spec.get("priority", 0):
+                self.given(steered.priority, priority_order(record.priority), record.id, by)
+        except Refused as refusal:
+            alarms.append(f"its priority is {record.priority}, but {refusal.why}")
+        return held_by, "; ".join(alarms)
+
     def _end(self, job: str, end: End) -> End:
         try:
             result = self._believed(job, end.attempt, (end.state, end.exit_code, end.reason), end.result)
@@ -153,10 +186,12 @@ class Reader:
             )
         return ended.result
 
-    def _envelope(self, envelope: bytes) -> tuple[bytes, bool]:
-        """The envelope with its body in the clear, as far as our keys open it; does a part stay sealed?"""
+    def _envelope(self, envelope: bytes) -> tuple[bytes, bool, dict[str, Any]]:
+        """The envelope with its body in the clear as far as our keys open it, whether a part stays sealed,
+        and the open half.
+        """
         if not envelope:
-            return envelope, False
+            return envelope, False, {}
         header, head, spec = b"", {}, None
         try:
             header, payload = payload_of(schedule_of(envelope))
@@ -167,7 +202,7 @@ class Reader:
             spec = joined(head["spec"], {**hidden, "secrets": {}} if is_sealed else hidden)
         except (Refused, SpecError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             is_sealed = True
-        return _clear(header, head, spec), is_sealed
+        return _clear(header, head, spec), is_sealed, head if isinstance(head, dict) else {}
 
     def _message(self, record: JobRecord) -> str:
         try:

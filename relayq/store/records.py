@@ -7,6 +7,7 @@ ids may name an array element (`<id>:<index>`); attempts count from 1.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from relayq.model.lifecycle import State
 from relayq.model.needs import Lane
@@ -249,12 +250,23 @@ class NoticeRecord:
     detail: str
 
 
+class Steered(NamedTuple):
+    """What orders made of a job: the mark that holds it (lua/prelude.lua), and the orders as signed."""
+
+    held: str = ""
+    hold: bytes = b""
+    priority: bytes = b""
+
+
+NOT_STEERED = Steered()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """One job as the hub has it; what a `Reader` opened of it is in the clear.
 
     `is_sealed` says that our keys do not open all of its spec, `doubt` why its result is
-    not believed.
+    not believed, `held_by` who holds it, `alarm` what nobody who may has signed of where it stands.
     """
 
     id: str
@@ -283,6 +295,9 @@ class JobRecord:
     notices: tuple[NoticeRecord, ...] = ()
     is_sealed: bool = False
     doubt: str = ""
+    steered: Steered = NOT_STEERED
+    held_by: str = ""
+    alarm: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,13 +318,18 @@ class WorkerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueInfo:
-    """One queue: jobs that may start now, all that are not final, paused or not, its weight."""
+    """One queue: jobs that may start now, all that are not final, paused or not, its weight.
+
+    `paused_by` is who has paused it, `alarm` what nobody who may has signed.
+    """
 
     name: str
     runnable: int
     living: int
     paused: bool
     weight: float
+    paused_by: str = ""
+    alarm: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,11 +338,13 @@ class Explanation:
 
     `blockers` are (kind, detail) pairs: dependencies <number>, held, delay <ms>,
     paused <queue>, limit <name n/m>, rate <name ms>, ahead <jobs before it in its lane>.
+    `queue` is its queue, when that is paused.
     """
 
     record: JobRecord
     blockers: list[tuple[str, str]]
     workers: list[WorkerRecord]
+    queue: QueueInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

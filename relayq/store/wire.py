@@ -27,7 +27,7 @@ MAX_JOBS_PER_CALL = 500
 MOST_WAITING = 4_000  # entries of an inbox; beyond it the newest are dropped (lua/inbox.lua)
 SPEAKS_TLS = "it speaks TLS: use a rediss:// address, or join it with `relayq join`"
 REFUSES_US = "it refuses this machine's certificate, or there is none: join it with `relayq join`"
-JOB, CANCEL, FIRE = b"j", b"c", b"f"  # how an entry of an inbox begins
+JOB, CANCEL, STEER, FIRE = b"j", b"c", b"o", b"f"  # how an entry of an inbox begins
 TLS_ALERT = b"\x15\x03"  # how a TLS server begins its no to plain text (RFC 8446, 5.1 and 6)
 
 
@@ -312,7 +312,7 @@ def fire_entry(schedule: str, rule: str, slot_ms: int, who: str = "github") -> b
 
 
 def push_args(fleet: str, name: str, entries: Sequence[tuple[bytes, bytes]]) -> list[bytes | str | int]:
-    """The command with which a submit-only user sends (JOB or CANCEL, envelope) to a worker's admission.
+    """The command with which a submit-only user sends (kind, envelope) to a worker's admission.
 
     With FIRE goes a `fire_entry` in place of an envelope.
     """

@@ -22,6 +22,7 @@ UNIT = "tests/unit/test_trust_"
 LIES = "tests/security/test_hub_lies.py"
 OIDC = "tests/security/test_oidc.py"
 RUNS = "tests/security/test_runs.py"
+STEERING = "tests/security/test_steering.py"
 JOBS = "tests/integration/test_worker_trust.py"
 PLAIN, STEP = UNIT + "plain.py", "tests/unit/test_step.py"
 ROSTER, SEALING, ENVELOPE = UNIT + "roster.py", UNIT + "sealing.py", UNIT + "envelope.py"
@@ -283,6 +284,52 @@ MUTANTS = (
         "",
         LIES,
     ),
+    # what waits: through an inbox, and in the eyes of whoever looks
+    Mutant("anybody's inbox", "worker/wishes.py", "member.name == handful.name,", "True,", STEERING),
+    Mutant("orders of an old key", "worker/wishes.py", "member.is_current(now_s),", "True,", STEERING),
+    Mutant("another fleet's order", "worker/wishes.py", "op.fleet == self._fleet,", "True,", STEERING),
+    Mutant("anybody's job", "worker/wishes.py", "op.id.startswith(handful.mark),", "True,", STEERING),
+    Mutant("any order", "worker/wishes.py", "op.op in (HOLD, RELEASE),", "True,", STEERING),
+    Mutant("any priority", "worker/wishes.py", "abs(priority) <= MAX_PRIORITY,", "True,", STEERING),
+    Mutant(
+        "a sender lifts the owner's hold",
+        "store/lua/control.lua",
+        "if not j[2] or by_sender and j[2] ~= 's' then",
+        "if not j[2] then",
+        STEERING,
+    ),
+    Mutant(
+        "a lent order",
+        "trust/steering.py",
+        "if (op.op, op.id, op.fleet) != (word, subject, roster.fleet):",
+        "if False:",
+        STEERING,
+    ),
+    Mutant("anybody steers", "trust/steering.py", "if kid != submitter:", "if False:", STEERING),
+    Mutant("held by nobody", "store/reader.py", "if steered.held and not is_by_rule:", "if False:", STEERING),
+    Mutant(
+        "held by a rule that it has not",
+        "store/reader.py",
+        'steered.held == "l" and spec.get("on_lost") == "hold"',
+        'steered.held == "l"',
+        STEERING,
+    ),
+    Mutant(
+        "waits for an approval that it needs not",
+        "store/reader.py",
+        'steered.held == "a" and by.startswith("oidc:")',
+        'steered.held == "a"',
+        STEERING,
+    ),
+    Mutant(
+        "moved by nobody",
+        "store/reader.py",
+        'record.priority != spec.get("priority", 0):',
+        "False:",
+        STEERING,
+    ),
+    Mutant("paused by nobody", "store/orders.py", "if queue.paused:", "if False:", STEERING),
+    Mutant("weighted by nobody", "store/orders.py", "if queue.weight != 1:", "if False:", STEERING),
     Mutant(
         "anybody approves",
         "worker/admission.py",

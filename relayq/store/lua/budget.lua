@@ -11,10 +11,10 @@ local MOST = 20000  -- records a day or month: beyond it nobody counts by steps
 local function is_month(text) return type(text) == 'string' and string.match(text, '^%d%d%d%d%-%d%d$') end
 
 -- request: what, json, month + ended (what to remember of the month)      -> 'kept'
-function R.budget_put(x, request)
+function R.budget_put(x, request, op)
   call('HSET', x.P .. 'bu', request.what, request.json)
   if is_month(request.month) then call('HSET', x.P .. 'bh', request.month, request.ended) end
-  R.event(x, 'budget', request.what)
+  R.event(x, 'budget', request.what, op and request.json, op)
   return 'kept'
 end
 

@@ -117,9 +117,16 @@ function R.drain(x, request)
   return {more}
 end
 
+-- what a sender may want of its own jobs beside their end: it lifts no hold but its own
+local STEERS = {
+  hold = function(x, id, _, op) return R.hold(x, id, op, true) end,
+  release = function(x, id, _, op) return R.release(x, id, op, true) end,
+  reprioritise = function(x, id, value, op) return R.reprioritise(x, id, value, op) end,
+}
+
 -- request: session, from, count (how many of its inbox were looked at), jobs, lanes, cancel [id],
--- fire (requests of R.fire), refused [[id, why]]; then the envelopes of the jobs and the signed orders
--- to cancel
+-- steer [[verb, id, value]], fire (requests of R.fire), refused [[id, why]]; then the envelopes of the
+-- jobs and the signed orders to cancel and to steer
 -- -> {'lost'} | {'full', used, most} | {'lanes'} | {'done', how many were admitted}
 function R.admit(x, request, envelopes)
   local key, looker = x.P .. 'in:' .. request.from, x.P .. 'ib:' .. request.from
@@ -143,6 +150,9 @@ function R.admit(x, request, envelopes)
   end
   for n, id in ipairs(request.cancel) do
     R.cancel(x, id, 'by ' .. request.from, nil, envelopes[#request.jobs + n])
+  end
+  for n, order in ipairs(request.steer or {}) do
+    STEERS[order[1]](x, order[2], order[3], envelopes[#request.jobs + #request.cancel + n])
   end
   note_all(x, request.from, request.refused)
   call('LTRIM', key, request.count, -1)

@@ -51,6 +51,7 @@ end
 -- nobody may run it before its owner has said so: it waits, held, wherever it belongs
 local function await_approval(x, id, session, state)
   call('HSET', x.P .. 'j:' .. R.parts(id), 'h', 'a')
+  call('HDEL', x.P .. 'j:' .. R.parts(id), 'ho')
   R.event(x, 'approval', id)
   hand_back(x, id, session, state)
 end
