@@ -61,6 +61,11 @@ class Credentials:
         return owner_key(path) if is_ours or path.exists() else None
 
     @property
+    def box(self) -> str:
+        """The public key to which this worker seals what only it shall read."""
+        return self._box.public
+
+    @property
     def voice(self) -> Voice:
         """Seals what this worker says; there from the first meeting with the hub on."""
         assert self._voice, "a worker says nothing before it has a roster"

@@ -22,6 +22,7 @@ UNIT = "tests/unit/test_trust_"
 LIES = "tests/security/test_hub_lies.py"
 OIDC = "tests/security/test_oidc.py"
 RUNS = "tests/security/test_runs.py"
+FULL_LOGS = "tests/integration/test_full_logs.py"
 STEERING = "tests/security/test_steering.py"
 JOBS = "tests/integration/test_worker_trust.py"
 PLAIN, STEP = UNIT + "plain.py", "tests/unit/test_step.py"
@@ -372,6 +373,35 @@ MUTANTS = (
         "return bool(self._hub.reader and self._hub.reader.is_array(",
         "return True or bool(self._hub.reader and self._hub.reader.is_array(",
         LIES,
+    ),
+    # secrets in output
+    Mutant(
+        "a whole log unmasked by its worker",
+        "worker/keptlog.py",
+        "self._redactor.whole(pieces) if self._redactor else pieces",
+        "pieces",
+        FULL_LOGS,
+    ),
+    Mutant(
+        "unknown secrets",
+        "worker/masks.py",
+        'raise Refused("its secrets are not known here any more, so its output is not shown") from None',
+        "return None",
+        FULL_LOGS,
+    ),
+    Mutant(
+        "somebody else's log from this disk",
+        "client/wholelog.py",
+        "has_secrets(place) and not self._secrets",
+        "False",
+        FULL_LOGS,
+    ),
+    Mutant(
+        "a secret between two pieces",
+        "trust/redacting.py",
+        "ready = len(held) - self.margin",
+        "ready = len(held)",
+        FULL_LOGS,
     ),
     # tokens
     Mutant(
