@@ -70,7 +70,7 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         "notices": [
             {"word": told.word, "at": iso(told.at_ms), "detail": told.detail} for told in record.notices
         ],
-        "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in record.outputs.items()},
+        "files": {name: {"sha256": one.sha256, "size": one.size} for name, one in record.outputs.items()},
         **({"elements": elements_json(record)} if record.array else {}),
     }
 

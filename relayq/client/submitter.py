@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from relayq.client.dispatch import Command, Dispatcher, Receipt, inbox_of
 from relayq.client.standing import Standing
-from relayq.errors import HubUnreachable, NotFound, UsageError
+from relayq.errors import HubUnreachable, NotFound, SpecError, UsageError
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
@@ -164,7 +164,12 @@ class Submitter:
             return receipts
 
     def _check_type(self, spec: JobSpec) -> None:
-        """Let a job type that is installed here judge the spec; SpecError when it refuses."""
+        """Let a job type that is installed here judge the spec; SpecError when it refuses.
+
+        A file that is not in the hub yet has no key.
+        """
+        if unsent := [item.name for item in spec.inputs if not item.key]:
+            raise SpecError(f"input file {unsent[0]!r} was not sent: name its path (field 'inputs.key')")
         if spec.type not in self._judges:
             from relayq.plugins import load
 
@@ -175,14 +180,14 @@ class Submitter:
             judge.check(spec)
 
     def put_files(self, paths: Iterable[PathText]) -> list[dict[str, Any]]:
-        """Store files of at most 16 MiB in the hub; the items of a spec's `inputs`."""
+        """Seal files of at most 16 MiB and store them in the hub; the items of a spec's `inputs`."""
         from relayq.client.files import put_files
 
         if self.is_narrow:
             raise UsageError("a submit-only user cannot send files along: let the job fetch them itself")
         sender = Dispatcher(self.url, self.fleet, TRANSFER_TIMEOUT_S)
         try:
-            return put_files(paths, sender)
+            return put_files(paths, sender, self.standing.key)
         finally:
             sender.close()
 

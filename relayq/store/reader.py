@@ -24,7 +24,7 @@ from relayq.trust.bodies import JOB, SCHEDULE, open_hidden, part
 from relayq.trust.boxes import BoxKey
 from relayq.trust.envelope import open_job, payload_of
 from relayq.trust.keys import Keyring
-from relayq.trust.outputs import Ear
+from relayq.trust.outputs import Ear, Ended
 from relayq.trust.roster import Roster, epoch_keys
 from relayq.trust.sealing import Opener
 from relayq.trust.slots import is_slot, read_schedule, schedule_of, slot_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from relayq.trust.keys import SigningKey
 
 SEALED = "(sealed)"
+NOTHING = Ended("", 0)
 # A large array keeps no word about elements that succeeded without one (lua/array.lua).
 _SMALL_ARRAY = 10_000
 _WAITING = frozenset({State.PENDING, State.RUNNABLE})
@@ -73,9 +74,9 @@ class Reader:
         A record that is not `is_whole` came without its result, so nothing is said of that.
         """
         envelope, is_sealed, head = self._envelope(record.envelope)
-        result, doubt = b"", ""
+        ended, doubt = NOTHING, ""
         try:
-            result = self._result(record) if is_whole else b""
+            ended = self._result(record) if is_whole else NOTHING
         except Refused as refusal:
             doubt = _doubt(record.id, refusal)
         held_by, alarm = self._steered(record, head) if head and record.state in _WAITING else ("", "")
@@ -86,7 +87,8 @@ class Reader:
             envelope=envelope,
             is_sealed=is_sealed,
             message=self._message(record),
-            result=result,
+            result=ended.result,
+            outputs={one.name: one for one in ended.files},
             doubt=doubt,
         )
 
@@ -157,24 +159,25 @@ class Reader:
 
     def _end(self, job: str, end: End) -> End:
         try:
-            result = self._believed(job, end.attempt, (end.state, end.exit_code, end.reason), end.result)
+            end_told = (end.state, end.exit_code, end.reason)
+            result = self._believed(job, end.attempt, end_told, end.result).result
         except Refused as refusal:
             return replace(end, result=b"", doubt=_doubt(job, refusal))
         return replace(end, result=result)
 
-    def _result(self, record: JobRecord) -> bytes:
+    def _result(self, record: JobRecord) -> Ended:
         if record.array is not None or (not record.result and _is_of_large_array(record)):
-            return record.result
+            return NOTHING
         number = max((attempt.number for attempt in record.attempts), default=record.attempt)
         end = (record.state, record.exit_code, record.reason)
         return self._believed(record.id, number, end, record.result)
 
-    def _believed(self, job: str, attempt: int, end: tuple[State, int | None, str], sealed: bytes) -> bytes:
-        """The result, once its worker says the same of the end as the hub does."""
+    def _believed(self, job: str, attempt: int, end: tuple[State, int | None, str], sealed: bytes) -> Ended:
+        """What its worker has signed of the end, once that is what the hub says of it."""
         state, code, reason = end
         must = state is State.SUCCEEDED or (state is State.FAILED and reason in _SIGNED_REASONS)
         if not must:
-            return b""
+            return NOTHING
         if not sealed:
             raise Refused("no worker has signed how it ended")
         ended = self._ear.ended(job, attempt, sealed)
@@ -184,7 +187,7 @@ class Reader:
                 f"its worker has signed {says.value} with exit code {ended.exit_code}, "
                 f"the hub says {state.value} with {code or 0}"
             )
-        return ended.result
+        return ended
 
     def _envelope(self, envelope: bytes) -> tuple[bytes, bool, dict[str, Any]]:
         """The envelope with its body in the clear as far as our keys open it, whether a part stays sealed,

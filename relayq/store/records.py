@@ -12,6 +12,7 @@ from typing import NamedTuple
 from relayq.model.lifecycle import State
 from relayq.model.needs import Lane
 from relayq.model.price import NO_WORK, Work
+from relayq.trust.files import Left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Report:
     started or left by a stopping worker: no counter moves). `retry` says that the
     signed retry policy grants another attempt; the wait before it is drawn by the
     hub from [0, min(cap, backoff * 2^(failures-1))] ms. `result` is at most 16 KiB.
-    `outputs` are files already in the hub: (name, sha256, bytes). `reply` is the public
+    `outputs` are files already in the hub. `reply` is the public
     box key that the submitter wants its output sealed to. On the way to the hub `result`
     is sealed (trust/outputs.py), `is_bare` when there is nothing in it but how it ended, and
     `note` are sealed words for people.
@@ -70,7 +71,7 @@ class Report:
     backoff_cap_ms: int = 0
     run_ms: int = 0
     result: bytes = b""
-    outputs: tuple[tuple[str, str, int], ...] = ()
+    outputs: tuple[Left, ...] = ()
     reply: str = ""
     note: str = ""
     is_bare: bool = False
@@ -290,7 +291,7 @@ class JobRecord:
     attempts: list[AttemptRecord]
     envelope: bytes
     result: bytes
-    outputs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    outputs: dict[str, Left] = field(default_factory=dict)
     took: Work = NO_WORK
     notices: tuple[NoticeRecord, ...] = ()
     is_sealed: bool = False

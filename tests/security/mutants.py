@@ -23,6 +23,7 @@ LIES = "tests/security/test_hub_lies.py"
 OIDC = "tests/security/test_oidc.py"
 RUNS = "tests/security/test_runs.py"
 FULL_LOGS = "tests/integration/test_full_logs.py"
+FILES = "tests/security/test_sealed_files.py"
 STEERING = "tests/security/test_steering.py"
 JOBS = "tests/integration/test_worker_trust.py"
 PLAIN, STEP = UNIT + "plain.py", "tests/unit/test_step.py"
@@ -350,7 +351,7 @@ MUTANTS = (
         "unsigned success",
         "store/reader.py",
         'raise Refused("no worker has signed how it ended")',
-        'return b""',
+        "return NOTHING",
         LIES,
     ),
     Mutant(
@@ -374,6 +375,51 @@ MUTANTS = (
         "return True or bool(self._hub.reader and self._hub.reader.is_array(",
         LIES,
     ),
+    # files
+    Mutant(
+        "content that somebody with the key made up",
+        "trust/files.py",
+        "if digest.hexdigest() != sha256:",
+        "if False:",
+        FILES,
+    ),
+    Mutant(
+        "a file without its end",
+        "trust/files.py",
+        'return bytes((is_last, 0, 0, 0)) + number.to_bytes(8, "big")',
+        'return bytes(4) + number.to_bytes(8, "big")',
+        FILES,
+    ),
+    Mutant(
+        "chunks in any order",
+        "trust/files.py",
+        'return bytes((is_last, 0, 0, 0)) + number.to_bytes(8, "big")',
+        "return bytes((is_last, 0, 0, 0)) + bytes(8)",
+        FILES,
+    ),
+    Mutant(
+        "one key for two contents",
+        "client/files.py",
+        'if (sealed.sha256, sealed.size) != (item["sha256"], item["size"]):',
+        "if False:",
+        FILES,
+    ),
+    Mutant(
+        "what was written of a forged file stays",
+        "client/files.py",
+        "except (OSError, Refused):",
+        "except OSError:",
+        FILES,
+    ),
+    Mutant("an input that is not sealed", "worker/files.py", "if not blob.key:", "if False:", FILES),
+    Mutant(
+        "any input",
+        "worker/files.py",
+        "if not await asyncio.to_thread(_opened_into, target, data, blob):",
+        "if await asyncio.to_thread(_opened_into, target, data, blob) is None:",
+        FILES,
+    ),
+    Mutant("files by anybody's word", "client/asyncjob.py", "if record.doubt:", "if False:", FILES),
     # secrets in output
     Mutant(
         "a whole log unmasked by its worker",

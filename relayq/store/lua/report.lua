@@ -60,7 +60,7 @@ end
 -- (a large array keeps no word of elements that left nothing: a million of them cost what one does)
 local function over(x, report, state, to, reason)
   local j = report.bare and R.job(x, report.id, 'lo', 'le') or {true}
-  local is_kept = j[1] or j[2] or not R.is_of_large_array(x, report.id)
+  local is_kept = j[1] or j[2] or report.outputs or not R.is_of_large_array(x, report.id)
   if filled(report.result) and is_kept then call('SET', x.P .. 'r:' .. report.id, report.result) end
   R.finish(x, report.id, state, to, reason, int(report.exit or 0))
 end
