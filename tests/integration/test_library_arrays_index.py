@@ -140,3 +140,36 @@ async def test_a_whole_and_an_index_dependency_hold_together(driver: Driver) -> 
     assert await driver.state(second) == "PENDING dependency"
     await worker.report(gate)
     assert len(await run_all(worker)) == 2
+
+
+async def test_a_million_indices_that_never_started_free_their_followers_at_once(driver: Driver) -> None:
+    first, second = await chained(driver, "any", 1_000_000)
+    worker = await driver.worker()
+    (running,) = await worker.claim(want=1)
+    await driver.jobs.cancel(first)
+    assert await driver.state(second) == "PENDING dependency"
+    await worker.report(running, "cancelled")
+    assert await driver.state(second) == "RUNNABLE"
+    assert await driver.raw("LLEN", f"@ar:{second}") <= 1  # they are not written down one by one
+    assert sorted(indices(await worker.claim(want=3))) == [0, 1, 2]
+
+
+async def test_an_opened_gate_lets_each_index_through_once(driver: Driver) -> None:
+    first, second = await chained(driver, "any", 6)
+    worker = await driver.worker()
+    zero, one, two = await worker.claim(want=3)
+    await driver.jobs.cancel(f"{first}:4")
+    await worker.report(one)
+    await driver.jobs.cancel(first)
+    early = await worker.claim()
+    assert sorted(indices(early)) == [1, 4]
+    for running in (two, zero):
+        await worker.report(running, "cancelled")
+    for running in early:
+        await worker.report(running)
+    ran = await run_all(worker, f"{second}:3", f"{second}:5")
+    assert sorted(indices(ran)) == [0, 2, 3, 5]
+    assert (await driver.record(second)).array.failed == 2
+    await driver.jobs.retry(second, b"op")
+    assert sorted(indices(await run_all(worker))) == [3, 5]
+    assert await driver.state(second) == "SUCCEEDED"
