@@ -196,6 +196,14 @@ MUTANTS = (
     # arrays
     Mutant("alive miscounted", "array.lua", "call('HINCRBY', key, 'nR', -1)", "", "arrays"),
     Mutant("sequence runs on", "array.lua", "    if letter == 'S' then\n", "    if true then\n", "arrays"),
+    Mutant(
+        "one of several is enough",
+        "array.lua",
+        "if not letter then may = nil",
+        "if not letter then may = may",
+        "arrays",
+    ),
+    Mutant("gate of the first to end", "array.lua", "if left > 0 or untold", "if untold", "arrays"),
     Mutant("index told twice", "array.lua", "if ended or code ~= 0 then return end", "", "arrays"),
     Mutant("followers not told", "finish.lua", "then R.array_over(x, id) end", "then end", "arrays"),
     Mutant("success runs again", "array.lua", "math.floor(byte / 16) == CODES.S and 32 or 0", "0", "arrays"),

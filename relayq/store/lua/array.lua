@@ -201,7 +201,7 @@ function R.cancel_element(x, parent, index)
   mark(x, parent, tonumber(j.n0) or 0, index, CODES.C)
   call('HINCRBY', x.P .. 'j:' .. parent, 'nC', 1)
   R.event(x, 'cancel', parent .. ':' .. index, 'cancelled')
-  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do R.index_ready(x, other, index, 'C') end
+  R.index_over(x, parent, index)
   if j.sq and code == MAY_START then R.end_rest(x, parent, 'K')
   elseif unstarted(j) <= 1 then all_begun(x, parent, j.s)
   elseif j.gt and j.s == 'R' then R.settle(x, parent, 'R', true) end
@@ -209,17 +209,60 @@ function R.cancel_element(x, parent, index)
   return 'cancelled'
 end
 
+-- may an index start, if these arrays are waited for? true, false, or nil while one has not ended there
+local function may_start(x, waits, index)
+  local may = true
+  for _, wait in ipairs(waits) do
+    local letter = R.element_letter(x, wait[1], index)
+    if not letter then may = nil
+    elseif not R.satisfied(wait[2], letter) then return false end
+  end
+  return may
+end
+
 -- one index of an array that waits index to index: start it, or skip it; told twice it is told once
-function R.index_ready(x, parent, index, letter)
-  local j = R.job(x, parent, 's', 'n0', 'on')
-  if not j[1] or FINAL[j[1]] then return end
+local function index_ready(x, parent, index)
+  local j = R.job(x, parent, 's', 'n0', 'ix', 'gt')
+  if not j[1] or FINAL[j[1]] or j[4] ~= '1' then return end
   local ended, code = R.element_letter(x, parent, index)
   if ended or code ~= 0 then return end
-  if R.satisfied(j[3], letter) then return R.gate(x, parent, index) end
+  local may = may_start(x, cjson.decode(j[3]), index)
+  if may then return R.gate(x, parent, index) end
+  if may == nil then return end
   mark(x, parent, tonumber(j[2]) or 0, index, CODES.K)
   call('HINCRBY', x.P .. 'j:' .. parent, 'nK', 1)
-  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do R.index_ready(x, other, index, 'K') end
+  R.index_over(x, parent, index)
   R.array_check(x, parent)
+end
+
+-- an element has ended: tell those that wait for its index
+function R.index_over(x, parent, index)
+  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do index_ready(x, other, index) end
+end
+
+local function each_ready(x, id, first, size)
+  for index = first, first + size - 1 do index_ready(x, id, int(index)) end
+end
+
+-- the array `other` has ended, and may be forgotten before its followers: -> was it enough, how many are left
+local function drop_wait(x, id, other, letter)
+  local left, enough = {}, true
+  for _, wait in ipairs(cjson.decode(R.job(x, id, 'ix')[1] or '[]')) do
+    if wait[1] ~= other then left[#left + 1] = wait
+    elseif not R.satisfied(wait[2], letter) then enough = false end
+  end
+  call('HSET', x.P .. 'j:' .. id, 'ix', cjson.encode(left))
+  return enough, #left
+end
+
+-- a new array waits index by index for these, {{array, on}, ...}, of which some may have begun
+function R.wait_by_index(x, id, waits)
+  local j = array_of(x, id)
+  for _, wait in ipairs(waits) do
+    call('SADD', x.P .. 'dx:' .. wait[1], id)
+    if R.array_begun(x, wait[1]) then each_ready(x, id, tonumber(j.n0) or 0, tonumber(j.n)) end
+    if FINAL[R.job(x, wait[1], 's')[1]] then drop_wait(x, id, wait[1]) end
+  end
 end
 
 -- what an element leaves in the hub is the array's to keep, and to forget -> has it a result here?
@@ -231,20 +274,26 @@ local function bequeath(x, parent, index, id, log_bytes)
   return result > 0
 end
 
+-- the last elements of an array that another waits for will not start any more
+local function wait_over(x, id, other, letter, j)
+  if #cjson.decode(j.ix) > 1 then
+    each_ready(x, id, tonumber(j.n0) or 0, tonumber(j.n))
+    j = array_of(x, id)
+  end
+  local enough, left = drop_wait(x, id, other, letter)
+  local untold = unstarted(j) - call('LLEN', x.P .. 'ar:' .. id)
+  if left > 0 or untold <= 0 or FINAL[j.s] then return end
+  if enough then return open_gate(x, id, j) end
+  end_untouched(x, id, 'K', untold)
+  R.array_check(x, id)
+end
+
 -- an array that ended tells those that waited for its elements: what never started never will
 function R.array_over(x, id)
   local letter = R.job(x, id, 'rc')[1] or 'C'
   for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. id)) do
     local j = array_of(x, other)
-    if j.s and not FINAL[j.s] then
-      local untold = unstarted(j) - call('LLEN', x.P .. 'ar:' .. other)
-      if untold > 0 and R.satisfied(j.on, letter) then
-        open_gate(x, other, j)
-      elseif untold > 0 then
-        end_untouched(x, other, 'K', untold)
-        R.array_check(x, other)
-      end
-    end
+    if j.s and not FINAL[j.s] and j.gt == '1' then wait_over(x, other, id, letter, j) end
   end
 end
 
@@ -277,7 +326,7 @@ function R.element_ended(x, id, letter, reason, exit)
       R.end_rest(x, parent, 'K')
     end
   end
-  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do R.index_ready(x, other, index, letter) end
+  R.index_over(x, parent, index)
   R.array_check(x, parent)
 end
 
