@@ -16,47 +16,11 @@ from relayq.hub.certificates import make_authority
 from relayq.store.wire import Wire
 from relayq.trust.envelope import payload_of
 from relayq.trust.keys import SigningKey
-from relayq.trust.ticket import Ticket, read_ticket
 from tests.security.issuer import Issuer, running
-from tests.security.site_support import InstalledHub, Person
+from tests.step.house import Home, json_url
 from tests.step.runner_support import ACTION, SHA, Ran, Runner
 from tests.step.tokens import Tokens, tokens
 from tests.support import eventually_sync
-
-
-class Home:
-    """A hub, its owner, a worker, and the join string that a repository keeps as its secret."""
-
-    def __init__(self, issuer: Issuer) -> None:
-        self.site = InstalledHub().start()
-        self.owner = self.site.owner()
-        (self.owner.config / "config.toml").write_text(f'[trust]\noidc_issuer = "{issuer.url}"\n')
-        log = self.owner.home / "worker.log"
-        self.worker = self.owner.start("worker", "--headless", log=log.name)
-        self.join = self.invited("ci", "--queues", "default,video")
-        eventually_sync(lambda: "worker ready" in log.read_text(), "the worker is registered")
-
-    def invited(self, name: str, *options: str, role: str = "submit") -> str:
-        """A join string."""
-        return self.owner.relayq("hub", "invite", role, name, *options).strip()
-
-    @property
-    def ticket(self) -> Ticket:
-        """What the string says."""
-        return read_ticket(self.join)
-
-    def ended(self, job: str) -> dict[str, object]:
-        """The job once it has ended, as its owner sees it."""
-        self.owner.ended("wait", job)
-        record: dict[str, object] = json.loads(self.owner.relayq("show", job, "--json"))
-        return record
-
-    def output(self, job: str) -> str:
-        """What it wrote."""
-        self.owner.ended("wait", job)
-        ended = self.owner.process("logs", job)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
 
 
 @pytest.fixture(scope="module")
@@ -454,9 +418,3 @@ def dumped(wire: Wire, key: bytes) -> bytes:
     kind = wire.call("TYPE", key)
     reads = {b"string": ("GET", key), b"hash": ("HGETALL", key), b"stream": ("XRANGE", key, "-", "+")}
     return repr(wire.call(*reads[kind])).encode() if kind in reads else b""
-
-
-def json_url(owner: Person) -> str:
-    """The owner's address of the hub."""
-    written = (owner.config / "joined.toml").read_text()
-    return str(json.loads(written.partition("url = ")[2].splitlines()[0]))
