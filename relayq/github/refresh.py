@@ -43,11 +43,11 @@ async def refresh(
     if counted.failed is not None:
         done.problems.append(str(counted.failed))
     if repos and not (counted.failed is not None and await _knew_more(budget, counted.usage)):
-        await budget.keep(counted.usage, included)
+        await budget.keep(counted.usage, included, whose.login)
     try:
         booked = await bill(github, whose, done.month)
         if booked is not None:
-            await budget.keep(booked, included)
+            await budget.keep(booked, included, whose.login)
     except GitHubError as error:
         done.problems.append(str(error))
     return done

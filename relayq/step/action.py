@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from relayq.errors import RelayQError, UsageError
 from relayq.model.ids import short
 from relayq.model.lifecycle import State
-from relayq.step import cost
+from relayq.step import cost, month
 from relayq.step.identity import author_of
 from relayq.step.inputs import Wanted, event_of, inputs_of, secrets_of, slot_of, wanted
 from relayq.step.runner import Runner, code
@@ -84,7 +84,7 @@ class Step:
             told, exit_code = self._told(job, answer)
             if asked.wait and answer.word != "refused":
                 told, exit_code = self._wait(watcher, job, asked)
-        self._tell(asked, told)
+            self._tell(asked, told, self._month(sender))
         return exit_code
 
     def _sender(self) -> Sender:
@@ -97,13 +97,14 @@ class Step:
 
     def _fire(self, slot: Slot) -> int:
         with self._sender() as sender:
+            spent = self._month(sender)
             job = sender.fire(slot)
         self._runner.output("job-id", job)
         self._runner.output("status", "sent")
         when = f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime(slot.at_ms // 1000))} UTC"
         line = f"the slot of {when} of schedule {slot.schedule} is fired, unless that has been done"
         self._runner.say(line)
-        self._runner.summary(f"### RelayQ\n\n{code(line)}\n")
+        self._runner.summary(f"### RelayQ\n\n{code(line)}\n\n{spent}\n")
         return OK
 
     def _told(self, job: str, answer: Answer) -> tuple[Told, int]:
@@ -150,7 +151,14 @@ class Step:
             job, word, "" if end.reason == "exit" else end.reason, waited=True
         ), end.exit_code & 0xFF or FAILED
 
-    def _tell(self, asked: Wanted, told: Told) -> None:
+    def _month(self, sender: Sender) -> str:
+        """The line about the month; none in a public repository, where they are free and summaries public."""
+        if self._is_private is False:
+            return ""
+        owner = self._environ.get("GITHUB_REPOSITORY", "").partition("/")[0]
+        return month.line(sender.month, owner, time.time())
+
+    def _tell(self, asked: Wanted, told: Told, spent: str) -> None:
         url = self._url(asked, told.job)
         self._runner.output("status", told.status)
         self._runner.output("url", url)
@@ -170,7 +178,8 @@ class Step:
         ]
         table = "".join(f"| {name} | {value} |\n" for name, value in rows if value)
         follow = f"At home: `relayq logs -f {short(told.job)}`, `relayq explain {short(told.job)}`."
-        self._runner.summary(f"### RelayQ\n\n| | |\n|---|---|\n{table}\n{follow}\n\n{line}\n")
+        paid = f"{line} {spent}".rstrip()
+        self._runner.summary(f"### RelayQ\n\n| | |\n|---|---|\n{table}\n{follow}\n\n{paid}\n")
 
     def _url(self, asked: Wanted, job: str) -> str:
         """A page about the job where there is one; else the run, whose summary tells of it."""

@@ -54,6 +54,7 @@ class Sender:
         self.directory = tempfile.mkdtemp(prefix="relayq-", dir=os.environ.get("RUNNER_TEMP") or None)
         _write_pems(self.directory, ticket)
         self._roster: Roster | None = None
+        self._month: Any = None
         self._wire = Wire(ticket.url(self.directory), timeout_s)
 
     def __enter__(self) -> Sender:
@@ -92,15 +93,35 @@ class Sender:
     def roster(self) -> Roster:
         """Who is in the fleet, as its owner signed it."""
         if self._roster is None:
-            self._roster = self.fresh_roster()
+            data, self._month = self._replies([self._roster_question, self._month_question])
+            self._roster = self._opened(data)
         return self._roster
 
     def fresh_roster(self) -> Roster:
         """The same, asked for again."""
-        [data] = self.ask(("GET", self._prefix + "roster"))
+        return self._opened(*self.ask(self._roster_question))
+
+    @property
+    def month(self) -> Any:
+        """What the hub holds of the month's minutes: a flat list, or why this user may not read it."""
+        if self._month is None:
+            [self._month] = self._replies([self._month_question])
+        return self._month
+
+    def _opened(self, data: Any) -> Roster:
+        if isinstance(data, WireReplyError):
+            raise self._error(data)
         if not data:
             raise HubError(f"fleet {self.fleet!r} has no roster in this hub: its owner's first job makes it")
         return open_roster(data, self.ticket.owner, fleet=self.fleet)
+
+    @property
+    def _roster_question(self) -> Command:
+        return ("GET", self._prefix + "roster")
+
+    @property
+    def _month_question(self) -> Command:
+        return ("HGETALL", self._prefix + "bs")
 
     def key_of(self, kind: str, job: str) -> str:
         """The hub's key for something of a job of ours."""
@@ -108,9 +129,17 @@ class Sender:
 
     def ask(self, *commands: Command) -> list[Any]:
         """Send commands at once and return their replies; a link that fails is tried three times."""
+        replies = self._replies(commands)
+        for reply in replies:
+            if isinstance(reply, WireReplyError):
+                raise self._error(reply)
+        return replies
+
+    def _replies(self, commands: Sequence[Command]) -> list[Any]:
+        """The same with what the hub refuses in its place."""
         for pause_s in (*PAUSES_S, None):
             try:
-                return list(self._wire.pipeline(commands))
+                return self._wire.replies(commands)
             except WireError as error:
                 if pause_s is None or "certificate" in str(error):
                     raise HubUnreachable(f"{error}; nothing says that the job was taken") from error

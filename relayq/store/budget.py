@@ -73,9 +73,10 @@ class Budget:
             work=_by_worker(work),
         )
 
-    async def keep(self, usage: Usage, included: int) -> None:
-        """Keep what was read from GitHub, and what the month stands at."""
+    async def keep(self, usage: Usage, included: int, owner: str) -> None:
+        """Keep what was read from GitHub about this account, and what the month stands at."""
         ended = {"used": usage.used, "included": included, "read_ms": usage.read_ms}
+        told = {**ended, "month": str(usage.month), "owner": owner}
         await self._hub.run(
             "budget_put",
             {
@@ -83,6 +84,7 @@ class Budget:
                 "json": json.dumps(usage.to_json()),
                 "month": str(usage.month),
                 "ended": json.dumps(ended),
+                "told": json.dumps(told),
             },
         )
 

@@ -63,7 +63,7 @@ def test_a_month_that_is_over_stands_as_it_was_last_read(live: Replay, hub_url: 
 
     async def keep() -> None:
         async with AsyncClient(tell=lambda _: None) as client:
-            await client.budget.keep(october, 2000)
+            await client.budget.keep(october, 2000, "acme")
 
     asyncio.run(keep())
     # The figures of October are none of this month's, however new they are in the hub.

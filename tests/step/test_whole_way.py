@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from relayq.hub.acl import SUBMITTER, User, rules
 from relayq.store.wire import Wire
-from tests.github.server import TOKEN, Replay
+from tests.github.server import TOKEN, Replay, spelled
 from tests.security.issuer import Issuer, running
 from tests.step.house import Home, json_url
 from tests.step.runner_support import SHA, Ran, Runner
@@ -35,6 +36,7 @@ def issuer() -> Iterator[Issuer]:
 def github() -> Iterator[Replay]:
     replay = Replay()
     replay.repo(SITE)
+    replay.user["login"] = "acme"
     yield replay
     replay.close()
 
@@ -186,6 +188,40 @@ def test_a_repository_that_is_not_trusted_gets_a_sentence_and_no_job(
         trust(house, "--remove")
     assert jobs(house) == before
     assert len(github.posted) == posted
+
+
+def test_the_summary_says_where_the_month_stands_as_far_as_that_is_known(
+    house: Home, github: Replay, runner: Runner
+) -> None:
+    def summary() -> str:
+        ran = runner.run(command="true", sign="key", join=house.join)
+        assert (ran.code, ran.outputs["status"]) == (0, "accepted"), ran.raw
+        return ran.summary
+
+    assert "The month's minutes are not known: nobody at home has counted those of" in summary()
+    begun = spelled(github.now_s())
+    run = github.run(SITE, 77, begun, path=".github/workflows/ci.yml@main")
+    github.job(run["id"], begun, 125)
+    house.owner.relayq("budget", "refresh")
+    assert re.search(
+        r"Minutes of `acme` in \d{4}-\d\d: 3 of 2,000 used, 1,997 left \(counted from runs, \S+ ago\)\.",
+        summary(),
+    )
+    forget_the_month(house)
+    assert "may not read them yet (at home, `relayq hub upgrade` lets it)" in summary()
+    house.owner.relayq("hub", "upgrade")
+    assert "3 of 2,000 used" in summary()
+    runner.event = {"repository": {"private": False}}
+    assert "used" not in summary()
+
+
+def forget_the_month(house: Home) -> None:
+    """Give the step's user the rights that it had before there was such a line."""
+    user = User(SUBMITTER, "ci", "home", house.ticket.mark)
+    keys = [word for word in rules(user, "", (7, 0)) if word[0] in "%~" and not word.endswith(":bs")]
+    wire = Wire(json_url(house.owner))
+    wire.call("ACL", "SETUSER", user.login, "resetkeys", *keys)
+    wire.close()
 
 
 def refused(runner: Runner, house: Home, tmp_path: Path, why: str) -> Ran:
