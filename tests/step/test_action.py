@@ -272,7 +272,7 @@ def test_nothing_but_the_standard_library_is_loaded(house: Home, runner: Runner,
         f"runpy.run_path({str(ACTION / 'submit.py')!r}, run_name='__main__')\n"
     )
     env = runner.environment | {"RELAYQ_INPUT_JOIN": house.join, "RELAYQ_INPUT_COMMAND": "true"}
-    subprocess.run(["python3", "-I", str(report)], env=env, check=True, capture_output=True, timeout=60)
+    subprocess.run(["python3", "-ISB", str(report)], env=env, check=True, capture_output=True, timeout=60)
     modules = (tmp_path / "modules").read_text().split()
     # These are the ones that ruff holds to Python 3.9 (pyproject.toml).
     ours = {".".join(name.split(".")[1:3]) for name in modules if name.startswith("relayq.")}
