@@ -40,6 +40,8 @@ async def refresh(
     kept = await budget.ended_runs(done.month)
     counted = await count(github, repos, done.month, kept, tell)
     await budget.keep_runs(done.month, counted.ended)
+    for name, runs in counted.crons.items():
+        await budget.keep_crons(name, runs)
     if counted.failed is not None:
         done.problems.append(str(counted.failed))
     if repos and not (counted.failed is not None and await _knew_more(budget, counted.usage)):

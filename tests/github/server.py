@@ -177,6 +177,8 @@ def _needs_repo(act: Route) -> Route:
 
 def _runs(replay: Replay, found: re.Match[str], query: dict[str, str], _: Any) -> tuple[int, Any]:
     runs = replay.runs[str(_known(replay, found))]
+    if event := query.get("event"):
+        runs = [run for run in runs if run["event"] == event]
     if created := query.get("created"):
         low, _, high = created.partition("..")
         runs = [run for run in runs if low <= run["created_at"] <= high]

@@ -1,6 +1,6 @@
 -- budget: the minutes of GitHub Actions as clients have counted them, and what steps reported.
 --
--- bu  hash: runs, bill, limit -> JSON, as the client that read it wrote it
+-- bu  hash: runs, bill, limit, crons <repo> -> JSON, as the client that read it wrote it
 -- bs  hash: runs, bill -> JSON, the sum of the month alone: all that submit-only users may read
 -- bh  hash: month -> JSON, how each month ended (the last figures that were written for it)
 -- br:<month>  hash, kept 70 days: '<repo> <run>' -> JSON of a run whose jobs have all ended
