@@ -20,21 +20,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from relayq.errors import RelayQError, SpecError, UsageError
-from relayq.model.cron import MACROS, Cron, CronError
+from relayq.model.cron import MACROS, Cron, CronError, nearest
 from relayq.model.cronruns import CronRuns, Seen, seen
 from relayq.model.schedule import Schedule
+from relayq.model.systems import factor_of, system_of
 from relayq.places import make_dir
 
 FOLDER = Path(".github") / "workflows"
 ACTION = "./.github/actions/submit"
 LATER_MIN = 7  # how long after its slot a twin fires, where the rule leaves room
 EVERY_MIN_S = 300  # GitHub's shortest interval
+MOST_FIRINGS = 30 * 86_400 // EVERY_MIN_S
 MATRIX_MAX = 256
 GIT_S = 10.0
 _BYTES_MAX = 1 << 20
 _CHECKOUT = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
 _USES = re.compile(r"(?:\./[\w./-]+|[\w.-]+/[\w./-]+@[0-9a-f]{40})")
-_FACTORS = (("self-hosted", 0), ("macos", 10), ("windows", 2))
 
 
 class WorkflowCron(NamedTuple):
@@ -119,8 +120,15 @@ def _git(directory: Path, *argv: str) -> str:
 
 
 def monthly_minutes(cron: str, zone: str = "UTC", each: int = 1) -> int:
-    """The minutes of 30 days when each firing is billed `each` minutes."""
-    return _rounded(Cron(cron, zone).firings_a_month * each)
+    """The minutes of 30 days at `each` minutes a firing, of which GitHub makes one in 5 minutes at most."""
+    return _rounded(min(Cron(cron, zone).firings_a_month, MOST_FIRINGS) * each)
+
+
+def check_github_cron(text: str) -> None:
+    """Refuse what cron knows and GitHub does not; CronError with what to write in its place."""
+    if text.strip().startswith("@"):
+        meant = MACROS.get(text.strip().lower()) or Cron(nearest(text)).text
+        raise CronError("GitHub knows no names of rules", MACROS.get(meant, meant))
 
 
 # -- the twin
@@ -261,6 +269,7 @@ def _read_file(path: Path, found: Found) -> None:
         given = entry if isinstance(entry, Mapping) else {}
         cron, zone = given.get("cron"), given.get("timezone", "UTC")
         try:
+            check_github_cron(str(cron))
             minutes = monthly_minutes(str(cron), str(zone), each)
         except CronError as error:
             found.problems.append(f"{path.name} has the cron {cron!a}: {error}; nearest is '{error.nearest}'")
@@ -291,10 +300,17 @@ def _jobs(workflow: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
     return [job for job in jobs.values() if isinstance(job, Mapping)] if isinstance(jobs, Mapping) else []
 
 
+def runner_labels(job: Mapping[str, Any]) -> list[str]:
+    """The labels of `runs-on`: one, a list, or those of a group."""
+    given = job.get("runs-on", "")
+    if isinstance(given, Mapping):
+        given = given.get("labels") or given.get("group") or ""
+    return [str(label) for label in (given if isinstance(given, list) else [given])]
+
+
 def _job_minutes(job: Mapping[Any, Any]) -> int:
     """The least that one run of a job is billed: a minute for each of its matrix, by its system's factor."""
-    labels = str(job.get("runs-on", "")).lower()
-    factor = next((factor for word, factor in _FACTORS if word in labels), 1)
+    factor = factor_of(system_of(runner_labels(job)))
     strategy = job.get("strategy")
     matrix = strategy.get("matrix") if isinstance(strategy, Mapping) else None
     count = 1

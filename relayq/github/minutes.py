@@ -21,9 +21,10 @@ from relayq.github.api import PAGE, GitHub, listed
 from relayq.github.crons import cron_runs
 from relayq.github.moments import moment_ms, spelled
 from relayq.github.repos import Repo
-from relayq.model.budget import DAY_MS, MINUTE_MS, Minutes, Month, Usage, add_up, billed_minutes, system_of
+from relayq.model.budget import DAY_MS, MINUTE_MS, Minutes, Month, Usage, add_up, billed_minutes
 from relayq.model.cronruns import CronRuns
 from relayq.model.steps import workflow_file
+from relayq.model.systems import system_of
 
 MOST_LISTED = 1000
 RERUN_MS = 30 * DAY_MS
