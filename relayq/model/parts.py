@@ -184,6 +184,17 @@ class Unique(NamedTuple):
             raise SpecError("a window belongs to mode 'window', and only to it (field 'unique.window')")
 
 
+def unique_words(text: str) -> str | dict[str, str]:
+    """`KEY`, or `KEY,HOW` with a mode or a window (`1h`) behind the last comma, as a spec's JSON has it."""
+    key, comma, how = text.rpartition(",")
+    if not comma:
+        return text
+    how = how.strip()
+    return (
+        {"key": key, "mode": how} if how in UNIQUE_MODES and how != "window" else {"key": key, "window": how}
+    )
+
+
 class Blob(NamedTuple):
     """An input file, named by what is in it; it lands in the work directory as `name`."""
 

@@ -82,8 +82,11 @@ class Step:
             watcher = Watcher(sender, job)
             answer = watcher.answer(ADMISSION_S)
             told, exit_code = self._told(job, answer)
-            if asked.wait and answer.word != "refused":
-                told, exit_code = self._wait(watcher, job, asked)
+            if told.job != job:
+                self._runner.output("job-id", told.job)
+                watcher = Watcher(sender, told.job)
+            if asked.wait and self._may_wait(told, sender):
+                told, exit_code = self._wait(watcher, told.job, asked)
             self._tell(asked, told, self._month(sender))
         return exit_code
 
@@ -108,6 +111,9 @@ class Step:
         return OK
 
     def _told(self, job: str, answer: Answer) -> tuple[Told, int]:
+        if answer.word == "unique":
+            self._runner.say(f"job {answer.why} with this unique key is there already: no second one is made")
+            return Told(answer.why, answer.word), OK
         told = Told(job, answer.word, answer.why)
         if answer.word == "refused":
             self._runner.annotate("error", f"job {job} is refused: {answer.why}")
@@ -123,6 +129,15 @@ class Step:
         else:
             self._runner.say(f"job {job} is in")
         return told, OK
+
+    def _may_wait(self, told: Told, sender: Sender) -> bool:
+        """Has the hub a job, or will it, whose end this user may see?"""
+        if told.status == "unique" and not told.job.startswith(sender.ticket.mark):
+            self._runner.annotate(
+                "warning", f"job {told.job} is not this user's: the step cannot wait for it, and ends"
+            )
+            return False
+        return told.status != "refused"
 
     def _wait(self, watcher: Watcher, job: str, asked: Wanted) -> tuple[Told, int]:
         self._runner.say(cost.forecast(asked.cap_s, self._system))

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 ATTEMPT_STEP = 1 << 44  # the ids of a log's entries are attempt * 2^44 + position (store/keys.py)
 BLOCK_MS = 2_000
 PAGE = 500
+UNIQUE = "unique:"
 LOOK_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0)
 _SIGNED_REASONS = ("", "exit", "timeout")
 
 
 class Answer(NamedTuple):
-    """What became of the job: `accepted`, `refused` or `pending`, and why."""
+    """What became of the job: `accepted`, `refused`, `pending` or `unique`, and why.
+
+    Of `unique` the why is the id of the job that has its key: no second one was made.
+    """
 
     word: str
     why: str = ""
@@ -72,7 +76,12 @@ class Watcher:
         for number in range(1 << 30):
             record, why, note = self._look()
             if why:
-                return Answer("refused", why.decode("utf-8", "replace"))
+                text = why.decode("utf-8", "replace")
+                return (
+                    Answer("unique", text[len(UNIQUE) :])
+                    if text.startswith(UNIQUE)
+                    else Answer("refused", text)
+                )
             if record:
                 return Answer("accepted", (note or b"").decode("utf-8", "replace"))
             left_s = deadline - time.monotonic()

@@ -103,6 +103,48 @@ def test_it_is_said_why_no_worker_can_run_it(house: Home, runner: Runner) -> Non
     assert house.owner.relayq("cancel", ran.outputs["job-id"])
 
 
+def test_a_second_job_with_a_unique_key_is_not_made_and_the_first_is_named(
+    house: Home, runner: Runner
+) -> None:
+    first = runner.run(join=house.join, command="sleep 4; echo the first", unique="nightly build")
+    assert first.outputs["status"] == "accepted"
+    ran = runner.run(join=house.join, command="true", unique="nightly build,until_done")
+    assert (ran.code, ran.outputs["status"]) == (0, "unique"), ran.raw
+    assert ran.outputs["job-id"] == first.outputs["job-id"]
+    assert "is there already: no second one is made" in ran.log.text
+    assert "| status | unique |" in ran.summary
+    ran = runner.run(join=house.join, command="true", unique="nightly build", wait="true")
+    assert (ran.code, ran.outputs["status"]) == (0, "succeeded"), ran.raw
+    assert "the first" in ran.log.shown
+    assert runner.run(join=house.join, command="true", unique="nightly build").outputs["status"] == "accepted"
+
+
+def test_every_way_to_be_unique_is_one_of_the_step_too(house: Home, runner: Runner) -> None:
+    house.owner.relayq("queue", "pause", "video")
+    first = runner.run(join=house.join, command="true", queue="video", unique="cut,replace")
+    second = runner.run(join=house.join, command="true", queue="video", unique="cut,replace")
+    assert [one.outputs["status"] for one in (first, second)] == ["accepted"] * 2
+    assert house.ended(first.outputs["job-id"])["state"] == "CANCELLED"
+    for how in ("queued", "1h"):
+        there = runner.run(join=house.join, command="true", queue="video", unique=f"cut,{how}")
+        assert (there.outputs["status"], there.outputs["job-id"]) == ("unique", second.outputs["job-id"])
+    house.owner.relayq("queue", "resume", "video")
+    assert house.ended(second.outputs["job-id"])["state"] == "SUCCEEDED"
+    windows = [runner.run(join=house.join, command="true", unique="day,1h") for _ in range(2)]
+    assert [one.outputs["status"] for one in windows] == ["accepted", "unique"]
+
+
+def test_nobody_replaces_the_job_of_another_by_its_key(house: Home, runner: Runner) -> None:
+    submit = ("submit", "--queue", "video", "--unique", "mine", "--", "true")
+    house.owner.relayq("queue", "pause", "video")
+    job = house.owner.relayq(*submit).strip()
+    ran = runner.run(join=house.join, command="true", queue="video", unique="mine,replace", wait="true")
+    assert (ran.code, ran.outputs["status"], ran.outputs["job-id"]) == (0, "unique", job), ran.raw
+    assert "is not this user's: the step cannot wait for it" in ran.log.annotations("warning")[0]
+    house.owner.relayq("queue", "resume", "video")
+    assert house.ended(job)["state"] == "SUCCEEDED"
+
+
 def test_a_refused_job_fails_the_step_with_the_workers_reason(house: Home, runner: Runner) -> None:
     ran = runner.run(join=house.join, command="true", queue="other")
     assert (ran.code, ran.outputs["status"]) == (1, "refused")
@@ -208,6 +250,8 @@ def test_no_input_is_ever_read_by_the_runners_shell(house: Home, runner: Runner)
         ({"command": "true", "array": "20000000"}, "is too large: at most 10000000"),
         ({"command": "true", "after": "nonsense"}, "is not the id of a job"),
         ({"command": "true", "needs": "gpu=many"}, "'many' is not a count"),
+        ({"command": "true", "unique": "key,sometimes"}, "'sometimes' is not a duration"),
+        ({"command": "true", "unique": ",queued"}, "the key is empty"),
         ({"command": "true", "wait": "perhaps"}, "neither true nor false"),
         ({"command": "true", "notify": "everybody"}, "is none of status, check, comment, dispatch"),
         ({"command": "true", "notify": "comment"}, "belongs to no issue or pull request"),
