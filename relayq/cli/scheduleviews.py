@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -171,11 +171,12 @@ def firings(schedule: Schedule, now_ms: int, count: int) -> list[dict[str, Any]]
 
 
 def firing_lines(schedule: Schedule, now_ms: int, count: int) -> list[str]:
-    """The next firings for people, by the clock of the schedule's zone."""
+    """The next firings for people: those of a cron by the clock of its zone, others by this machine's."""
     lines = []
     for slot_ms in islice(schedule.slots(now_ms), count):
         ahead = format_duration(schedule.due_ms(slot_ms) - now_ms)
-        lines.append(f"{_on_the_wall(slot_ms, schedule.rule.zone)}  in {ahead}")
+        zone = schedule.rule.zone if schedule.rule.cron else ""
+        lines.append(f"{_on_the_wall(slot_ms, zone)}  in {ahead}")
     return lines
 
 
@@ -186,7 +187,8 @@ def next_words(schedule: Schedule, now_ms: int) -> str:
 
 
 def _on_the_wall(ms: int, zone: str) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)):%a %Y-%m-%d %H:%M:%S %Z}"
+    moment = datetime.fromtimestamp(ms / 1000, ZoneInfo(zone) if zone else UTC)
+    return f"{moment if zone else moment.astimezone():%a %Y-%m-%d %H:%M:%S %Z}"
 
 
 def _row(record: ScheduleRecord, now_ms: int) -> list[str]:

@@ -38,12 +38,14 @@ Tell = Callable[[str], None]
 class Count:
     """What was counted: the usage, the runs that have ended by name (to keep), and what went wrong.
 
-    `crons` are the runs that GitHub's clock made, by repository.
+    `crons` are the runs that GitHub's clock made, by repository; `missing` are those that GitHub
+    does not show.
     """
 
     usage: Usage
     ended: dict[str, Any]
     crons: dict[str, CronRuns]
+    missing: list[str]
     failed: GitHubError | None = None
 
 
@@ -52,6 +54,7 @@ class _Tally:
     minutes: list[Minutes] = field(default_factory=list)
     ended: dict[str, Any] = field(default_factory=dict)
     crons: dict[str, CronRuns] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     blocked: tuple[int, str, int] | None = None
     last_started_ms: int = 0
@@ -79,7 +82,11 @@ async def count(
         )
     is_blocked = failed is None and await _is_blocked(github, tally)
     return Count(
-        replace(usage, notes=tuple(tally.notes), is_blocked=is_blocked), tally.ended, tally.crons, failed
+        replace(usage, notes=tuple(tally.notes), is_blocked=is_blocked),
+        tally.ended,
+        tally.crons,
+        tally.missing,
+        failed,
     )
 
 
@@ -118,6 +125,7 @@ async def _runs(github: GitHub, repo: Repo, month: Month, tally: _Tally) -> list
                 if _is_number(run.get("id")) and moment_ms(run.get("updated_at")) >= month.start_ms:
                     found[run["id"]] = run
         except GitHubMissing:
+            tally.missing.append(repo.name)
             tally.notes.append(f"{repo.name} has no Actions, or the token may not read them")
             return []
         start_ms = until_ms
