@@ -207,7 +207,7 @@ def twin_text(schedule: Schedule, uses: str) -> str:
         if is_local
         else []
     )
-    needs = ["      contents: read"] if is_local else []
+    needs = ["    permissions:", "      contents: read"] if is_local else []
     return "\n".join(
         [
             f"# The twin of schedule {schedule.name}: fires a slot that nothing else has fired.",
@@ -230,9 +230,7 @@ def twin_text(schedule: Schedule, uses: str) -> str:
             f"    name: {_quoted('Fire ' + schedule.name)}",
             "    runs-on: ubuntu-slim",
             "    timeout-minutes: 2",
-            "    permissions:",
             *needs,
-            "      id-token: write # signs the firing",
             "    steps:",
             *steps,
             f"      - uses: {uses}",

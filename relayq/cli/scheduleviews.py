@@ -240,14 +240,16 @@ def _seen_cells(seen: Seen, now_ms: int) -> list[str]:
 
 
 def _github_words(schedule: Schedule, record: ScheduleRecord) -> str:
-    """How GitHub did, by the slots that are remembered."""
-    mine = [slot for slot in record.history if slot.who.startswith("github") and slot.slot_ms]
+    """How GitHub did, by the slots that are remembered; what was run by hand is none."""
+    slots = [slot for slot in record.history if slot.slot_ms]
+    mine = [slot for slot in slots if slot.who.startswith("github")]
+    if not slots:
+        return ""
+    of = f"of the last {len(slots)} slots" if len(slots) > 1 else "of the one slot so far"
     if not mine:
-        return f"first for none of the last {len(record.history)} slots"
+        return f"first for none {of}"
     worst = max(lateness_ms(schedule, slot.slot_ms, slot.fired_ms) or 0 for slot in mine)
-    return (
-        f"first for {len(mine)} of the last {len(record.history)} slots, up to {format_duration(worst)} late"
-    )
+    return f"first for {len(mine)} {of}, up to {format_duration(worst)} late"
 
 
 def _slot_json(schedule: Schedule | None, slot: Slot) -> dict[str, Any]:

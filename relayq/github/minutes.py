@@ -94,7 +94,8 @@ async def _count_repo(
     github: GitHub, repo: Repo, month: Month, kept: Mapping[str, Any], tally: _Tally, tell: Tell
 ) -> None:
     runs = await _runs(github, repo, month, tally)
-    tally.crons[repo.name] = CronRuns.of(cron_runs(runs), github.now_ms(), is_whole=False)
+    if made := cron_runs(runs):
+        tally.crons[repo.name] = CronRuns.of(made, github.now_ms(), is_whole=False)
     for number, run in enumerate(runs, 1):
         tell(f"{repo.name}: run {number} of {len(runs)}")
         name = f"{repo.name} {run['id']}"
