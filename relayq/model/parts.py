@@ -190,9 +190,7 @@ def unique_words(text: str) -> str | dict[str, str]:
     if not comma:
         return text
     how = how.strip()
-    return (
-        {"key": key, "mode": how} if how in UNIQUE_MODES and how != "window" else {"key": key, "window": how}
-    )
+    return {"key": key, "window": how} if how[:1].isdecimal() else {"key": key, "mode": how}
 
 
 class Blob(NamedTuple):
