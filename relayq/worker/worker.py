@@ -55,6 +55,7 @@ from relayq.worker.session import Session
 from relayq.worker.shipping import Shipping
 from relayq.worker.spool import Spool
 from relayq.worker.statedir import StateDir
+from relayq.worker.stock import Stock
 from relayq.worker.tidying import Tidying
 from relayq.worker.view import View
 
@@ -139,13 +140,14 @@ class Worker:
         self._session = Session(
             url=options.url, fleet=config.fleet, name=self._dir.name, describe=self._registration
         )
+        stock = Stock(self._dir, slots=max(1, self._offer.cpus_milli // 1000))
         self._runner = Runner(
             keeper=self._keeper,
             files=Files(self._session, self._dir.files),
             types=loaded.types,
             session=self._session.id,
             nice=config.worker.nice,
-            places=str(self._dir.attempts),
+            stock=stock,
         )
         self._runner.view, self._runner.isolation = self.view, self._judge.isolation
         lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell, self._credentials)
@@ -167,7 +169,13 @@ class Worker:
             orders=Orders(self._session, self._credentials, config.fleet),
         )
         retention = Retention(self._dir, config.worker)
-        self._tidying = Tidying(self._spool, self._keeper, retention, is_busy=lambda: self._dialogue.is_busy)
+        self._tidying = Tidying(
+            spool=self._spool,
+            keeper=self._keeper,
+            retention=retention,
+            stock=stock,
+            is_busy=lambda: self._dialogue.is_busy,
+        )
         self._disk = Disk(
             spool=self._spool, retention=retention, gate=self._gate, bell=self._bell, held=self._board.keys
         )

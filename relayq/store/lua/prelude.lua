@@ -11,7 +11,7 @@
 -- h held  cx cancel asked  wt watched  z bytes retained  pm pg progress
 -- lo le log bytes of stdout, stderr  lb log bytes in the hub  lh end of the log's head
 -- du due  ls lost and queued again  ld log bytes not kept
--- arrays: n size  n0 first index  nx next index  gt gated  sq sequential  on dependency's demand
+-- arrays: n size  n0 first index  nx next index  gt gated (1; 2: open)  sq sequential  ix what it waits for by index
 -- nS nF nC nK elements ended  nR elements alive  rc what became of the never started
 -- ma highest attempt of an element  ab attempts before the array ran again
 -- us what it took (meter.lua)  nt whom to tell  ne the end that is told (notices.lua)
