@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,7 +103,8 @@ class Jobs:
         envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
         digest = batch_digest_of(envelope)
         record = await self._hub.link.call("GET", self._hub.keys.of("bt", digest)) if digest else b""
-        return bool(self._hub.reader and self._hub.reader.is_array(job, envelope, record or b""))
+        reader = self._hub.reader
+        return reader is not None and await asyncio.to_thread(reader.is_array, job, envelope, record or b"")
 
     async def list_jobs(
         self, states: Sequence[State] = tuple(State), *, queue: str = "", limit: int = 50
