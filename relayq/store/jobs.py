@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UsageError
@@ -69,12 +70,16 @@ class Jobs:
         """`released`, `not-held`, `ended:<state>` or `unknown`."""
         return state_word(await self._hub.run("release", {"id": job}, self._hub.signed(RELEASE, job)))
 
-    async def approve(self, job: str) -> str:
-        """Let a job run that waits for the owner's word, as it stands now; words as from `release`.
+    async def approve(self, job: str, likeness: str = "") -> str:
+        """Let a job run that waits for the owner's word; words as from `release`, or `changed`.
 
         What is signed names the envelope, so that another one under the same id is not approved.
+        With the `likeness` of the record that the owner has seen, only that one is.
         """
         envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
+        shown = self._hub.reader.clear(envelope) if self._hub.reader else envelope
+        if likeness and sha256(shown).hexdigest() != likeness:
+            return "changed"
         order = self._hub.signed(approval_of(envelope), job)
         return state_word(await self._hub.run("approve", {"id": job}, order))
 

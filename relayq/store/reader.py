@@ -100,6 +100,10 @@ class Reader:
             doubt=doubt,
         )
 
+    def clear(self, envelope: bytes) -> bytes:
+        """An envelope as `record` would show it."""
+        return self._envelope(envelope)[0]
+
     def entry(self, job: str, item: LogEntry | End) -> LogEntry | End:
         """An entry of a job's log, opened; `doubt` says why it is not."""
         if isinstance(item, End):
