@@ -72,7 +72,7 @@ def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
     yield "started", local_time(record.started_ms)
     yield "ended", local_time(record.ended_ms)
     yield "run time", run_time(record, now_ms).replace("-", "")
-    yield "files", ", ".join(f"{name} ({format_size(size)})" for name, (_, size) in record.outputs.items())
+    yield "files", ", ".join(f"{name} ({format_size(one.size)})" for name, one in record.outputs.items())
     for notice in record.notices:
         yield "told", f"{notice.word} {local_time(notice.at_ms)}: {notice.detail}"
     for attempt in record.attempts:

@@ -23,7 +23,7 @@ from typing import Any
 from relayq.errors import HubError, NotFound, Refused, RelayQError
 from relayq.plugins import JobType, Outcome
 from relayq.store.records import Report
-from relayq.worker import environment
+from relayq.worker import environment, masks
 from relayq.worker.admission import Admitted
 from relayq.worker.attempt import Attempt
 from relayq.worker.ending import REFUSED, STOPPED, TIMEOUT
@@ -66,6 +66,7 @@ class Runner:
         self._group: asyncio.TaskGroup | None = None
         self.view: View | None = None
         self.isolation = Isolation()
+        self.box = ""
         self._ended: Callable[[Attempt, Outcome], None] = _nobody
 
     def enter(self, group: asyncio.TaskGroup, ended: Callable[[Attempt, Outcome], None]) -> None:
@@ -190,6 +191,8 @@ class Runner:
         kind.check(spec)
         if spec.inputs and not attempt.is_adopted and not await self._bring(attempt):
             return Outcome(ok=False, exit_code=TERMINATED, reason=STOPPED)
+        if spec.secrets and not attempt.is_adopted:
+            masks.leave(attempt, self.box)
         return await kind.run(attempt)
 
     async def _bring(self, attempt: Attempt) -> bool:

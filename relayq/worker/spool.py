@@ -30,6 +30,7 @@ from typing import Any
 
 from relayq.errors import WorkerError
 from relayq.store.records import Report
+from relayq.trust.files import Left
 
 ROOM_BYTES_MIN = 1 << 20
 QUICK_S = 0.003
@@ -255,5 +256,7 @@ def _unpack(packed: bytes | None) -> Report | None:
         return None
     head, _, result = packed.partition(b"\n")
     fields = dict(zip(_REPORT_FIELDS, json.loads(head), strict=False))
-    fields["outputs"] = tuple(tuple(output) for output in fields["outputs"])
+    fields["outputs"] = tuple(
+        Left(*output) for output in fields["outputs"] if len(output) == len(Left._fields)
+    )
     return Report(**fields, result=result)

@@ -150,6 +150,7 @@ class Worker:
             stock=stock,
         )
         self._runner.view, self._runner.isolation = self.view, self._judge.isolation
+        self._runner.box = self._credentials.box
         lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell, self._credentials)
         admission = self._admission()
         self._board = Board(
@@ -297,7 +298,9 @@ class Worker:
         def seal(number: int, kind: str, data: bytes) -> bytes:
             return self._credentials.voice.pour(letter.ticket, number, kind, data, reply)
 
-        pouring = group.create_task(pour(self._session, self._dir.attempts, letter, seal))
+        pouring = group.create_task(
+            pour(self._session, self._dir.attempts, letter, seal, self._credentials.opener)
+        )
         self._servants = [servant for servant in self._servants if not servant.done()] + [pouring]
 
     def _reply_of(self, job: str) -> str:

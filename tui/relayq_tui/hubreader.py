@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import count
 
 from relayq.errors import HubUnreachable
+from relayq.model.cronruns import CronRuns
 from relayq.model.lifecycle import FINAL, State
 from relayq.query import Query
 from relayq.store.bulk import PORTION, Bulk
@@ -55,7 +56,7 @@ INDICES = {
     "done": frozenset({State.SUCCEEDED}),
     "fail": FINAL - {State.SUCCEEDED},
 }
-NEWS_OF_SCHEDULES = frozenset({"schedule", "slot"})
+NEWS_OF_SCHEDULES = frozenset({"schedule", "slot", "budget"})
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
 
 
@@ -290,10 +291,16 @@ class Reader:
 
     async def _look_at_schedules(self) -> None:
         board = await self._schedules.board()
-        seen = SchedulesChanged(schedule_rows(board, self._crons), bool(board.schedulers))
+        runs = await self._cron_runs() if self._crons.crons else {}
+        seen = SchedulesChanged(schedule_rows(board, self._crons, runs), bool(board.schedulers))
         if seen != self._scheduled:
             self._scheduled = seen
             self._post(seen)
+
+    async def _cron_runs(self) -> dict[str, CronRuns]:
+        from relayq.store.budget import Budget
+
+        return (await Budget(self._hub).crons())[1]
 
     def _is_of_schedule(self, job: str) -> bool:
         """Is it the last job of a schedule?"""

@@ -265,12 +265,13 @@ function R.wait_by_index(x, id, waits)
   end
 end
 
--- what an element leaves in the hub is the array's to keep, and to forget
+-- what an element leaves in the hub is the array's to keep, and to forget -> has it a result here?
 local function bequeath(x, parent, index, id, log_bytes)
   local result = call('STRLEN', x.P .. 'r:' .. id)
   if result > 0 then call('SADD', x.P .. 'al:' .. parent, index) end
   local bytes = result + (tonumber(log_bytes) or 0)
   if bytes > 0 then call('HINCRBY', x.P .. 'j:' .. parent, 'lb', bytes) end
+  return result > 0
 end
 
 -- the last elements of an array that another waits for will not start any more
@@ -301,12 +302,12 @@ function R.element_ended(x, id, letter, reason, exit)
   local key = x.P .. 'j:' .. parent
   local j, e = array_of(x, parent), R.job(x, id, 'a', 'w', 'b', 'e', 'lb')
   if not j.n then return end
-  bequeath(x, parent, index, id, e[5])
+  local has_result = bequeath(x, parent, index, id, e[5])
   mark(x, parent, tonumber(j.n0) or 0, index, CODES[letter])
   call('SREM', x.P .. 'am:' .. parent, index)
   call('HINCRBY', key, 'nR', -1)
   call('HINCRBY', key, 'n' .. letter, 1)
-  if letter ~= 'S' or tonumber(j.n) <= SMALL then
+  if letter ~= 'S' or tonumber(j.n) <= SMALL or has_result then  -- which is of one attempt and no other
     call('HSET', x.P .. 'ax:' .. parent, index, cjson.encode({
       s = letter, a = tonumber(e[1]) or 0, w = e[2] or '', b = tonumber(e[3]) or 0,
       e = tonumber(e[4]) or 0, x = tonumber(exit), r = reason or ''}))
