@@ -135,8 +135,7 @@ class Admission:
 
     async def learn(self, version_there: int) -> None:
         """Take the hub's roster if it is another one: who comes now is judged by the newest."""
-        if self._credentials.is_news(version_there):
-            await self._session.meet(self._credentials)
+        await self._session.follow(self._credentials, version_there)
 
     @property
     def is_open(self) -> bool:
