@@ -250,10 +250,7 @@ def test_no_input_is_ever_read_by_the_runners_shell(house: Home, runner: Runner)
         ({"command": "true", "array": "20000000"}, "is too large: at most 10000000"),
         ({"command": "true", "after": "nonsense"}, "is not the id of a job"),
         ({"command": "true", "needs": "gpu=many"}, "'many' is not a count"),
-        (
-            {"command": "true", "unique": "key,sometimes"},
-            "'sometimes' is not one of until_done, queued, window, replace",
-        ),
+        ({"command": "true", "unique": "key,sometimes"}, "'sometimes' is not one of until_done, queued"),
         ({"command": "true", "unique": ",queued"}, "the key is empty"),
         ({"command": "true", "wait": "perhaps"}, "neither true nor false"),
         ({"command": "true", "notify": "everybody"}, "is none of status, check, comment, dispatch"),
