@@ -269,6 +269,8 @@ class RelayQApp(Navigation):
     def action_freeze(self) -> None:
         """Let nothing move, or let it move again."""
         self.is_frozen = not self.is_frozen
+        if self.is_frozen and isinstance(self.screen, HubScreen):
+            self.screen.hold()
         self.refresh_frame()
         self._ask_repaint()
 

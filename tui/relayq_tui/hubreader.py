@@ -160,19 +160,21 @@ class Reader:
 
     async def _read_rest(self) -> None:
         """The older jobs, index by index; then what was not met is gone."""
-        met: set[str] = set()
-        before = set(self._rows)
+        missed, met = set(self._rows), 0
         for index in await self._bulk.indices():
-            start = 0
-            while len(met) < MAX_JOBS:
+            start, before = 0, set[str]()
+            while met < MAX_JOBS:
                 found, records = await self._bulk.page(index, start)
-                met |= {record.id for record in records}
+                page = {record.id for record in records}
+                met += len(page - before)
+                before = page
+                missed -= page
                 self._take_page(records)
                 if found < PORTION:
                     break
                 start += PORTION - OVERLAP
-        if len(met) < MAX_JOBS:
-            await self._look_again(before - met)
+        if met < MAX_JOBS:
+            await self._look_again(missed)
         self._crons = await asyncio.to_thread(here)
         if self._crons.crons:
             await self._look_at_schedules()

@@ -8,8 +8,8 @@ names fonts and every viewer has some of them. Used by `x` and by the screenshot
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from typing import Any, NamedTuple
-from xml.sax.saxutils import escape
 
 from rich.cells import cell_len
 from rich.color import Color

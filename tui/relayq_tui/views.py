@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from relayq.model.lifecycle import State
 from relayq.query import Query, QueryError, parse
+from relayq_tui.sieve import sift
 from relayq_tui.store import Store
 
 USUAL = (
@@ -36,7 +37,7 @@ class View:
         words = self.query.text.split()
         if len(words) == 1 and words[0].startswith("state:") and self.query.plan.states is not None:
             return store.count(*self.query.plan.states)
-        return len(self.query.select(store.newest, store.now_ms())) if len(store.newest) <= FEW else None
+        return len(sift(self.query, store.newest, store.now_ms())) if len(store.newest) <= FEW else None
 
 
 def views(configured: Iterable[tuple[str, str]]) -> list[View]:

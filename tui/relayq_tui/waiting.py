@@ -19,6 +19,7 @@ from relayq_tui.rows import JobRow
 STEP_MS = 600_000  # what a step of priority is worth (store/lua/prelude.lua)
 LATELY_MS = 600_000
 ENDS_KEPT = 1_000
+ID_BITS = 128
 Kind = tuple[str, str]
 
 
@@ -26,7 +27,7 @@ class Waiting:
     """Places in the queues of a fleet."""
 
     def __init__(self) -> None:
-        self._lines: defaultdict[Kind, list[tuple[int, str]]] = defaultdict(list)
+        self._lines: defaultdict[Kind, list[int]] = defaultdict(list)
         self._ends: defaultdict[Kind, deque[int]] = defaultdict(lambda: deque(maxlen=ENDS_KEPT))
 
     def clear(self) -> None:
@@ -58,8 +59,10 @@ class Waiting:
         return number, number * LATELY_MS // ended if ended and row.queue not in paused else None
 
 
-def _key(row: JobRow) -> tuple[int, str]:
-    return row.priority * STEP_MS - (row.ready_ms or row.submitted_ms), row.id
+def _key(row: JobRow) -> int:
+    """The place in a line, and behind it the id: one number takes a quarter of what both apart would."""
+    score = row.priority * STEP_MS - (row.ready_ms or row.submitted_ms)
+    return score << ID_BITS | int.from_bytes(row.id.encode()[: ID_BITS // 8], "big")
 
 
 def _kind(row: JobRow) -> Kind:

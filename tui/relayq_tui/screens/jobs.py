@@ -84,6 +84,11 @@ class JobsScreen(JobLooks):
             return [row for job in marks if (row := known.get(job) or self._beyond.get(job)) is not None]
         return [row] if (row := self.table.current) is not None else []
 
+    def hold(self) -> None:
+        """Let the list stay as it is for as long as the person wants nothing to move."""
+        self._listing.keep()
+        self.table.rows = self._listing.rows
+
     def listed(self) -> Sequence[JobRow]:
         """Everything that matches."""
         return list(self._listing.rows)
@@ -274,7 +279,7 @@ class JobsScreen(JobLooks):
 
     def action_mark_all(self) -> None:
         """Mark every job that matches, in the hub too when it has more than are held here."""
-        self.table.mark(row.id for row in self._listing.rows)
+        self.table.mark(self._listing.rows.ids)
         self._marked()
         if self.store.is_full:
             self.run_worker(self._mark_beyond(), group="beyond", exclusive=True)
@@ -304,7 +309,7 @@ class JobsScreen(JobLooks):
 
     def _mark_between(self, first: int, last: int) -> None:
         low, high = sorted((first, last))
-        self.table.mark(row.id for row in self._listing.rows[low : high + 1])
+        self.table.mark(self._listing.rows[low : high + 1].ids)
         self._marked()
 
     def _marked(self) -> None:

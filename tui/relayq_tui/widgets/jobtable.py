@@ -21,6 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from relayq_tui.actions import bindings, of_context
+from relayq_tui.listed import Rows
 from relayq_tui.theme import Palette, glyphs_of, palette_of
 from relayq_tui.widgets.line import fit
 
@@ -68,6 +69,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         """`is_aside`: beside another list, it shows its cursor only while it has the focus."""
         super().__init__(id=id)
         self.rows: Sequence[Row] = ()
+        self._stands_on = ""
         self.marks: set[str] = set()
         self.cursor = 0
         self.new_above = 0
@@ -94,14 +96,12 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
 
     def set_rows(self, rows: Sequence[Row], columns: Sequence[Column[Row]] | None = None) -> None:
         """Show other rows, the cursor on the job it was on, on the same line of the screen."""
-        was = self.current
-        self.rows = rows
+        was, self.rows = self._stands_on, rows
         if columns is not None:
             self._columns = columns
         self._keep_cursor(was)
         self.refresh_stale()
-        now = self.current
-        if (was and was.id) != (now and now.id):
+        if was != self._stands_on:
             self.post_message(self.Moved())
 
     def refresh_rows(self, ids: Collection[str]) -> None:
@@ -121,7 +121,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         index = max(0, min(index, len(self.rows) - 1))
         if index == self.cursor:
             return
-        was, self.cursor = self.cursor, index
+        was, self.cursor, self._stands_on = self.cursor, index, self.rows[index].id
         if index == 0:
             self.new_above = 0
         if self._scroll_to_cursor():
@@ -245,20 +245,23 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
 
     # -- keeping the place ---------------------------------------------------------
 
-    def _keep_cursor(self, was: Row | None) -> None:
+    def _keep_cursor(self, was: str) -> None:
         line = self.cursor - self._first
-        index = self._index_of(was.id, self.cursor) if was is not None else None
+        index = self._index_of(was, self.cursor) if was else None
         if index is None or (self.cursor == 0 and self._first == 0 and not self.marks):
             self.cursor = max(0, min(self.cursor, len(self.rows) - 1))
         else:
             self.new_above += max(0, index - self.cursor)
             self._first = max(0, index - line)
             self.cursor = index
+        self._stands_on = here.id if (here := self.current) is not None else ""
         self._scroll_to_cursor()
 
     def _index_of(self, wanted: str, near: int) -> int | None:
         """Where the job is now, looked for near where it was first."""
         rows = self.rows
+        if isinstance(rows, Rows):
+            return rows.index_of(wanted)
         for index in range(max(0, near - 50), min(len(rows), near + 50)):
             if rows[index].id == wanted:
                 return index
