@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Protocol
 
 from relayq.errors import HubDenied, HubError, HubSchema, HubTooOld
@@ -45,7 +45,7 @@ class Caller(Protocol):
 @cache
 def parts() -> dict[str, str]:
     """Every Lua file of the library by name, in the order of loading."""
-    folder = files("relayq.store") / "lua"
+    folder = Path(__file__).with_name("lua")
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".lua"))
     names = [FIRST, *(name for name in names if name not in (FIRST, LAST)), LAST]
     return {name: (folder / name).read_text(encoding="utf-8") for name in names}

@@ -30,6 +30,7 @@ from relayq_tui.actions import Action, bindings, of_context
 from relayq_tui.bells import Bells, notice
 from relayq_tui.feed import Feed, JobsChanged, Snapshot, Update
 from relayq_tui.glyphs import ASCII, UNICODE
+from relayq_tui.memory import part_large_from_small, settle
 from relayq_tui.navigation import Navigation
 from relayq_tui.recording import Recorder
 from relayq_tui.rows import JobRow
@@ -89,7 +90,7 @@ class RelayQApp(Navigation):
         self._rested_s = 0.0
         self._ticks = 0
         self._lost_s = 0.0
-        self._settling = Timer(self, 0, callback=settle_memory)
+        self._settling = Timer(self, 0, callback=settle)
         self._recorder = Recorder(options.record, feed.name, feed.now_ms) if options.record else None
 
     # -- life ---------------------------------------------------------------
@@ -110,6 +111,7 @@ class RelayQApp(Navigation):
         self._lost_s = asyncio.get_running_loop().time()
         gc.freeze()
         gc.enable()
+        part_large_from_small()
         self.action_refresh_data()
         self.run_worker(self.steering.run(), name="steering")
         if self.options.ticks:
@@ -139,7 +141,7 @@ class RelayQApp(Navigation):
             self.bells.hear(update.jobs)
         if isinstance(update, Snapshot):
             self._settling.stop()
-            self._settling = self.set_timer(SETTLED_S, settle_memory)
+            self._settling = self.set_timer(SETTLED_S, settle)
         if was != self.store.connection.state:
             self._lost_s = asyncio.get_running_loop().time()
         self._ask_repaint()
@@ -279,9 +281,3 @@ class RelayQApp(Navigation):
         self.absolute_times = not self.absolute_times
         if isinstance(self.screen, HubScreen):
             self.screen.draw_all()
-
-
-def settle_memory() -> None:
-    """A hundred thousand rows that stay are none of the collector's business: it would pause us for them."""
-    gc.collect()
-    gc.freeze()

@@ -1,7 +1,8 @@
 """Jobs in columns: a row that would take six hundred bytes as an object takes some hundred and eighty here.
 
-A job has a number, its slot, and its facts stand at that place of each column: times as
-numbers, the id as its sixteen bytes, name and command in one long text. What many jobs
+A job has a number, its slot, and its facts stand at that place of each column: the time of
+submission, the others as milliseconds since the one before it (0 is never), the id as its
+sixteen bytes, name and command in one long text. What many jobs
 have in common (state, queue, worker...) is a `Lot`, held once. What few jobs have stands
 aside. Whoever wants to look at a job gets a `JobRow` made for the moment.
 
@@ -25,7 +26,9 @@ from relayq_tui.rows import JobRow
 
 ID_BYTES = 16
 GAP, END = "\0", "\n"  # behind the name and behind the command: nothing that is safe to draw holds them
+END_BYTE = END.encode()
 EMPTY = -1
+NO_TEXT = FAR = 0xFFFFFFFF  # FAR: the times of the job do not fit, and stand in `far`
 FIRST_ROOM, GROWTH, FULL = 4_096, 4, 0.6  # of the table that finds an id
 RESTING = 2_000  # slots of jobs that are gone and may still be looked at
 WASTE_BYTES, WASTE_SHARE = 1 << 16, 8
@@ -108,7 +111,7 @@ class Lots:
 
 
 class Texts:
-    """Texts of any length in one; a place that is free again is for a text of the same length."""
+    """Texts, each with its end, in one; a place that is free again is for a text of the same length."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -125,8 +128,13 @@ class Texts:
         self.data += text
         return len(self.data) - len(text)
 
-    def drop(self, at: int, size: int) -> None:
+    def read(self, at: int) -> bytes:
+        """The text that stands there, without its end."""
+        return bytes(self.data[at : self.data.index(END_BYTE, at)])
+
+    def drop(self, at: int) -> None:
         """Nobody needs it any more."""
+        size = self.data.index(END_BYTE, at) + 1 - at
         self.waste += size
         self._holes[size].append(at)
 
@@ -146,9 +154,10 @@ class Columns:
         self.ids = bytearray()
         self.alive = bytearray()
         self.lot = array("I")
-        self.submitted, self.ready = array("q"), array("q")
-        self.started, self.ended = array("q"), array("q")
-        self.text_at, self.text_size = array("I"), array("I")
+        self.submitted = array("q")
+        self.ready, self.started, self.ended = array("I"), array("I"), array("I")
+        self.far: dict[int, tuple[int, int, int]] = {}
+        self.text_at = array("I")
         self.foreign: set[int] = set()  # slots whose text is more than ASCII, or whose id no hub has made
         self.rest: dict[int, Rest] = {}
         self.has_texts_in_order = True  # is each a line behind that of the slot before?
@@ -176,8 +185,7 @@ class Columns:
         number, was = self.lots.take(row), self.lot[slot]
         self.lot[slot] = number
         self.lots.drop(was)
-        self.submitted[slot], self.ready[slot] = row.submitted_ms, row.ready_ms
-        self.started[slot], self.ended[slot] = row.started_ms, row.ended_ms
+        self._put_times(slot, row.submitted_ms, (row.ready_ms, row.started_ms, row.ended_ms))
         rest = _rest_of(row)
         if rest != NOTHING:
             self.rest[slot] = Rest(*rest)
@@ -206,11 +214,12 @@ class Columns:
         name, command = self.text(slot)
         lot, rest = self.lots.held[self.lot[slot]], self.rest.get(slot, NOTHING)
         assert lot is not None
+        submitted_ms, ready_ms, started_ms, ended_ms = self.times(slot)
         return JobRow(
             id=self.id(slot), name=name, command=command, state=lot.state, reason=lot.reason, queue=lot.queue,
             worker=lot.worker, priority=lot.priority, attempt=lot.attempt, max_attempts=lot.max_attempts,
-            exit_code=lot.exit_code, submitted_ms=self.submitted[slot], ready_ms=self.ready[slot],
-            started_ms=self.started[slot], ended_ms=self.ended[slot], labels=lot.labels, needs=lot.needs,
+            exit_code=lot.exit_code, submitted_ms=submitted_ms, ready_ms=ready_ms,
+            started_ms=started_ms, ended_ms=ended_ms, labels=lot.labels, needs=lot.needs,
             array=rest.array, progress=rest.progress, message=rest.message, after=rest.after, by=lot.by,
             unique=rest.unique, cancel_asked=lot.cancel_asked,
         )  # fmt: skip
@@ -222,10 +231,17 @@ class Columns:
 
     def text(self, slot: int) -> tuple[str, str]:
         """Its name and its command."""
-        at = self.text_at[slot]
-        text = self.texts.data[at : at + self.text_size[slot]].decode("utf-8", "surrogatepass")
+        text = self.texts.read(self.text_at[slot]).decode("utf-8", "surrogatepass")
         name, _, command = text.partition(GAP)
-        return name, command.removesuffix(END)
+        return name, command
+
+    def times(self, slot: int) -> tuple[int, int, int, int]:
+        """When it was submitted, ready, started and ended."""
+        submitted, ready = self.submitted[slot], self.ready[slot]
+        if ready == FAR:
+            return (submitted, *self.far[slot])
+        before, started, ended = submitted - 1, self.started[slot], self.ended[slot]
+        return submitted, ready and before + ready, started and before + started, ended and before + ended
 
     def waiting_for_others(self) -> Iterator[int]:
         """The slots of the jobs that depend on others."""
@@ -310,8 +326,7 @@ class Columns:
         self.alive.append(0)
         for column in (self.lot, self.submitted, self.ready, self.started, self.ended):
             column.append(0)
-        self.text_at.append(0)
-        self.text_size.append(0)
+        self.text_at.append(NO_TEXT)
         return len(self.alive) - 1
 
     def _empty(self, slot: int) -> None:
@@ -320,17 +335,27 @@ class Columns:
             self._long_ids.pop(raw, None)
         self.lots.drop(self.lot[slot])
         self.lot[slot] = 0
-        self.texts.drop(self.text_at[slot], self.text_size[slot])
-        self.text_size[slot] = 0
+        self.texts.drop(self.text_at[slot])
+        self.text_at[slot] = NO_TEXT
         self.rest.pop(slot, None)
 
+    def _put_times(self, slot: int, submitted_ms: int, others: tuple[int, int, int]) -> None:
+        self.far.pop(slot, None)
+        before = submitted_ms - 1
+        if all(not ms or 0 < ms - before < FAR for ms in others):
+            ready, started, ended = (ms and ms - before for ms in others)
+        else:
+            self.far[slot], ready, started, ended = others, FAR, 0, 0
+        self.submitted[slot], self.ready[slot] = submitted_ms, ready
+        self.started[slot], self.ended[slot] = started, ended
+
     def _put_text(self, slot: int, text: str) -> None:
-        raw, at, size = text.encode("utf-8", "surrogatepass"), self.text_at[slot], self.text_size[slot]
-        if size == len(raw) and self.texts.data[at : at + size] == raw:
-            return
-        if size:
-            self.texts.drop(at, size)
-        self.text_at[slot], self.text_size[slot] = self.texts.add(raw), len(raw)
+        raw, at = text.encode("utf-8", "surrogatepass"), self.text_at[slot]
+        if at != NO_TEXT:
+            if self.texts.data.startswith(raw, at):
+                return
+            self.texts.drop(at)
+        self.text_at[slot] = self.texts.add(raw)
         is_last = slot == len(self.alive) - 1 and self.text_at[slot] + len(raw) == len(self.texts.data)
         self.has_texts_in_order = self.has_texts_in_order and is_last and raw.count(b"\n") == 1
         if text.isascii() and self.ids[slot * ID_BYTES]:
@@ -343,8 +368,9 @@ class Columns:
     def _pack_texts(self) -> None:
         """The texts anew, without the holes."""
         packed, data = Texts(), self.texts.data
-        for slot, (at, size) in enumerate(zip(self.text_at, self.text_size, strict=True)):
-            self.text_at[slot] = packed.add(bytes(data[at : at + size]))
+        for slot, at in enumerate(self.text_at):
+            if at != NO_TEXT:
+                self.text_at[slot] = packed.add(bytes(data[at : data.index(END_BYTE, at) + 1]))
         self.texts = packed
 
 

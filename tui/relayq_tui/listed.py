@@ -116,7 +116,7 @@ class Jobs(Mapping[str, JobRow]):
             raise KeyError(job)
         return self.columns.row(slot)
 
-    def get(self, job: str, default: object = None) -> JobRow | None:  # type: ignore[override]
+    def get(self, job: str, default: object = None) -> JobRow | None:  # type: ignore[override]  # only None
         """The job, or None: asked for every job that is read, and most are new."""
         slot = self.columns.find(job)
         return None if slot == EMPTY else self.columns.row(slot)

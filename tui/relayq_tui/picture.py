@@ -135,7 +135,7 @@ def _shape(piece: str, x: int, y: int, look: Look, looks: dict[Look, str]) -> st
     name = looks.setdefault(look._replace(ground=""), f"s{len(looks)}")
     kind, length = (name, f' textLength="{width}"') if piece.isascii() else (f"{name} m", "")
     place = f'x="{left + EDGE}" y="{top + EDGE + DROP}"{length if len(piece) > 1 else ""}'
-    return f'<text class="{kind}" {place}>{escape(piece)}</text>'
+    return f'<text class="{kind}" {place}>{escape(piece, quote=False)}</text>'
 
 
 def _strokes(sides: int, left: int, top: int, width: int, ink: str) -> Iterator[str]:

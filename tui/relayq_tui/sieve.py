@@ -16,7 +16,7 @@ from typing import Any
 from relayq.model.ids import ALPHABET
 from relayq.model.lifecycle import FINAL, State
 from relayq.query import Node, Query, Term, Test, cost_of, is_plain, sort_key, test_of, with_words_together
-from relayq_tui.columns import END, GAP, ID_BYTES, Columns
+from relayq_tui.columns import END, END_BYTE, FAR, GAP, ID_BYTES, Columns
 from relayq_tui.listed import Rows
 
 OF_LOTS = frozenset(
@@ -59,9 +59,12 @@ def of_lots(rows: Rows, fits: Callable[[Any], bool]) -> Rows:
 def ran_after(rows: Rows, from_ms: int) -> Rows:
     """The jobs that ran after `from_ms`, or still run."""
     columns = rows.columns
-    started, ended, lots = columns.started, columns.ended, columns.lot
     is_final = bytes(lot is not None and lot.state in FINAL for lot in columns.lots.held)
-    ran = (s for s in rows.slots if started[s] and (ended[s] >= from_ms or not is_final[lots[s]]))
+    ran = (
+        slot
+        for slot in rows.slots
+        if (found := columns.times(slot))[2] and (found[3] >= from_ms or not is_final[columns.lot[slot]])
+    )
     return Rows(columns, ran)
 
 
@@ -119,9 +122,12 @@ class _Sieve:
         if node.kind == "not":
             out = set(self.through(node.parts[0], slots))
             return [slot for slot in slots if slot not in out]
+        parts = sorted(with_words_together(node), key=cost_of)
+        if len(parts) == 1:
+            return self.through(parts[0], slots)
         found: set[int] = set()
         left = slots
-        for part in sorted(with_words_together(node), key=cost_of):
+        for part in parts:
             found.update(self.through(part, left))
             left = [slot for slot in left if slot not in found]
         return [slot for slot in slots if slot in found]
@@ -146,7 +152,7 @@ class _Sieve:
 
     def _through_term(self, term: Term, slots: Slots) -> Slots:
         test, now_ms = term.test, self._now_ms
-        if term.field in ("dur", "wait"):
+        if term.field in OF_TIMES:
             return self._by_times(test, slots)
         if term.field == "after":
             waiting = set(self._columns.waiting_for_others())
@@ -165,21 +171,25 @@ class _Sieve:
 
         def at(slot: int) -> Times:
             it.state = self._states[columns.lot[slot]]
-            it.submitted_ms, it.ready_ms = columns.submitted[slot], columns.ready[slot]
-            it.started_ms, it.ended_ms = columns.started[slot], columns.ended[slot]
+            it.submitted_ms, it.ready_ms, it.started_ms, it.ended_ms = columns.times(slot)
             return it
 
         return at
 
     def _by_times(self, test: Test, slots: Slots) -> Slots:
         """As with `each_times`, without a call for each job: they are asked for by all who type `dur:>5m`."""
-        columns, it, states, now_ms = self._columns, Times(), self._states, self._now_ms
+        columns, it, at, states = self._columns, Times(), self.each_times(), self._states
         lots, submitted, ready = columns.lot, columns.submitted, columns.ready
-        started, ended, found = columns.started, columns.ended, list[int]()
+        started, ended, found, now_ms = columns.started, columns.ended, list[int](), self._now_ms
+        it.submitted_ms = 1  # every time counts from the millisecond before that
         for slot in slots:
-            it.state, it.started_ms, it.ended_ms = states[lots[slot]], started[slot], ended[slot]
-            it.submitted_ms, it.ready_ms = submitted[slot], ready[slot]
-            if test(it, now_ms):
+            it.ready_ms = ready[slot]
+            if it.ready_ms == FAR:
+                is_wanted = test(at(slot), now_ms)
+            else:
+                it.state, it.started_ms, it.ended_ms = states[lots[slot]], started[slot], ended[slot]
+                is_wanted = test(it, now_ms - submitted[slot] + 1)
+            if is_wanted:
                 found.append(slot)
         return found
 
@@ -190,7 +200,7 @@ class _Sieve:
 
     def _texts(self, field: str) -> Callable[[int], SimpleNamespace]:
         columns, it = self._columns, SimpleNamespace(id="", name="", command="")
-        data, text_at, text_size = columns.texts.data, columns.text_at, columns.text_size
+        data, text_at = columns.texts.data, columns.text_at
 
         def name(slot: int) -> SimpleNamespace:
             start = text_at[slot]
@@ -198,9 +208,8 @@ class _Sieve:
             return it
 
         def command(slot: int) -> SimpleNamespace:
-            start = text_at[slot]
-            text = data[start : start + text_size[slot]].decode("utf-8", "surrogatepass")
-            it.command = text.partition(GAP)[2][:-1]
+            start = data.index(GAP_BYTE, text_at[slot]) + 1
+            it.command = data[start : data.index(END_BYTE, start)].decode("utf-8", "surrogatepass")
             return it
 
         def every(slot: int) -> SimpleNamespace:
@@ -233,7 +242,7 @@ class _Sieve:
         plain = [word for word in words if word.isascii() and GAP not in word and END not in word]
         found = self._with_one_of(plain, slots, is_command=term.field == "cmd")
         named = {slot for item in term.items for slot in self._with_id(item.text.upper())}
-        foreign = self._columns.foreign.intersection(slots)
+        foreign = self._columns.foreign and self._columns.foreign.intersection(slots)
         if not foreign and (not named or term.field == "cmd"):
             return found
         at, hits = self.stand_in(""), (set(found) if term.field == "cmd" else named.union(found)) - foreign
@@ -243,22 +252,27 @@ class _Sieve:
     def _with_one_of(self, words: Sequence[str], slots: Slots, *, is_command: bool) -> Slots:
         if len(words) == 1:
             return self._with_word(words[0], slots, is_command=is_command)
+        if len(words) == 2 and not is_command and self._is_worth_lines(slots):
+            (one, other), lines = words, self._lines
+            return [s for s in slots if one in lines[s] or other in lines[s]]
         found = {slot for word in words for slot in self._with_word(word, slots, is_command=is_command)}
         return [slot for slot in slots if slot in found] if found else []
 
     def _with_word(self, word: str, slots: Slots, *, is_command: bool) -> Slots:
         columns = self._columns
-        data, at, size = columns.texts.data, columns.text_at, columns.text_size
+        at, read, raw = columns.text_at, columns.texts.read, word.encode()
         if 2 * len(slots) < len(columns):
-            find = word.encode()
-            found = [s for s in slots if data[(start := at[s]) : start + size[s]].lower().find(find) >= 0]
-        elif columns.has_texts_in_order:
+            found = [s for s in slots if read(at[s]).lower().find(raw) >= 0]
+        elif self._is_worth_lines(slots):
             lines = self._lines
             found = [s for s in slots if word in lines[s]]
         else:
-            search, raw = self._small.find, word.encode()
-            found = [s for s in slots if search(raw, start := at[s], start + size[s]) >= 0]
+            find = self._small.find
+            found = [s for s in slots if find(raw, start := at[s], find(END_BYTE, start)) >= 0]
         return [s for s in found if word in columns.text(s)[1].lower()] if is_command else found
+
+    def _is_worth_lines(self, slots: Slots) -> bool:
+        return self._columns.has_texts_in_order and 2 * len(slots) >= len(self._columns)
 
     @cached_property
     def _small(self) -> bytes:
