@@ -13,7 +13,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio.connection import Connection, UnixDomainSocketConnection
@@ -69,22 +69,38 @@ class Link:
         HubUnreachable when the link broke or `timeout_s` passed (the command may have
         been carried out), HubDenied, HubFull, or HubError with the server's own words.
         """
+        [reply] = await self.calls(args, timeout_s=timeout_s)
+        return reply
+
+    async def calls(self, *commands: Sequence[Any], timeout_s: float = CALL_TIMEOUT_S) -> list[Any]:
+        """Send some commands in one round trip and return their replies.
+
+        Errors as with `call`; all are carried out, and the first that was refused is what is raised.
+        """
         async with self._lock:
             try:
                 if not self._connection.is_connected:
                     await self._open()
                 async with asyncio.timeout(timeout_s):
-                    await self._connection.send_command(*args, check_health=False)
-                    reply = await self._connection.read_response()
+                    packed = self._connection.pack_commands(commands)
+                    await self._connection.send_packed_command(packed, check_health=False)
+                    replies = [await self._reply() for _ in commands]
                 self._has_heard = True
-                return reply
-            except ResponseError as error:
-                self._has_heard = True
-                raise self._refusal(error) from error
+                for reply in replies:
+                    if isinstance(reply, ResponseError):
+                        raise self._refusal(reply) from reply
+                return replies
             except (RedisError, OSError, TimeoutError) as error:
                 failure = self._failure("stopped answering", error)
                 await self._drop()
                 raise HubUnreachable(failure) from error
+
+    async def _reply(self) -> Any:
+        """The next reply; a refusal is one too, for others may stand behind it."""
+        try:
+            return await self._connection.read_response()
+        except ResponseError as error:
+            return error
 
     async def hear(self, timeout_s: float) -> Any:
         """What the hub says by itself after a subscription; HubUnreachable when nothing came in time."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,10 +37,13 @@ NEEDS_OWNER = (
 
 
 class Caller(Protocol):
-    """Whatever can send one command to the hub."""
+    """Whatever can send commands to the hub."""
 
     async def call(self, *args: Any, timeout_s: float = ...) -> Any:
         """Send a command and return its reply."""
+
+    async def calls(self, *commands: Sequence[Any], timeout_s: float = ...) -> list[Any]:
+        """Send some in one round trip and return their replies."""
 
 
 @cache
@@ -80,9 +84,8 @@ async def ensure(link: Caller, anchor: str, role: str = "") -> None:
     """
     if role == "submit":
         return
-    info = await link.call("INFO", "server")
+    info, (schema, mark) = await link.calls(("INFO", "server"), ("HMGET", anchor, "schema", "code"))
     check_server(info.decode() if isinstance(info, bytes) else str(info))
-    schema, mark = await link.call("HMGET", anchor, "schema", "code")
     if schema is not None and int(schema) != SCHEMA:
         raise HubSchema(
             f"the hub speaks schema {int(schema)} and this RelayQ schema {SCHEMA}: "
