@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.timer import Timer
 
@@ -36,6 +37,7 @@ from relayq_tui.recording import Recorder
 from relayq_tui.rows import JobRow
 from relayq_tui.screens.base import HubScreen
 from relayq_tui.store import Changes, Store
+from relayq_tui.thrift import sparing
 
 REPAINT_S, REPAINT_MAX_S = 0.1, 0.5
 REST = 30  # as many times longer than a drawing takes is the pause after it
@@ -177,6 +179,10 @@ class RelayQApp(Navigation):
     def _shows_seconds(self) -> bool:
         is_away = self.store.connection.state != "live"
         return is_away or bool(self.steering.waiting) or getattr(self.screen, "shows_seconds", False)
+
+    def get_driver_class(self) -> type[Driver]:
+        """What writes to the terminal."""
+        return sparing(super().get_driver_class())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What the theme does to every line."""

@@ -229,7 +229,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
             if tail:
                 segments.append(Segment(tail + " ", palette.head))
         strip = Strip(segments).adjust_cell_length(self.size.width, palette.text)
-        return strip.apply_style(palette.cursor) if is_here else strip.simplify()
+        return (strip.apply_style(palette.cursor) if is_here else strip).simplify()
 
     def _margin(self, row: Row, palette: Palette, *, is_here: bool) -> Segment:
         glyphs = glyphs_of(self)
