@@ -26,7 +26,7 @@ written = st.lists(st.one_of(styles.map("\x1b[{}m".format), st.sampled_from(["a"
 
 
 def shown(data: str) -> list[tuple[str, Look]]:
-    """What a terminal makes of it: each letter and move with how letters look then, and the look at the end."""
+    """What a terminal makes of it: each letter and move with how letters look then, at last the look."""
     look, found = PLAIN, list[tuple[str, Look]]()
     for sgr, move, letter in (match.groups() for match in TOKEN.finditer(data)):
         if move or letter:

@@ -146,7 +146,8 @@ class RelayQApp(Navigation):
             self._settling = self.set_timer(SETTLED_S, settle)
         if was != self.store.connection.state:
             self._lost_s = asyncio.get_running_loop().time()
-        self._ask_repaint()
+        if self.store.has_changes:
+            self._ask_repaint()
 
     def _ask_repaint(self) -> None:
         if not self._repaint_asked:

@@ -36,6 +36,7 @@ from relayq_tui.feed import (
     WorkersChanged,
 )
 from relayq_tui.hubbeyond import OVERLAP, matching
+from relayq_tui.hubclock import HubClock
 from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
 from relayq_tui.hubschedules import here, schedule_rows
 from relayq_tui.rows import JobRow, WorkerRow
@@ -93,12 +94,11 @@ class Reader:
             known._waits if known else defaultdict(lambda: deque(maxlen=500))
         )
         self.look_at_budget: Callable[[], Awaitable[None]] = _nothing
-        self._latency_ms: int | None = known._latency_ms if known else None
-        self._ahead_ms: float = known._ahead_ms if known else 0.0
+        self._clock = known._clock if known else HubClock()
 
     def now_ms(self) -> int:
         """The hub's clock, by the last time it was read."""
-        return int(time.time() * 1000 + self._ahead_ms)
+        return self._clock.now_ms()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -160,13 +160,13 @@ class Reader:
         link = self._waiting.link
         newest = ("XREVRANGE", self._hub.keys.events, "+", "-", "COUNT", 1)
         reply, (seconds, micros) = await link.calls(newest, ("TIME",))
-        self._set_clock(int(seconds), int(micros), 0.0)
+        self._clock.read(seconds, micros)
         return reply[0][0].decode() if reply else "0"
 
     async def _first_rows(self) -> None:
         records = await self._jobs.list_jobs(limit=FIRST)
         rows = self._learn(records)
-        self._post(Connection(state="live", latency_ms=self._latency_ms, hub=self._name))
+        self._post_live()
         if self._has_posted:
             self._post(JobsChanged(rows))
         else:
@@ -260,6 +260,7 @@ class Reader:
         known = [job for job in ids if job in self._rows]
         fresh = [job for job in ids if job not in self._rows]
         records = await self._bulk.rows(fresh, known=known)
+        await asyncio.sleep(0)  # a key need not wait for the reading and the taking in
         self._post(JobsChanged(self._learn(records)))
         self._gone(set(known) - {record.id for record in records})
 
@@ -295,14 +296,13 @@ class Reader:
                 seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
         except TimeoutError:
             raise HubUnreachable(f"hub {self._hub.address.shown} stopped answering") from None
-        latency_s = time.monotonic() - began_s
-        self._set_clock(int(seconds), int(micros), latency_s)
-        self._latency_ms = steady(self._latency_ms, round(latency_s * 1000))
-        self._post(Connection(state="live", latency_ms=self._latency_ms, hub=self._name))
+        took_s = time.monotonic() - began_s
+        self._clock.read(seconds, micros, took_s)
+        self._clock.note(took_s)
+        self._post_live()
 
-    def _set_clock(self, seconds: int, micros: int, latency_s: float) -> None:
-        hub_ms = seconds * 1000 + micros / 1000 + latency_s * 500
-        self._ahead_ms = hub_ms - time.time() * 1000
+    def _post_live(self) -> None:
+        self._post(Connection(state="live", latency_ms=self._clock.latency_ms, hub=self._name))
 
     async def _look_at_workers(self) -> None:
         now_ms, before = self.now_ms(), self._machines
@@ -380,13 +380,6 @@ class Reader:
 
 async def _nothing() -> None:
     """Nobody wants to know."""
-
-
-def steady(before_ms: int | None, now_ms: int) -> int:
-    """The latency to show: the one before, unless it is clearly another one."""
-    if before_ms is not None and abs(now_ms - before_ms) <= max(5, before_ms // 3):
-        return before_ms
-    return now_ms
 
 
 def _portions(ids: set[str]) -> Iterable[list[str]]:

@@ -99,6 +99,11 @@ class Store:
         self.jobs.columns.release()
         return changes
 
+    @property
+    def has_changes(self) -> bool:
+        """Is there anything new to draw?"""
+        return bool(self._changes)
+
     def touch(self, part: str) -> None:
         """Let everything that draws `part` be drawn again."""
         self._changes.parts.add(part)
@@ -217,10 +222,11 @@ class Store:
                 self.series = update
                 self.touch("series")
             case Connection():
-                self.connection = update
                 if update.state == "live":
                     self._heard(self.now_ms())
-                self.touch("connection")
+                if update != self.connection:
+                    self.connection = update
+                    self.touch("connection")
             case EventsSeen(events):
                 self.events.extend(events)
                 self.touch("events")

@@ -9,8 +9,8 @@ however many wait. The lines are kept from their ends: the newest come and are r
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import defaultdict, deque
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
 from collections.abc import Container
 
 from relayq.model.lifecycle import FINAL, State
@@ -28,7 +28,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self._lines: defaultdict[Kind, list[int]] = defaultdict(list)
-        self._ends: defaultdict[Kind, deque[int]] = defaultdict(lambda: deque(maxlen=ENDS_KEPT))
+        self._ends: defaultdict[Kind, list[int]] = defaultdict(list)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -46,7 +46,9 @@ class Waiting:
         if new.state is State.RUNNABLE:
             insort(self._lines[_kind(new)], _key(new))
         elif new.state in FINAL and new.started_ms and (old is None or old.state not in FINAL):
-            self._ends[_kind(new)].append(new.ended_ms)
+            ends = self._ends[_kind(new)]
+            insort(ends, new.ended_ms)
+            del ends[:-ENDS_KEPT]
 
     def place(self, row: JobRow, now_ms: int, paused: Container[str] = ()) -> tuple[int, int | None] | None:
         """(place from 1 on, in how many ms it may start, None if nothing ended lately), or None."""
@@ -55,7 +57,8 @@ class Waiting:
         if row.state is not State.RUNNABLE or line[at : at + 1] != [key]:
             return None
         number = len(line) - at
-        ended = sum(end_ms > now_ms - LATELY_MS for end_ms in self._ends.get(_kind(row), ()))
+        ends = self._ends.get(_kind(row), [])
+        ended = len(ends) - bisect_right(ends, now_ms - LATELY_MS)
         return number, number * LATELY_MS // ended if ended and row.queue not in paused else None
 
 

@@ -78,6 +78,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         self._titles = int(has_titles)
         self._is_aside = is_aside
         self._drawn: dict[int, Strip] = {}
+        self._made: dict[int, Strip] = {}  # to be painted next
 
     @property
     def current(self) -> Row | None:
@@ -113,8 +114,10 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
     def refresh_stale(self) -> None:
         """Draw those lines again that would look different now."""
         for line in range(self.size.height):
-            if self._line(line) != self._drawn.get(line):
+            strip = self._line(line)
+            if strip != self._drawn.get(line):
                 self._refresh_line(line)
+                self._made[line] = strip
 
     def move_to(self, index: int) -> None:
         """Put the cursor on a row."""
@@ -125,6 +128,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         if index == 0:
             self.new_above = 0
         if self._scroll_to_cursor():
+            self._made.clear()
             self.refresh()
         else:
             self._refresh_row(was)
@@ -193,13 +197,22 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
-        strip = self._line(y)
+        strip = self._made.pop(y, None) or self._line(y)
         self._drawn[y] = strip
         return strip
+
+    def on_focus(self) -> None:
+        """A table aside shows its cursor now."""
+        self._made.clear()
+
+    def on_blur(self) -> None:
+        """A table aside hides its cursor now."""
+        self._made.clear()
 
     def on_resize(self) -> None:
         """The cursor must still be seen."""
         self._drawn.clear()
+        self._made.clear()
         self._scroll_to_cursor()
         self.virtual_size = Size(self.size.width, self.size.height)
 
@@ -279,6 +292,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
             self._refresh_line(index - self._first + self._titles)
 
     def _refresh_line(self, y: int) -> None:
+        self._made.pop(y, None)
         self.refresh(Region(0, y, self.size.width, 1))
 
 
