@@ -9,7 +9,7 @@ BEATS_SEEN = 5  # the latency is the middle one of so many: one slow answer is n
 
 
 class HubClock:
-    """What the hub's time was when it was last asked for, and the latency to show, None before there is one."""
+    """What the hub's time was when it was last asked, and the latency to show, None before there is one."""
 
     def __init__(self) -> None:
         self._ahead_ms = 0.0

@@ -94,7 +94,7 @@ class Reader:
             known._waits if known else defaultdict(lambda: deque(maxlen=500))
         )
         self.look_at_budget: Callable[[], Awaitable[None]] = _nothing
-        self._clock = known._clock if known else HubClock()
+        self._clock: HubClock = known._clock if known else HubClock()
 
     def now_ms(self) -> int:
         """The hub's clock, by the last time it was read."""
