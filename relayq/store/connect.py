@@ -13,6 +13,7 @@ import contextlib
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,10 @@ def parse_url(url: str) -> Address:
 
 
 class Link:
-    """One connection, opened on first use and again after it broke."""
+    """One connection, opened on first use and again after it broke.
+
+    `took_s` is how long the hub took with the latest answer, without the wait for those before it.
+    """
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -57,6 +61,7 @@ class Link:
             raise ConfigError(f"hub {address.shown} cannot be spoken to: {error}") from error
         self._lock = asyncio.Lock()
         self._has_heard = False
+        self.took_s = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -81,11 +86,12 @@ class Link:
             try:
                 if not self._connection.is_connected:
                     await self._open()
+                began_s = time.monotonic()
                 async with asyncio.timeout(timeout_s):
                     packed = self._connection.pack_commands(commands)
                     await self._connection.send_packed_command(packed, check_health=False)
                     replies = [await self._reply() for _ in commands]
-                self._has_heard = True
+                self._has_heard, self.took_s = True, time.monotonic() - began_s
                 for reply in replies:
                     if isinstance(reply, ResponseError):
                         raise self._refusal(reply) from reply

@@ -77,6 +77,7 @@ class RelayQApp(Navigation):
 
     def __init__(self, feed: Feed, options: Options = Options()) -> None:
         os.environ.pop("NO_COLOR", None)  # Textual would draw in greys; the theme `mono` draws without any
+        part_large_from_small()
         super().__init__()
         self.feed = feed
         self.options = options
@@ -112,8 +113,6 @@ class RelayQApp(Navigation):
     def _start(self) -> None:
         self._lost_s = asyncio.get_running_loop().time()
         gc.freeze()
-        gc.enable()
-        part_large_from_small()
         self.action_refresh_data()
         self.run_worker(self.steering.run(), name="steering")
         if self.options.ticks:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import count
@@ -290,13 +289,12 @@ class Reader:
 
         Another question may hold the line: one that is held for two beats is dead.
         """
-        began_s = time.monotonic()
         try:
             async with asyncio.timeout(2 * BEAT_S):
                 seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
         except TimeoutError:
             raise HubUnreachable(f"hub {self._hub.address.shown} stopped answering") from None
-        took_s = time.monotonic() - began_s
+        took_s = self._hub.link.took_s
         self._clock.read(seconds, micros, took_s)
         self._clock.note(took_s)
         self._post_live()

@@ -2,7 +2,8 @@
 
 The columns of the store grow to megabytes while thousands of small things come and go.
 The C library would put them among those and leave holes as they move (with 100,000 jobs
-5 MiB of them); told where large begins, it gives each column pages of its own.
+5 MiB of them); told where large begins, it gives each column pages of its own. The few
+threads need no heaps of their own either.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import gc
 import sys
 from contextlib import suppress
 
-M_MMAP_THRESHOLD = -3  # malloc.h of glibc
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 LARGE_BYTES = 1 << 16
 
 
@@ -21,7 +22,13 @@ def part_large_from_small() -> None:
         import ctypes
 
         with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+            mallopt = ctypes.CDLL(None).mallopt
+            for parameter, value in (
+                (M_MMAP_THRESHOLD, LARGE_BYTES),
+                (M_TRIM_THRESHOLD, LARGE_BYTES),
+                (M_ARENA_MAX, 1),
+            ):
+                mallopt(parameter, value)
 
 
 def settle() -> None:
