@@ -6,7 +6,10 @@ little. A job is the one of the other rows: `true` with a 200-byte argument, in 
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
 import time
 from collections.abc import Callable
 
@@ -15,6 +18,7 @@ from relayq.model.job import JobSpec, new_id
 from relayq.trust.bodies import Author, open_hidden, part
 from relayq.trust.boxes import BoxKey
 from relayq.trust.envelope import open_job
+from relayq.trust.files import new_key, open_file, seal_file
 from relayq.trust.keys import SigningKey
 from relayq.trust.members import Member
 from relayq.trust.outputs import Ear, Ended, Voice
@@ -24,6 +28,7 @@ from relayq.trust.sealing import Opener
 ROUNDS = 9
 BATCH = 500
 PIECE = b"x" * 32_768
+FILE_BYTES = 16 << 20
 OWNER, WORKER = SigningKey.generate(), SigningKey.generate()
 MEMBER = Member(role="worker", name="w", sign=WORKER.public, box=BoxKey.of(WORKER).public)
 ROSTER = add_member(new_roster(OWNER, "home", 1), OWNER, MEMBER, 1)
@@ -99,6 +104,26 @@ def rows() -> list[tuple[str, float, float]]:
             "open 32 KiB of output",
             best_us(lambda: [ear.piece("J", 1, (1, 0), piece) for _ in range(100)], 100),
             best_us(lambda: [bytes(bytearray(PIECE)) for _ in range(100)], 100),
+        ),
+        *file_rows(),
+    ]
+
+
+def file_rows() -> list[tuple[str, float, float]]:
+    """A file of FILE_BYTES, beside its SHA-256 alone."""
+    key, data = new_key(), os.urandom(FILE_BYTES)
+    one = seal_file(io.BytesIO(data).read, key, FILE_BYTES)
+    digest = best_us(lambda: hashlib.sha256(data).hexdigest(), 1)
+    return [
+        (
+            "seal a file of 16 MB",
+            best_us(lambda: seal_file(io.BytesIO(data).read, key, FILE_BYTES), 1),
+            digest,
+        ),
+        (
+            "open a file of 16 MB",
+            best_us(lambda: sum(map(len, open_file(one.data, key, one.sha256, one.size))), 1),
+            digest,
         ),
     ]
 

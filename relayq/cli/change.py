@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 DONE = {
     "cancelled": "cancelled",
     "asked": "its worker is told to end it",
+    "pushed": "asked: the next worker that looks into your inbox sees to it",
     "retried": "runs again",
     "held": "held",
     "released": "released",
@@ -56,18 +58,18 @@ async def _forget(client: AsyncClient, job: str) -> str:
     return word
 
 
-async def _ask_to_cancel(client: AsyncClient, job: str) -> str:
+async def ask(client: AsyncClient, word: str, job: str) -> str:
     """A submit-only user's way: through its inbox, so what becomes of it is not known yet."""
-    await client.handle(job).cancel()
-    return "asked"
+    await asyncio.to_thread(client.submitter.push_order, word, job)
+    return "pushed"
 
 
 def _change(client: AsyncClient, args: argparse.Namespace, job: str) -> Awaitable[str]:
     match args.command:
         case "forget":
             return _forget(client, job)
-        case "cancel" if client.submitter.is_narrow:
-            return _ask_to_cancel(client, job)
+        case "cancel" | "hold" | "release" if client.submitter.is_narrow:
+            return ask(client, args.command, job)
         case "cancel":
             return client.jobs.cancel(job, who="cli", why=args.why, kill=args.kill)
         case "retry":
@@ -91,6 +93,8 @@ def refusal(answer: str) -> str:
             return "left as it is: it is not held"
         case "not-ended":
             return "left as it is: it has not ended"
+        case "changed":
+            return "left as it is: it is another one than was shown; look at it again"
         case "unique":
             return f"left as it is: job {detail} has its unique key"
         case "element":

@@ -11,6 +11,7 @@ import stat
 import statistics
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -151,7 +152,10 @@ def hub_checks(config: Config) -> Iterator[Check]:
     yield socket_path(url)
     yield schema(wire, config.fleet)
     yield inboxes(wire, config.fleet)
+    has_library = wire.call("HGET", f"{{rq:{config.fleet}}}:cfg", "schema") is not None
     wire.close()
+    if has_library:
+        yield orders(config, url)
 
 
 def certificate(path: str) -> Check:
@@ -199,6 +203,22 @@ def inboxes(wire: Wire, fleet: str) -> Check:
     )
     remedy = f"if that was not you, `relayq revoke {last['from']}`"
     return Check("inboxes", BAD if age_ms < ALARM_MS else WARN, found, remedy)
+
+
+def orders(config: Config, url: str) -> Check:
+    """What was steered by somebody who has a password and no key that counts."""
+    from relayq.cli.session import with_client
+    from relayq.client.audit import alarms
+
+    try:
+        found = with_client(Namespace(url=url, fleet=config.fleet), alarms)
+    except RelayQError as error:
+        return Check("orders", WARN, f"not checked: {error}")
+    if not found:
+        return Check("orders", OK, "whatever is held, paused or moved was signed by somebody who may")
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    remedy = "give the order yourself if it is meant; else see whose password that was (`relayq keys`)"
+    return Check("orders", BAD, f"{found[0]}{more}", remedy)
 
 
 def server_version(facts: dict[str, str]) -> Check:

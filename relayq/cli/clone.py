@@ -43,5 +43,5 @@ async def _clone(client: AsyncClient, args: argparse.Namespace, fields: dict[str
         )
     if files := input_files(args):
         with sending(files):
-            await asyncio.to_thread(client.submitter.put_files, files)
+            fields["inputs"] = await asyncio.to_thread(client.submitter.put_files, files)
     return (await client.submit(JobSpec.from_dict({**spec.to_dict(), **fields}))).id

@@ -11,6 +11,7 @@ from relayq.cli.exit_codes import OK
 from relayq.cli.logs import elements_of
 from relayq.cli.output import print_json, print_lines, say, waiting
 from relayq.cli.session import with_client
+from relayq.errors import Refused
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL
 
@@ -53,6 +54,8 @@ async def _fetch(client: AsyncClient, args: argparse.Namespace) -> tuple[JobReco
     written = []
     for name in elements_of(record):
         element = await client.jobs.record(name)
+        if element and element.doubt:
+            raise Refused(element.doubt)
         wanted = [one for one in args.names or () if element and one in element.outputs]
         if element and element.outputs and (wanted or not args.names):
             below = Path(args.to, name.partition(":")[2])

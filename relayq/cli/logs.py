@@ -132,6 +132,7 @@ def _full(args: argparse.Namespace) -> int:
 
 
 async def _pour(client: AsyncClient, args: argparse.Namespace, tell: Callable[[int, int], None]) -> None:
+    from relayq.client.glance import glance
     from relayq.client.wholelog import WholeLog
 
     record = await (await client.job(args.id)).info()
@@ -139,7 +140,9 @@ async def _pour(client: AsyncClient, args: argparse.Namespace, tell: Callable[[i
         ran = record if job == record.id else await client.jobs.record(job)
         attempt = _attempt_of(ran, args.attempt) if ran else None
         if attempt:
-            await _show_whole(WholeLog(client, job, attempt), attempt.number, args, tell)
+            spec = glance(record.envelope)
+            secrets = [value for _, value in spec.secrets] if spec and not record.is_sealed else []
+            await _show_whole(WholeLog(client, job, attempt, secrets), attempt.number, args, tell)
         elif job == record.id:
             wanted = f"has no attempt {args.attempt}" if args.attempt else "has not run yet"
             raise NotFound(f"job {record.id} {wanted}; `relayq explain {short(record.id)}` says more")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, print_table, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
+
+if TYPE_CHECKING:
+    from relayq.store.records import QueueInfo
 
 HEADERS = ("QUEUE", "RUNNABLE", "ALIVE", "WEIGHT", "")
 
@@ -30,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
                 str(queue.runnable),
                 str(queue.living),
                 f"{queue.weight:g}",
-                "paused" if queue.paused else "",
+                _told(queue),
             )
             for queue in queues
         )
@@ -38,3 +42,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         say("no job has been submitted yet")
     return OK
+
+
+def _told(queue: QueueInfo) -> str:
+    if queue.alarm:
+        return f"ALARM: {queue.alarm}"
+    return f"paused by {queue.paused_by}" if queue.paused else ""

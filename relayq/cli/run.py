@@ -54,8 +54,10 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(client: AsyncClient, spec: JobSpec, args: argparse.Namespace) -> int:
     if files := input_files(args):
+        from relayq.client.files import with_sent
+
         with sending(files):
-            await asyncio.to_thread(client.submitter.put_files, files)
+            spec = with_sent(spec, await asyncio.to_thread(client.submitter.put_files, files))
     is_quiet = args.quiet
     job = await client.submit(spec)
     if not is_quiet:

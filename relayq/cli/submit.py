@@ -52,9 +52,10 @@ def run(args: argparse.Namespace) -> int:
     submitter = submitter_of(args)
     if files := input_files(args):
         from relayq.cli.output import sending
+        from relayq.client.files import with_sent
 
         with sending(files):
-            submitter.put_files(files)
+            spec = with_sent(spec, submitter.put_files(files))
     _show(args, submitter.submit(spec))
     return OK
 
@@ -116,10 +117,11 @@ def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> int:
     from relayq.cli.output import sending, waiting
 
     gc.enable()
-    specs = _specs(sys.stdin, fields_of(args))
+    fields = fields_of(args)
     if files := input_files(args):
         with sending(files):
-            submitter.put_files(files)
+            fields["inputs"] = submitter.put_files(files)
+    specs = _specs(sys.stdin, fields)
     done, is_whole = 0, True
     with waiting("submitting", is_shown=not sys.stdout.isatty()) as tell:
         while chunk := list(islice(specs, CHUNK)):

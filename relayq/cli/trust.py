@@ -1,4 +1,4 @@
-"""`relayq trust`: whose jobs may run besides the owner's: runs of a repository, somebody's own key."""
+"""`relayq trust`: whose jobs may run besides the owner's, and who ordered what."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from relayq.cli.output import print_json, print_table, say
 from relayq.cli.parser import add_json
 from relayq.config import Config, load
 from relayq.errors import UsageError
+from relayq.model.ids import is_id, short
 
-WORDS = {"github": "OWNER/REPO", "key": "NAME KEY BOX", "log": ""}
+WORDS = {"github": "OWNER/REPO", "key": "NAME KEY BOX", "log": "", "orders": ""}
+ORDERS_SHOWN = 100
 RULE_OPTIONS = (
     "branch",
     "environment",
@@ -27,7 +29,11 @@ REFS = "refs/"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("what", choices=tuple(WORDS), help="a repository, a key, or what was done so far")
+    parser.add_argument(
+        "what",
+        choices=tuple(WORDS),
+        help="a repository, a key, what was done so far, or who steered jobs and queues",
+    )
     parser.add_argument(
         "words",
         nargs="*",
@@ -48,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--owner-id", metavar="N", help="github: the number of its owner")
     parser.add_argument("--remove", action="store_true", help="github: trust it no more")
-    add_json(parser, "one JSON object a line (log)")
+    add_json(parser, "one JSON object a line (log, orders)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -64,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
             return _github(args, config, args.words[0])
         case "key":
             return _key(config, *args.words)
+        case "orders":
+            return _orders(args)
     return _log(args, config)
 
 
@@ -107,6 +115,30 @@ def _key(config: Config, name: str, sign: str, box: str) -> int:
     with Registrar(config) as desk:
         desk.trust_key(name, sign, box)
     say(f"{name} ({four_words(sign)}) may submit to fleet {config.fleet}: compare the four words")
+    return OK
+
+
+def _orders(args: argparse.Namespace) -> int:
+    from relayq.cli.session import with_client
+    from relayq.client.audit import given_orders
+
+    orders = with_client(args, lambda client: given_orders(client, ORDERS_SHOWN))
+    if args.json:
+        for event, by, alarm in orders:
+            fields = {"at_ms": event.at_ms, "order": event.kind, "subject": event.subject}
+            print_json({**fields, "detail": event.detail, "by": by, "alarm": alarm})
+        return OK
+    rows = [
+        (
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(event.at_ms / 1000)),
+            event.kind,
+            short(event.subject) if is_id(event.subject) else event.subject,
+            event.detail,
+            f"ALARM: {alarm}" if alarm else f"signed by {by}",
+        )
+        for event, by, alarm in orders
+    ]
+    print_table(("WHEN", "ORDER", "OF", "", "BY"), rows)
     return OK
 
 

@@ -77,6 +77,7 @@ def _options(args: argparse.Namespace, config: Config) -> Options:
 
     from relayq_tui.app import Options
     from relayq_tui.keymap import keymap
+    from relayq_tui.views import checked
 
     given = {
         name.removeprefix("tui."): value for name, value in config.values.items() if name.startswith("tui.")
@@ -88,7 +89,7 @@ def _options(args: argparse.Namespace, config: Config) -> Options:
         read_only=args.read_only or bool(args.replay),
         cache=None if args.demo or args.replay else _cache(config),
         record=Path(args.record) if args.record else None,
-        views=tuple(views.items()),
+        views=checked(views),
         keymap=tuple(keymap(keys).items()),
     )
 

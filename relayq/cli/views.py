@@ -64,11 +64,13 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         "message": record.message,
         "sealed": record.is_sealed,
         "doubt": record.doubt,
+        "held_by": record.held_by,
+        "alarm": record.alarm,
         "cancel_asked": record.cancel_asked,
         "notices": [
             {"word": told.word, "at": iso(told.at_ms), "detail": told.detail} for told in record.notices
         ],
-        "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in record.outputs.items()},
+        "files": {name: {"sha256": one.sha256, "size": one.size} for name, one in record.outputs.items()},
         **({"elements": elements_json(record)} if record.array else {}),
     }
 

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from relayq.client.files import target_below, write_file
+from relayq.client.files import opened, target_below, write_file
 from relayq.client.result import Result, Transcript, outcome_of, result_of
 from relayq.errors import NotFound, Refused, WaitTimeout
 from relayq.model.lifecycle import FINAL, State
@@ -17,6 +17,7 @@ from relayq.store.records import End, Explanation, JobRecord, LogEntry
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
+    from relayq.trust.files import Left
 
 T = TypeVar("T")
 
@@ -78,13 +79,13 @@ class AsyncHandle:
     async def cancel(self, why: str = "") -> bool:
         """Ask for the end of the job; False when it had ended already or is not there."""
         if self._client.submitter.is_narrow:
-            await asyncio.to_thread(self._client.submitter.push_cancel, self.id)
+            await asyncio.to_thread(self._client.submitter.push_order, "cancel", self.id)
             return True
         return await self._client.jobs.cancel(self.id, who="client", why=why) in ("cancelled", "asked")
 
     async def outputs(self) -> dict[str, int]:
         """The files that the job left: name -> bytes."""
-        return {name: size for name, (_, size) in sorted((await self.info()).outputs.items())}
+        return {name: left.size for name, left in sorted((await self._left()).items())}
 
     async def fetch(
         self, directory: str | PathLike[str], names: Sequence[str] | None = None, *, force: bool = False
@@ -94,7 +95,7 @@ class AsyncHandle:
         Nothing is fetched before every name and place has been checked: Refused for a name
         that leads out of `directory`, RelayQError where something is already, unless `force`.
         """
-        left = (await self.info()).outputs
+        left = await self._left()
         if missing := [name for name in names or () if name not in left]:
             raise NotFound(
                 f"job {self.id} left no file {missing[0]!r}: it left {', '.join(sorted(left)) or 'none'}"
@@ -104,9 +105,16 @@ class AsyncHandle:
             for name in names or sorted(left)
         }
         for name, target in targets.items():
-            data = await self._client.blobs.get(left[name][0])
-            await asyncio.to_thread(write_file, target, data, force=force)
+            data = await self._client.blobs.get(left[name].stored, f"file {name!r}")
+            await asyncio.to_thread(write_file, target, opened(data, left[name]), force=force)
         return list(targets.values())
+
+    async def _left(self) -> dict[str, Left]:
+        """What the job left, by the word of its worker; Refused when that is not believed."""
+        record = await self.info()
+        if record.doubt:
+            raise Refused(record.doubt)
+        return record.outputs
 
     def follow(self) -> AsyncGenerator[LogEntry | End, None]:
         """The output as it comes and, last, how the job ended."""

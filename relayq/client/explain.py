@@ -23,6 +23,7 @@ REASONS = {
     "refused": "a worker refused its signed spec",
     "dependency": "a dependency did not do what was needed",
     "held": "it is held",
+    "approval": "it waits for its owner's word",
     "delay": "its time has not come",
     "deadline": "it was not started before its deadline",
 }
@@ -35,7 +36,8 @@ def sentences(explanation: Explanation, now_ms: int) -> list[str]:
         return [_ending(record)]
     if record.state in (State.RUNNING, State.UNREACHABLE):
         return [_running(record, now_ms)]
-    said = [_blocker(record, kind, detail) for kind, detail in explanation.blockers]
+    said = [*_alarms(explanation)]
+    said += [_blocker(explanation, kind, detail) for kind, detail in explanation.blockers]
     if record.state == State.RUNNABLE:
         is_free = all(kind == "ahead" for kind, _ in explanation.blockers)
         said += _workers(record, explanation.workers, is_free=is_free)
@@ -62,7 +64,16 @@ def _running(record: JobRecord, now_ms: int) -> str:
     return f"attempt {record.attempt} runs on worker {record.worker} since {since}{told}"
 
 
-def _blocker(record: JobRecord, kind: str, detail: str) -> str:
+def _alarms(explanation: Explanation) -> Iterator[str]:
+    """What nobody who may has signed: somebody with a password steers behind the owner's back."""
+    if explanation.record.alarm:
+        yield f"ALARM: {explanation.record.alarm}"
+    if explanation.queue and explanation.queue.alarm:
+        yield f"ALARM: queue {explanation.queue.name}: {explanation.queue.alarm}"
+
+
+def _blocker(explanation: Explanation, kind: str, detail: str) -> str:
+    record, queue = explanation.record, explanation.queue
     match kind:
         case "dependency":
             return f"it waits for job {short(detail)}"
@@ -75,12 +86,12 @@ def _blocker(record: JobRecord, kind: str, detail: str) -> str:
         case "delay":
             return f"it starts no earlier than in {format_duration(int(float(detail)))}"
         case "held" | "approval":
-            why, verb = (
-                ("is held", "release") if kind == "held" else ("waits for its owner's word", "approve")
-            )
+            held = "is held" + (f" by {record.held_by}" if record.held_by else "")
+            why, verb = (held, "release") if kind == "held" else ("waits for its owner's word", "approve")
             return f"it {why}; `relayq {verb} {short(record.id)}` lets it go"
         case "paused":
-            return f"queue {detail} is paused; `relayq queue resume {detail}` lets it go"
+            by = f" by {queue.paused_by}" if queue and queue.paused_by else ""
+            return f"queue {detail} is paused{by}; `relayq queue resume {detail}` lets it go"
         case "limit":
             return f"the limit {detail.replace(' ', ' is reached: ', 1)} of its kind run"
         case "rate":

@@ -1,6 +1,6 @@
-"""Files on their way to a job and back, through the hub, named by the SHA-256 of their content.
+"""Files on their way to a job and back, through the hub, which sees them sealed.
 
-What goes in stands in the signed spec by name and digest, so a worker runs a job on
+What goes in stands in the signed spec by name, digest and key, so a worker runs a job on
 the bytes its submitter had or not at all.
 
 What comes back is written below one directory and nowhere else, whatever the hub
@@ -14,16 +14,21 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from relayq.errors import HubFull, Refused, RelayQError, SpecError
-from relayq.model.parts import check_file_size
+from relayq.model.parts import MAX_FILE_BYTES, Blob, check_file_size, stored_as
+from relayq.trust.files import CHUNK_BYTES, content_key, open_file, seal_file
 
 if TYPE_CHECKING:
     from relayq.client.dispatch import Dispatcher
+    from relayq.model.job import JobSpec
+    from relayq.trust.files import Left
+    from relayq.trust.keys import SigningKey
 
 PathText = str | PathLike[str]
 ASK_ABOVE_BYTES = 64 << 10
@@ -44,41 +49,76 @@ class InputFile(NamedTuple):
             return cls(Path(head).expanduser(), name)
         return cls(path, path.name)
 
-    def read(self) -> bytes:
-        """Its content; SpecError when it cannot be read or is too large."""
+    def item(self) -> dict[str, Any]:
+        """The item of a spec's `inputs` for its content now; SpecError as from `_opened`."""
+        digest, size = hashlib.sha256(), 0
+        with self._opened() as file:
+            while piece := file.read(CHUNK_BYTES):
+                digest.update(piece)
+                size += len(piece)
+        check_file_size(size, str(self.path))
+        return {"name": self.name, "sha256": digest.hexdigest(), "size": size}
+
+    def sealed(self, item: dict[str, Any]) -> bytes:
+        """The content that `item` tells of, sealed with its key; SpecError when it is another by now.
+
+        What another content gives under this key goes nowhere: one key never seals two.
+        """
+        with self._opened() as file:
+            sealed = seal_file(file.read, item["key"], MAX_FILE_BYTES)
+        if (sealed.sha256, sealed.size) != (item["sha256"], item["size"]):
+            raise SpecError(f"{self.path} was changed while it was read: send it again (field 'inputs')")
+        return sealed.data
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        """The open file; SpecError when it cannot be read or is too large."""
         try:
             with self.path.open("rb") as file:
                 check_file_size(os.fstat(file.fileno()).st_size, str(self.path))
-                data = file.read()
+                yield file
         except OSError as error:
             raise SpecError(f"{self.path} cannot be read: {error.strerror} (field 'inputs')") from error
-        check_file_size(len(data), str(self.path))
-        return data
-
-    def item(self, data: bytes) -> dict[str, Any]:
-        """The item of a spec's `inputs` for this content."""
-        return {"name": self.name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
 
 
 def items_of(given: Iterable[PathText]) -> list[dict[str, Any]]:
     """The items of a spec's `inputs` for files that are not sent yet."""
-    return [file.item(file.read()) for file in map(InputFile.of, given)]
+    return [file.item() for file in map(InputFile.of, given)]
 
 
-def put_files(given: Iterable[PathText], hub: Dispatcher) -> list[dict[str, Any]]:
-    """Store files in the hub; the items of a spec's `inputs`. SpecError for one that cannot be read."""
-    return [_put(InputFile.of(one), hub) for one in given]
+def put_files(given: Iterable[PathText], hub: Dispatcher, key: SigningKey) -> list[dict[str, Any]]:
+    """Seal files and store them in the hub; the items of a spec's `inputs`, which only `key` may give out.
+
+    SpecError for one that cannot be read.
+    """
+    secret = key.derive(b"relayq-files-1")
+    return [_put(InputFile.of(one), hub, secret) for one in given]
 
 
-def _put(file: InputFile, hub: Dispatcher) -> dict[str, Any]:
+def with_sent(spec: JobSpec, items: Iterable[dict[str, Any]]) -> JobSpec:
+    """The spec with its inputs as they are in the hub."""
+    return spec.but(inputs=tuple(map(Blob.from_json, items)))
+
+
+def _put(file: InputFile, hub: Dispatcher, secret: bytes) -> dict[str, Any]:
     """Store one file; a large one that the hub has already does not travel again."""
-    data = file.read()
-    item = file.item(data)
-    call = ("FCALL", "rq1_put_blob", 1, hub.anchor, json.dumps({"digest": item["sha256"]}))
-    is_there = len(data) > ASK_ABOVE_BYTES and hub.ask(call) == [b"have"]
-    if not is_there and hub.ask((*call, data)) == [b"full"]:
+    item = file.item()
+    item["key"] = content_key(secret, hub.fleet, item["sha256"])
+    call = ("FCALL", "rq1_put_blob", 1, hub.anchor, json.dumps({"digest": stored_as(item["key"])}))
+    is_there = item["size"] > ASK_ABOVE_BYTES and hub.ask(call) == [b"have"]
+    if not is_there and hub.ask((*call, file.sealed(item))) == [b"full"]:
         raise HubFull(f"the hub is full: there is no room for {file.path}, and nothing was queued")
     return item
+
+
+def opened(data: bytes, left: Left) -> Iterator[bytes]:
+    """The content of a file that a job has left, chunk by chunk; Refused when it is another."""
+    try:
+        yield from open_file(data, left.key, left.sha256, left.size)
+    except Refused:
+        raise Refused(
+            f"file {left.name[:100]!r} came out of the hub with other content than its job left"
+        ) from None
 
 
 def target_below(directory: Path, name: str, *, is_named: bool = False, force: bool = False) -> Path:
@@ -101,17 +141,17 @@ def target_below(directory: Path, name: str, *, is_named: bool = False, force: b
     return target
 
 
-def write_file(target: Path, data: bytes, *, force: bool = False) -> None:
+def write_file(target: Path, pieces: Iterable[bytes], *, force: bool = False) -> None:
     """Write a new file whole or not at all; with `force` it takes the place of what is there."""
     fresh = target.with_name(f".{secrets.token_hex(8)}") if force else target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with fresh.open("xb") as file:
             try:
-                file.write(data)
+                file.writelines(pieces)
                 file.flush()
                 fresh.replace(target)
-            except OSError:
+            except (OSError, Refused):
                 fresh.unlink(missing_ok=True)
                 raise
     except OSError as error:

@@ -138,17 +138,24 @@ class Follower:
 
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[Hub]:
-        """A connection of one's own; one whose reader was interrupted is not used again."""
+        """A connection of one's own; one whose reader was interrupted is not used again.
+
+        Whoever wants no more after an entry closes the generator between two reads.
+        """
         hub = self._idle.pop() if self._idle else self._hub.twin()
+        is_usable = len(self._idle) < READERS_KEPT
         try:
             yield hub
-        except BaseException:
-            await hub.close()
+        except GeneratorExit:
             raise
-        if len(self._idle) < READERS_KEPT:
-            self._idle.append(hub)
-        else:
-            await hub.close()
+        except BaseException:
+            is_usable = False
+            raise
+        finally:
+            if is_usable:
+                self._idle.append(hub)
+            else:
+                await hub.close()
 
 
 def end_of(record: JobRecord) -> End:

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from relayq.client.dispatch import Command, Dispatcher, Receipt, inbox_of
 from relayq.client.standing import Standing
-from relayq.errors import HubUnreachable, NotFound, UsageError
+from relayq.errors import HubUnreachable, NotFound, SpecError, UsageError
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
-from relayq.store.wire import CANCEL, Address, push_args
+from relayq.store.wire import CANCEL, STEER, Address, push_args
 from relayq.trust.envelope import Op, sign_op
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ class Submitter:
         """Is this a submit-only user, whose way into the hub is its inbox?"""
         return Address(self.url).role == "submit"
 
-    def push_cancel(self, job: str) -> None:
-        """Ask a worker, through the inbox of a submit-only user, to cancel a job."""
-        order = self.sign_order("cancel", job)
+    def push_order(self, word: str, job: str) -> None:
+        """Ask a worker, through the inbox of a submit-only user, to cancel, hold, release or move a job."""
+        kind = CANCEL if word == "cancel" else STEER
         inbox = inbox_of(Address(self.url))
-        self._dispatcher.ask(push_args(self.fleet, inbox, [(CANCEL, order)]))
+        self._dispatcher.ask(push_args(self.fleet, inbox, [(kind, self.sign_order(word, job))]))
 
     def sign_retry(self, record: JobRecord) -> bytes:
         """The signed op that lets a job which has ended run again.
@@ -164,7 +164,12 @@ class Submitter:
             return receipts
 
     def _check_type(self, spec: JobSpec) -> None:
-        """Let a job type that is installed here judge the spec; SpecError when it refuses."""
+        """Let a job type that is installed here judge the spec; SpecError when it refuses.
+
+        A file that is not in the hub yet has no key.
+        """
+        if unsent := [item.name for item in spec.inputs if not item.key]:
+            raise SpecError(f"input file {unsent[0]!r} was not sent: name its path (field 'inputs.key')")
         if spec.type not in self._judges:
             from relayq.plugins import load
 
@@ -175,14 +180,14 @@ class Submitter:
             judge.check(spec)
 
     def put_files(self, paths: Iterable[PathText]) -> list[dict[str, Any]]:
-        """Store files of at most 16 MiB in the hub; the items of a spec's `inputs`."""
+        """Seal files of at most 16 MiB and store them in the hub; the items of a spec's `inputs`."""
         from relayq.client.files import put_files
 
         if self.is_narrow:
             raise UsageError("a submit-only user cannot send files along: let the job fetch them itself")
         sender = Dispatcher(self.url, self.fleet, TRANSFER_TIMEOUT_S)
         try:
-            return put_files(paths, sender)
+            return put_files(paths, sender, self.standing.key)
         finally:
             sender.close()
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from relayq.errors import NotFound, WaitTimeout
 from relayq.model.ids import short
-from relayq.worker.keptlog import KeptLog, Part, places_of
+from relayq.trust.redacting import Redactor
+from relayq.worker.keptlog import GONE, KeptLog, Part, places_of
+from relayq.worker.masks import has_secrets
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
@@ -23,10 +25,16 @@ STREAMS = {"o": 1, "e": 2}
 
 
 class WholeLog:
-    """One attempt's output; `bytes` is how much there is of it, known with the first part."""
+    """One attempt's output; `bytes` is how much there is of it, known with the first part.
 
-    def __init__(self, client: AsyncClient, job: str, attempt: AttemptRecord) -> None:
-        self._client, self._job = client, job
+    `secrets` are the values to mask, as far as our keys open them. What lies on this machine and
+    has secrets that we do not know is left to its worker, which does.
+    """
+
+    def __init__(
+        self, client: AsyncClient, job: str, attempt: AttemptRecord, secrets: Sequence[str] = ()
+    ) -> None:
+        self._client, self._job, self._secrets = client, job, secrets
         self._number, self._worker = attempt.number, attempt.worker
         self.bytes = 0
 
@@ -41,19 +49,20 @@ class WholeLog:
                 yield part
 
     def _place(self) -> Path | None:
-        """Where it lies on this machine."""
+        """Where it lies on this machine, if it can be shown from there."""
         attempts = self._client.submitter.config.state_dir / "workers" / self._worker / "attempts"
-        return next(iter(places_of(attempts, self._job, self._number)), None)
+        place = next(iter(places_of(attempts, self._job, self._number)), None)
+        return None if place and has_secrets(place) and not self._secrets else place
 
     async def _read(self, place: Path) -> AsyncGenerator[Part, None]:
-        kept = KeptLog(place)
+        kept = KeptLog(place, Redactor(self._secrets) if self._secrets else None)
         self.bytes = kept.bytes
         parts = kept.parts()
         while part := await asyncio.to_thread(next, parts, None):
             yield part
 
     async def _pulled(self) -> AsyncGenerator[Part, None]:
-        pulls, ticket = self._client.pulls, secrets.token_hex(8)
+        pulls, ticket = self._client.pulls, token_hex(8)
         answer = await pulls.ask(self._job, ticket, worker=self._worker, attempt=self._number)
         if answer != "asked":
             await self._require_nothing_said("which is offline")
@@ -66,9 +75,11 @@ class WholeLog:
                     self.bytes = int(data)
                 elif kind in STREAMS:
                     yield Part(STREAMS[kind], data)
-                elif data:
+                elif data == GONE:
                     await self._require_nothing_said("which has thrown it away by now")
                     return
+                elif data:
+                    raise NotFound(f"worker {self._worker} says: {data.decode('utf-8', 'replace')}")
                 else:
                     return
         raise WaitTimeout(f"worker {self._worker} does not answer; {self._advice()}")

@@ -152,7 +152,7 @@ def routing(spec: JobSpec, job: str) -> dict[str, Any]:
         "m": spec.retry.attempts if spec.retry.attempts > 1 else 0,
         "f": spec.on_lost if spec.on_lost != "retry" else "",
         "g": spec.grace_ms,
-        "in": [item.sha256 for item in spec.inputs],
+        "in": [item.stored for item in spec.inputs],
         "af": [[item.job, item.on, item.mode] for item in spec.after],
         "nt": [item.repo.lower() for item in spec.notify],
         "n": array.size if array else 0,

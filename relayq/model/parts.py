@@ -9,6 +9,7 @@ rates        {"api": "10/1m"}
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import NamedTuple
 
@@ -184,23 +185,43 @@ class Unique(NamedTuple):
             raise SpecError("a window belongs to mode 'window', and only to it (field 'unique.window')")
 
 
+def unique_words(text: str) -> str | dict[str, str]:
+    """`KEY`, or `KEY,HOW` with a mode or a window (`1h`) behind the last comma, as a spec's JSON has it."""
+    key, comma, how = text.rpartition(",")
+    if not comma:
+        return text
+    how = how.strip()
+    return {"key": key, "window": how} if how[:1].isdecimal() else {"key": key, "mode": how}
+
+
 class Blob(NamedTuple):
-    """An input file, named by what is in it; it lands in the work directory as `name`."""
+    """An input file, named by what is in it; it lands in the work directory as `name`.
+
+    `key` is what it is sealed with in the hub (trust/files.py), empty as long as it is not there.
+    """
 
     name: str
     sha256: str
     size: int
+    key: str = ""
 
     @classmethod
     def from_json(cls, value: object) -> Blob:
         """Read one item of `inputs`."""
         fields = read_map(value, "inputs")
         refuse_unknown(fields, cls._fields, "'inputs'")
-        return cls(fields.get("name", ""), fields.get("sha256", ""), fields.get("size", -1))
+        return cls(
+            fields.get("name", ""), fields.get("sha256", ""), fields.get("size", -1), fields.get("key", "")
+        )
 
     def to_json(self) -> dict[str, object]:
         """The item as JSON."""
-        return self._asdict()
+        return {name: value for name, value in self._asdict().items() if value != "" or name != "key"}
+
+    @property
+    def stored(self) -> str:
+        """What the hub calls it."""
+        return stored_as(self.key)
 
     def check(self) -> None:
         """Refuse a name that leads out of the work directory, and a digest that is none."""
@@ -209,6 +230,13 @@ class Blob(NamedTuple):
         if not re.fullmatch(r"[0-9a-f]{64}", check_text(self.sha256, "inputs.sha256", 64)):
             raise SpecError(f"{shown(self.sha256)} is not a SHA-256 in hex (field 'inputs.sha256')")
         check_int(self.size, "inputs.size", 0, MAX_FILE_BYTES)
+        if self.key and not re.fullmatch(r"[A-Za-z0-9_-]{43}", check_text(self.key, "inputs.key", 43)):
+            raise SpecError("the key of an input file is none (field 'inputs.key')")
+
+
+def stored_as(key: str) -> str:
+    """What the hub calls the file with this key: 64 hex digits that tell nothing about it."""
+    return hashlib.sha256(b"relayq-file-1\n" + key.encode()).hexdigest()
 
 
 def check_file_size(size: int, name: str) -> None:

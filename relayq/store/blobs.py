@@ -1,27 +1,18 @@
-"""Files in the hub: what jobs take in and what they leave, by the SHA-256 of their content.
+"""Files in the hub: what jobs take in and what they leave, sealed, each under the name that its key has.
 
 A blob is kept once, however many jobs use it, and goes within the hour when no job
-refers to it. The digest is part of the signed spec, so whoever fetches a blob checks it:
-a hub that changed a byte is found out.
+refers to it. Only who has the key can tell what it holds, and that it is what was put there
+(trust/files.py).
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-
 from relayq.errors import HubFull, NotFound, Refused
-from relayq.model.parts import check_file_size
 from relayq.store import decode
 from relayq.store.hub import Hub
 
 ASK_ABOVE_BYTES = 64 << 10
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
-
-
-def digest_of(data: bytes) -> str:
-    """The name of a blob."""
-    return hashlib.sha256(data).hexdigest()
 
 
 class Blobs:
@@ -30,27 +21,22 @@ class Blobs:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    async def put(self, data: bytes, name: str = "a file") -> str:
-        """Store at most 16 MiB and return the digest; HubFull when there is no memory for it."""
-        check_file_size(len(data), name)
-        digest = await asyncio.to_thread(digest_of, data)
-        if len(data) <= ASK_ABOVE_BYTES or not await self.has(digest):
-            reply = await self._hub.run("put_blob", {"digest": digest}, data, timeout_s=TRANSFER_TIMEOUT_S)
+    async def put(self, stored: str, data: bytes, name: str = "a file") -> None:
+        """Store a sealed file under its name; HubFull when there is no memory for it."""
+        if len(data) <= ASK_ABOVE_BYTES or not await self.has(stored):
+            reply = await self._hub.run("put_blob", {"digest": stored}, data, timeout_s=TRANSFER_TIMEOUT_S)
             if decode.text(reply) == "full":
                 raise HubFull(f"hub {self._hub.address.shown} is full: there is no room for {name}")
-        return digest
 
-    async def has(self, digest: str) -> bool:
+    async def has(self, stored: str) -> bool:
         """Is it in the hub, and for an hour more at least?"""
-        return decode.text(await self._hub.run("put_blob", {"digest": digest})) == "have"
+        return decode.text(await self._hub.run("put_blob", {"digest": stored})) == "have"
 
-    async def get(self, digest: str) -> bytes:
-        """The content with this digest; NotFound when the hub has it no more, Refused when it is another."""
-        data = await self._hub.link.call("GET", self._hub.keys.of("b", digest), timeout_s=TRANSFER_TIMEOUT_S)
+    async def get(self, stored: str, name: str = "a file") -> bytes:
+        """The sealed file, as the hub has it; NotFound when that is no more."""
+        data = await self._hub.link.call("GET", self._hub.keys.of("b", stored), timeout_s=TRANSFER_TIMEOUT_S)
         if not isinstance(data, bytes):
-            raise NotFound(f"file {digest[:8]} is not in the hub any more")
-        if await asyncio.to_thread(digest_of, data) != digest:
-            raise Refused(f"file {digest[:8]} came out of the hub with other content than was put in")
+            raise NotFound(f"{name} is not in the hub any more")
         return data
 
 

@@ -18,6 +18,7 @@ from relayq.store.records import (
     JobRecord,
     Letter,
     NoticeRecord,
+    Steered,
     WorkerRecord,
 )
 
@@ -132,9 +133,9 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
         attempts=_attempts(f, reply[4] if len(reply) > 4 else []),
         envelope=reply[2],
         result=reply[3] if len(reply) > 3 else b"",
-        outputs=_outputs(reply[5] if len(reply) > 5 else []),
         took=work(f.get("us", ""), hosted_system(lane.needs.labels)),
         notices=_notices(reply[6] if len(reply) > 6 else []),
+        steered=Steered(f.get("h", ""), f.get("ho", "").encode(), f.get("po", "").encode()),
     )
 
 
@@ -232,11 +233,6 @@ def _notices(flat: list[Any]) -> tuple[NoticeRecord, ...]:
         word, at_ms, detail = said.split(" ", 2)
         found.append(NoticeRecord(index=int(index), word=word, at_ms=int(at_ms), detail=detail))
     return tuple(found)
-
-
-def _outputs(flat: list[Any]) -> dict[str, tuple[str, int]]:
-    found = {name: value.split(" ") for name, value in fields(flat).items()}
-    return {name: (digest, int(size)) for name, (digest, size) in found.items()}
 
 
 def _attempts(f: Fields, lines: list[bytes]) -> list[AttemptRecord]:

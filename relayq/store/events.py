@@ -18,12 +18,16 @@ FEW, MOST = 10, 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened: `kind` submit, start, end, retry, alarm, worker... to `subject`."""
+    """One thing that happened: `kind` submit, start, end, retry, alarm, worker... to `subject`.
+
+    `order` is the signed order behind it, if somebody gave one.
+    """
 
     id: str
     kind: str
     subject: str
     detail: str
+    order: bytes = b""
 
     @property
     def at_ms(self) -> int:
@@ -59,8 +63,7 @@ class Events:
     async def _after(self, from_id: str) -> list[Event]:
         """There are many: fetched in one piece, which takes a fraction of the work."""
         reply = await self._hub.view("happened", {"after": from_id, "count": MOST})
-        rows = ([decode.text(word) for word in words] for words in decode.unpacked(reply))
-        return [Event(id=id, kind=kind, subject=subject, detail=detail) for id, kind, subject, detail in rows]
+        return [_row(words) for words in decode.unpacked(reply)]
 
 
 def _event(item: list[Any]) -> Event:
@@ -70,4 +73,10 @@ def _event(item: list[Any]) -> Event:
         kind=found["k"],
         subject=found["i"],
         detail=found["d"],
+        order=found.get("o", "").encode(),
     )
+
+
+def _row(words: list[bytes]) -> Event:
+    id, kind, subject, detail = map(decode.text, words[:4])
+    return Event(id=id, kind=kind, subject=subject, detail=detail, order=b"".join(words[4:]))

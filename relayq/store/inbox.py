@@ -1,7 +1,7 @@
 """The inboxes of submit-only users: the worker's side of them, and who may have one.
 
-An entry is a letter that says what it is (wire.JOB, wire.CANCEL, wire.FIRE) and one signed
-envelope, or the slot to fire. Any online worker takes the oldest entries of an inbox, verifies them and hands
+An entry is a letter that says what it is (wire.JOB, CANCEL, STEER or FIRE) and one signed envelope,
+or the slot to fire. Any online worker takes the oldest entries of an inbox, verifies them and hands
 in its verdict; only then are they gone (lua/inbox.lua).
 """
 
@@ -35,11 +35,13 @@ class Handful:
 class Verdict:
     """What a worker found in a handful: jobs, cancels as (id, signed order), and (id or "", why) refused.
 
+    `steers` are the other orders about jobs, as ((verb, id, value), signed order).
     `fires` are slots of schedules to fire, as the library's function `fire` takes them.
     """
 
     jobs: list[Submission] = field(default_factory=list)
     cancels: list[tuple[str, bytes]] = field(default_factory=list)
+    steers: list[tuple[tuple[str, str, int], bytes]] = field(default_factory=list)
     fires: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
 
@@ -97,10 +99,12 @@ class Inboxes:
             "jobs": [job.routing for job in verdict.jobs],
             "lanes": {job.lane.id: job.lane.json for job in verdict.jobs},
             "cancel": [job for job, _ in verdict.cancels],
+            "steer": [what for what, _ in verdict.steers],
             "fire": verdict.fires,
             "refused": verdict.refused,
         }
-        signed = [*(job.envelope for job in verdict.jobs), *(order for _, order in verdict.cancels)]
+        orders = [order for _, order in (*verdict.cancels, *verdict.steers)]
+        signed = [*(job.envelope for job in verdict.jobs), *orders]
         reply = await self._hub.run("admit", request, *signed)
         return decode.text(reply[0])
 

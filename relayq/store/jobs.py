@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UsageError
@@ -14,10 +16,12 @@ from relayq.model.needs import Lane
 from relayq.model.reading import check_int
 from relayq.store import decode
 from relayq.store.hub import Hub
+from relayq.store.orders import judged, queue_orders
 from relayq.store.own import own_reply
 from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
 from relayq.store.wire import submit_args
 from relayq.trust.envelope import approval_of, batch_digest_of
+from relayq.trust.steering import HOLD, PAUSE, RELEASE, RESUME, priority_order, weight_order
 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
@@ -60,25 +64,30 @@ class Jobs:
 
     async def hold(self, job: str) -> str:
         """`held`, `running`, `ended:<state>` or `unknown`."""
-        return state_word(await self._hub.run("hold", {"id": job}))
+        return state_word(await self._hub.run("hold", {"id": job}, self._hub.signed(HOLD, job)))
 
     async def release(self, job: str) -> str:
         """`released`, `not-held`, `ended:<state>` or `unknown`."""
-        return state_word(await self._hub.run("release", {"id": job}))
+        return state_word(await self._hub.run("release", {"id": job}, self._hub.signed(RELEASE, job)))
 
-    async def approve(self, job: str) -> str:
-        """Let a job run that waits for the owner's word, as it stands now; words as from `release`.
+    async def approve(self, job: str, likeness: str = "") -> str:
+        """Let a job run that waits for the owner's word; words as from `release`, or `changed`.
 
         What is signed names the envelope, so that another one under the same id is not approved.
+        With the `likeness` of the record that the owner has seen, only that one is.
         """
         envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
+        shown = self._hub.reader.clear(envelope) if self._hub.reader else envelope
+        if likeness and sha256(shown).hexdigest() != likeness:
+            return "changed"
         order = self._hub.signed(approval_of(envelope), job)
         return state_word(await self._hub.run("approve", {"id": job}, order))
 
     async def reprioritise(self, job: str, priority: int) -> str:
         """`done`, `running`, `ended:<state>` or `unknown`."""
         check_int(priority, "priority", -MAX_PRIORITY, MAX_PRIORITY)
-        return state_word(await self._hub.run("reprioritise", {"id": job, "priority": priority}))
+        order = self._hub.signed(priority_order(priority), job)
+        return state_word(await self._hub.run("reprioritise", {"id": job, "priority": priority}, order))
 
     async def retry(self, job: str, op: bytes) -> str:
         """Run a finished job again with a signed op: `retried`, `not-ended`, `unique:<id>` or `unknown`."""
@@ -99,7 +108,8 @@ class Jobs:
         envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
         digest = batch_digest_of(envelope)
         record = await self._hub.link.call("GET", self._hub.keys.of("bt", digest)) if digest else b""
-        return bool(self._hub.reader and self._hub.reader.is_array(job, envelope, record or b""))
+        reader = self._hub.reader
+        return reader is not None and await asyncio.to_thread(reader.is_array, job, envelope, record or b"")
 
     async def list_jobs(
         self, states: Sequence[State] = tuple(State), *, queue: str = "", limit: int = 50
@@ -120,7 +130,10 @@ class Jobs:
         if reader is None:
             return records
         found = [reader.record(record, is_whole=is_whole) for record in records]
-        if any(one.doubt or one.is_sealed for one in found) and await self._hub.has_news_for_reader():
+        if (
+            any(one.doubt or one.is_sealed or one.alarm for one in found)
+            and await self._hub.has_news_for_reader()
+        ):
             return [reader.record(record, is_whole=is_whole) for record in records]
         return found
 
@@ -150,10 +163,14 @@ class Jobs:
         if self._hub.is_narrow:
             return Explanation(record=record, blockers=[], workers=[])
         pairs = await self._hub.view("blockers", {"id": job})
+        blockers = [(decode.text(kind), decode.text(detail)) for kind, detail in pairs]
+        is_paused = any(kind == "paused" for kind, _ in blockers)
+        queues = await Queues(self._hub).list() if is_paused else []
         return Explanation(
             record=record,
-            blockers=[(decode.text(kind), decode.text(detail)) for kind, detail in pairs],
+            blockers=blockers,
             workers=await self.workers(),
+            queue=next((one for one in queues if one.name == record.lane.queue), None),
         )
 
     async def workers(self) -> list[WorkerRecord]:
@@ -191,17 +208,18 @@ class Queues:
 
     async def pause(self, queue: str) -> None:
         """Start nothing more from this queue."""
-        await self._hub.run("pause", {"queue": queue, "paused": True})
+        await self._hub.run("pause", {"queue": queue, "paused": True}, self._hub.signed(PAUSE, queue))
 
     async def resume(self, queue: str) -> None:
         """Start jobs from this queue again, at once where workers are idle."""
-        await self._hub.run("pause", {"queue": queue, "paused": False})
+        await self._hub.run("pause", {"queue": queue, "paused": False}, self._hub.signed(RESUME, queue))
 
     async def weight(self, queue: str, weight: float) -> None:
         """Let the jobs of this queue age `weight` times as fast as others (1 is normal)."""
         if not 0.01 <= weight <= 100:
             raise SpecError(f"weight {weight} is out of range: 0.01 to 100 (queue '{queue}')")
-        await self._hub.run("weight", {"queue": queue, "weight": weight})
+        order = self._hub.signed(weight_order(weight), queue)
+        await self._hub.run("weight", {"queue": queue, "weight": weight}, order)
 
     async def minutes(self, now_ms: int, count: int) -> list[dict[str, int]]:
         """What was counted in each of the last minutes, oldest first: `in`, a letter for each final state."""
@@ -238,7 +256,12 @@ class Queues:
         """Every queue that has a lane, is paused or has a weight."""
         stats = await self.stats()
         names = {name for _, name, _, _ in stats["lanes"]} | set(stats["paused"]) | set(stats["weights"])
-        return [_queue(name, stats) for name in sorted(names)]
+        orders = await queue_orders(self._hub) if stats["paused"] or stats["weights"] else {}
+        queues = [_queue(name, stats) for name in sorted(names)]
+        found = [judged(self._hub.reader, one, orders) for one in queues]
+        if any(one.alarm for one in found) and await self._hub.has_news_for_reader():
+            return [judged(self._hub.reader, one, orders) for one in queues]
+        return found
 
 
 def submit_words(reply: list[Any]) -> list[str]:

@@ -24,7 +24,8 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `names` `wlive` `woff` | hash, zset, zset | workers: name -> session, lease expiry, last heard of |
 | `w:` `wj:` `wl:<session>` | hash | a session: offer, jobs, lanes it stands by for |
 | `mb:` `fl:<session>` | stream, set | its mailbox, its orders |
-| `paused` `qw` `sh` `shw` | set, hash, hash, hash | queues paused, queue weights, share use and weights |
+| `paused` `qw` `qo` | set, hash, hash | queues paused, queue weights, the signed orders behind both |
+| `sh` `shw` | hash, hash | share use and weights |
 | `bt:<digest>` `btn` | string, hash | batch records and how many jobs refer to them |
 | `b:<sha256>` `bn` | string, hash | input and output files, and how many jobs refer to each |
 | `io:<id>` `o:<id>` | set, hash | the files a job refers to; those it left |
@@ -38,7 +39,7 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `sd:` `sz:` `sl:<name>` | hash, zset, list | a schedule's state, slots fired out of turn, its history |
 | `ev` `n` `hs:<day>` | stream, hash, hash | events, counters, statistics |
 | `wu:<day>` | hash | what the work of a day took (`lua/meter.lua`) |
-| `bu` `bh` `br:<month>` `st:<day>` | hash | the minutes of GitHub Actions (`lua/budget.lua`) |
+| `bu` `bs` `bh` `br:<month>` `st:<day>` | hash | the minutes of GitHub Actions (`lua/budget.lua`) |
 | `nq` `nh` `nr:<id>` | zset, hash, hash | who is told how a job ended (`lua/notices.lua`) |
 """
 

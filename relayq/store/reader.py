@@ -24,17 +24,21 @@ from relayq.trust.bodies import JOB, SCHEDULE, open_hidden, part
 from relayq.trust.boxes import BoxKey
 from relayq.trust.envelope import open_job, payload_of
 from relayq.trust.keys import Keyring
-from relayq.trust.outputs import Ear
+from relayq.trust.outputs import Ear, Ended
 from relayq.trust.roster import Roster, epoch_keys
 from relayq.trust.sealing import Opener
 from relayq.trust.slots import is_slot, read_schedule, schedule_of, slot_of
+from relayq.trust.steering import HOLD, Given, given, priority_order
 
 if TYPE_CHECKING:
     from relayq.trust.keys import SigningKey
+    from relayq.trust.oidc import RunJudge
 
 SEALED = "(sealed)"
+NOTHING = Ended("", 0)
 # A large array keeps no word about elements that succeeded without one (lua/array.lua).
 _SMALL_ARRAY = 10_000
+_WAITING = frozenset({State.PENDING, State.RUNNABLE})
 _SIGNED_REASONS = frozenset({"", "exit", "timeout"})
 
 
@@ -42,18 +46,25 @@ class Reader:
     """Reads with one key, as far as the roster allows. Without a roster nothing is believed.
 
     `accept` judges a roster that the hub offers: what a worker wrote that was let in a moment
-    ago can be read only with the newest.
+    ago can be read only with the newest. `runs` judges the tokens of GitHub Actions, which are
+    refused without it.
     """
 
     def __init__(
-        self, key: SigningKey, fleet: str, roster: Roster | None, accept: Callable[[bytes], Roster]
+        self,
+        key: SigningKey,
+        fleet: str,
+        roster: Roster | None,
+        accept: Callable[[bytes], Roster],
+        runs: RunJudge | None = None,
     ) -> None:
-        self._box, self._fleet, self._accept = BoxKey.of(key), fleet, accept
+        self._box, self._fleet, self._accept, self._runs = BoxKey.of(key), fleet, accept, runs
         self._learn(roster)
 
     def _learn(self, roster: Roster | None) -> None:
-        self.version = roster.version if roster else 0
+        self._roster, self.version = roster, roster.version if roster else 0
         self._submitters = roster.submitters() if roster else Keyring(())
+        self._judge = self._runs.by(roster.github) if self._runs and roster else None
         self._opener = Opener([self._box, *(epoch_keys(roster, self._box) if roster else ())])
         self._ear = Ear(self._fleet, self._opener, roster.is_worker if roster else _nobody)
 
@@ -70,20 +81,28 @@ class Reader:
 
         A record that is not `is_whole` came without its result, so nothing is said of that.
         """
-        envelope, is_sealed = self._envelope(record.envelope)
-        result, doubt = b"", ""
+        envelope, is_sealed, head = self._envelope(record.envelope)
+        ended, doubt = NOTHING, ""
         try:
-            result = self._result(record) if is_whole else b""
+            ended = self._result(record) if is_whole else NOTHING
         except Refused as refusal:
             doubt = _doubt(record.id, refusal)
+        held_by, alarm = self._steered(record, head) if head and record.state in _WAITING else ("", "")
         return replace(
             record,
+            held_by=held_by,
+            alarm=alarm,
             envelope=envelope,
             is_sealed=is_sealed,
             message=self._message(record),
-            result=result,
+            result=ended.result,
+            outputs={one.name: one for one in ended.files},
             doubt=doubt,
         )
+
+    def clear(self, envelope: bytes) -> bytes:
+        """An envelope as `record` would show it."""
+        return self._envelope(envelope)[0]
 
     def entry(self, job: str, item: LogEntry | End) -> LogEntry | End:
         """An entry of a job's log, opened; `doubt` says why it is not."""
@@ -96,7 +115,7 @@ class Reader:
         return replace(item, data=data)
 
     def is_array(self, job: str, envelope: bytes, batch_record: bytes) -> bool:
-        """Has somebody who may submit signed that this job is an array?
+        """Has somebody who may submit signed that this job is an array? May block, for a run's token.
 
         How an array ends nobody signs: it follows from its elements, whose ends are signed.
         """
@@ -105,7 +124,7 @@ class Reader:
                 signed = read_schedule(schedule_of(envelope), self._submitters)
                 named = slot_id(signed.fleet, signed.schedule.name, slot_of(envelope))
                 return named == job and signed.schedule.spec.array is not None
-            body = open_job(envelope, self._submitters, lambda _: batch_record).body
+            body = open_job(envelope, self._submitters, lambda _: batch_record, self._judge).body
             head = json.loads(part(body).head)
             return head["id"] == job and "array" in head["spec"]
         except (Refused, ValueError, KeyError, TypeError):
@@ -122,26 +141,55 @@ class Reader:
         """A piece of a whole log; Refused when it is not for us."""
         return self._ear.pour(ticket, number, kind, sealed)
 
+    def given(self, order: bytes, word: str, subject: str, submitter: str = "") -> Given:
+        """Who gave an order; Refused when nobody did who may (trust/steering.py)."""
+        if self._roster is None:
+            raise Refused("there is no roster to judge that by")
+        return given(order, word, subject, self._roster, submitter)
+
+    def _steered(self, record: JobRecord, head: Mapping[str, Any]) -> tuple[str, str]:
+        """Who holds a job that waits, and what of its standing nobody who may has signed."""
+        spec, by, steered = head.get("spec"), str(head.get("by")), record.steered
+        if not isinstance(spec, dict):
+            return "", ""
+        held_by, alarms = "", []
+        # The hub holds by itself what lost its worker and says so in its spec, and what waits for approval.
+        is_by_rule = (steered.held == "l" and spec.get("on_lost") == "hold") or (
+            steered.held == "a" and by.startswith("oidc:")
+        )
+        try:
+            if steered.held and not is_by_rule:
+                held_by = self.given(steered.hold, HOLD, record.id, by).by
+        except Refused as refusal:
+            alarms.append(f"it is held, but {refusal.why}")
+        try:
+            if ":" not in record.id and record.priority != spec.get("priority", 0):
+                self.given(steered.priority, priority_order(record.priority), record.id, by)
+        except Refused as refusal:
+            alarms.append(f"its priority is {record.priority}, but {refusal.why}")
+        return held_by, "; ".join(alarms)
+
     def _end(self, job: str, end: End) -> End:
         try:
-            result = self._believed(job, end.attempt, (end.state, end.exit_code, end.reason), end.result)
+            end_told = (end.state, end.exit_code, end.reason)
+            result = self._believed(job, end.attempt, end_told, end.result).result
         except Refused as refusal:
             return replace(end, result=b"", doubt=_doubt(job, refusal))
         return replace(end, result=result)
 
-    def _result(self, record: JobRecord) -> bytes:
+    def _result(self, record: JobRecord) -> Ended:
         if record.array is not None or (not record.result and _is_of_large_array(record)):
-            return record.result
+            return NOTHING
         number = max((attempt.number for attempt in record.attempts), default=record.attempt)
         end = (record.state, record.exit_code, record.reason)
         return self._believed(record.id, number, end, record.result)
 
-    def _believed(self, job: str, attempt: int, end: tuple[State, int | None, str], sealed: bytes) -> bytes:
-        """The result, once its worker says the same of the end as the hub does."""
+    def _believed(self, job: str, attempt: int, end: tuple[State, int | None, str], sealed: bytes) -> Ended:
+        """What its worker has signed of the end, once that is what the hub says of it."""
         state, code, reason = end
         must = state is State.SUCCEEDED or (state is State.FAILED and reason in _SIGNED_REASONS)
         if not must:
-            return b""
+            return NOTHING
         if not sealed:
             raise Refused("no worker has signed how it ended")
         ended = self._ear.ended(job, attempt, sealed)
@@ -151,12 +199,14 @@ class Reader:
                 f"its worker has signed {says.value} with exit code {ended.exit_code}, "
                 f"the hub says {state.value} with {code or 0}"
             )
-        return ended.result
+        return ended
 
-    def _envelope(self, envelope: bytes) -> tuple[bytes, bool]:
-        """The envelope with its body in the clear, as far as our keys open it; does a part stay sealed?"""
+    def _envelope(self, envelope: bytes) -> tuple[bytes, bool, dict[str, Any]]:
+        """The envelope with its body in the clear as far as our keys open it, whether a part stays sealed,
+        and the open half.
+        """
         if not envelope:
-            return envelope, False
+            return envelope, False, {}
         header, head, spec = b"", {}, None
         try:
             header, payload = payload_of(schedule_of(envelope))
@@ -167,7 +217,7 @@ class Reader:
             spec = joined(head["spec"], {**hidden, "secrets": {}} if is_sealed else hidden)
         except (Refused, SpecError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             is_sealed = True
-        return _clear(header, head, spec), is_sealed
+        return _clear(header, head, spec), is_sealed, head if isinstance(head, dict) else {}
 
     def _message(self, record: JobRecord) -> str:
         try:

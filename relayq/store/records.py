@@ -7,10 +7,13 @@ ids may name an array element (`<id>:<index>`); attempts count from 1.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import NamedTuple
 
 from relayq.model.lifecycle import State
 from relayq.model.needs import Lane
 from relayq.model.price import NO_WORK, Work
+from relayq.trust.files import Left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,7 @@ class Report:
     started or left by a stopping worker: no counter moves). `retry` says that the
     signed retry policy grants another attempt; the wait before it is drawn by the
     hub from [0, min(cap, backoff * 2^(failures-1))] ms. `result` is at most 16 KiB.
-    `outputs` are files already in the hub: (name, sha256, bytes). `reply` is the public
+    `outputs` are files already in the hub. `reply` is the public
     box key that the submitter wants its output sealed to. On the way to the hub `result`
     is sealed (trust/outputs.py), `is_bare` when there is nothing in it but how it ended, and
     `note` are sealed words for people.
@@ -69,7 +72,7 @@ class Report:
     backoff_cap_ms: int = 0
     run_ms: int = 0
     result: bytes = b""
-    outputs: tuple[tuple[str, str, int], ...] = ()
+    outputs: tuple[Left, ...] = ()
     reply: str = ""
     note: str = ""
     is_bare: bool = False
@@ -249,12 +252,23 @@ class NoticeRecord:
     detail: str
 
 
+class Steered(NamedTuple):
+    """What orders made of a job: the mark that holds it (lua/prelude.lua), and the orders as signed."""
+
+    held: str = ""
+    hold: bytes = b""
+    priority: bytes = b""
+
+
+NOT_STEERED = Steered()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """One job as the hub has it; what a `Reader` opened of it is in the clear.
 
     `is_sealed` says that our keys do not open all of its spec, `doubt` why its result is
-    not believed.
+    not believed, `held_by` who holds it, `alarm` what nobody who may has signed of where it stands.
     """
 
     id: str
@@ -278,11 +292,19 @@ class JobRecord:
     attempts: list[AttemptRecord]
     envelope: bytes
     result: bytes
-    outputs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    outputs: dict[str, Left] = field(default_factory=dict)
     took: Work = NO_WORK
     notices: tuple[NoticeRecord, ...] = ()
     is_sealed: bool = False
     doubt: str = ""
+    steered: Steered = NOT_STEERED
+    held_by: str = ""
+    alarm: str = ""
+
+    @property
+    def likeness(self) -> str:
+        """What tells this envelope, as it is shown, from any other: its SHA-256 in hex."""
+        return sha256(self.envelope).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,13 +325,18 @@ class WorkerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueInfo:
-    """One queue: jobs that may start now, all that are not final, paused or not, its weight."""
+    """One queue: jobs that may start now, all that are not final, paused or not, its weight.
+
+    `paused_by` is who has paused it, `alarm` what nobody who may has signed.
+    """
 
     name: str
     runnable: int
     living: int
     paused: bool
     weight: float
+    paused_by: str = ""
+    alarm: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,11 +345,13 @@ class Explanation:
 
     `blockers` are (kind, detail) pairs: dependencies <number>, held, delay <ms>,
     paused <queue>, limit <name n/m>, rate <name ms>, ahead <jobs before it in its lane>.
+    `queue` is its queue, when that is paused.
     """
 
     record: JobRecord
     blockers: list[tuple[str, str]]
     workers: list[WorkerRecord]
+    queue: QueueInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

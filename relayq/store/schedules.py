@@ -181,7 +181,9 @@ class Schedules:
         return decode.text(await self._hub.run("put_schedule", request, envelope))
 
     async def _steer(self, verb: str, name: str, **more: object) -> str:
-        return decode.text(await self._hub.run("steer_schedule", {"verb": verb, "name": name, **more}))
+        order = self._hub.signed(f"schedule-{verb}", name)
+        request = {"verb": verb, "name": name, **more}
+        return decode.text(await self._hub.run("steer_schedule", request, order))
 
 
 def _record(item: list[Any]) -> ScheduleRecord:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from relayq.errors import HubDenied, HubError, HubSchema, HubTooOld
 
 SCHEMA = 1
-REVISION = 2
+REVISION = 3
 LIBRARY = f"relayq_{SCHEMA}"
 PREFIX = f"rq{SCHEMA}_"
 SERVER_FLOOR = (7, 0)

@@ -27,7 +27,7 @@ MAX_JOBS_PER_CALL = 500
 MOST_WAITING = 4_000  # entries of an inbox; beyond it the newest are dropped (lua/inbox.lua)
 SPEAKS_TLS = "it speaks TLS: use a rediss:// address, or join it with `relayq join`"
 REFUSES_US = "it refuses this machine's certificate, or there is none: join it with `relayq join`"
-JOB, CANCEL, FIRE = b"j", b"c", b"f"  # how an entry of an inbox begins
+JOB, CANCEL, STEER, FIRE = b"j", b"c", b"o", b"f"  # how an entry of an inbox begins
 TLS_ALERT = b"\x15\x03"  # how a TLS server begins its no to plain text (RFC 8446, 5.1 and 6)
 
 
@@ -119,6 +119,14 @@ class Wire:
 
     def pipeline(self, commands: Sequence[Arguments]) -> list[Reply]:
         """Send all commands at once and return their replies; the first error reply is raised last."""
+        replies = self.replies(commands)
+        for reply in replies:
+            if isinstance(reply, WireReplyError):
+                raise reply
+        return replies
+
+    def replies(self, commands: Sequence[Arguments]) -> list[Reply]:
+        """The same with error replies in their places; raised is only that the hub lets nobody in."""
         greeting = [] if self._link else self.address.greeting()
         link, stream = self._link or self._open()
         try:
@@ -134,9 +142,6 @@ class Wire:
         for reply in welcome:
             if isinstance(reply, WireReplyError):
                 self.close()
-                raise reply
-        for reply in replies:
-            if isinstance(reply, WireReplyError):
                 raise reply
         return replies
 
@@ -312,7 +317,7 @@ def fire_entry(schedule: str, rule: str, slot_ms: int, who: str = "github") -> b
 
 
 def push_args(fleet: str, name: str, entries: Sequence[tuple[bytes, bytes]]) -> list[bytes | str | int]:
-    """The command with which a submit-only user sends (JOB or CANCEL, envelope) to a worker's admission.
+    """The command with which a submit-only user sends (kind, envelope) to a worker's admission.
 
     With FIRE goes a `fire_entry` in place of an envelope.
     """

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from relayq.errors import Refused
+from relayq.trust.files import Left
 from relayq.trust.keys import decode_any, encode
 from relayq.trust.sealing import Opener, Sealer
 
@@ -30,11 +31,15 @@ _SEALERS_MAX = 64
 
 
 class Ended(NamedTuple):
-    """How an attempt ended in its worker's words: `ok`, `failed` or `timeout`, the exit code, the result."""
+    """How an attempt ended in its worker's words: `ok`, `failed` or `timeout`, the exit code, the result.
+
+    `files` are those that it has left, whose names and keys are nobody else's business.
+    """
 
     outcome: str
     exit_code: int
     result: bytes = b""
+    files: tuple[Left, ...] = ()
 
 
 class Voice:
@@ -51,7 +56,8 @@ class Voice:
 
     def ended(self, job: str, attempt: int, ended: Ended, reply: str) -> bytes:
         """The end of an attempt."""
-        line = json.dumps([ended.outcome, ended.exit_code], separators=(",", ":")).encode()
+        told = [ended.outcome, ended.exit_code, *([ended.files] if ended.files else [])]
+        line = json.dumps(told, separators=(",", ":")).encode()
         return self._to(reply).seal(line + b"\n" + ended.result, _name(b"end", self._fleet, job, attempt))
 
     def note(self, job: str, text: str, reply: str) -> str:
@@ -88,12 +94,13 @@ class Ear:
         data = self._open(sealed, _name(b"end", self._fleet, job, attempt))
         line, _, result = data.partition(b"\n")
         try:
-            outcome, code = json.loads(line)
-        except (ValueError, TypeError):
+            outcome, code, *more = json.loads(line)
+            files = tuple(_left(item) for item in (more[0] if more else ()))
+        except (ValueError, TypeError, LookupError):
             raise Refused("the end of the attempt is not in a form that this version knows") from None
-        if not isinstance(outcome, str) or type(code) is not int:
+        if not isinstance(outcome, str) or type(code) is not int or len(more) > 1:
             raise Refused("the end of the attempt is not in a form that this version knows")
-        return Ended(outcome, code, result)
+        return Ended(outcome, code, result, files)
 
     def note(self, job: str, text: str) -> str:
         """A few words; what was never sealed comes back as it is."""
@@ -113,6 +120,16 @@ class Ear:
         if not opened.writer or not self._is_worker(opened.writer):
             raise Refused("no worker of this fleet wrote it (or one whose key was revoked since)")
         return opened.data
+
+
+def _left(item: object) -> Left:
+    """One file, as it is written; ValueError or TypeError for anything else."""
+    if not isinstance(item, list):
+        raise ValueError
+    name, sha256, size, key = item
+    if not all(isinstance(text, str) for text in (name, sha256, key)) or type(size) is not int or size < 0:
+        raise ValueError
+    return Left(name, sha256, size, key)
 
 
 def _name(kind: bytes, *parts: str | int) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 MASK = b"***"
@@ -54,6 +54,19 @@ class Redactor:
             return data
         text = self._pattern.sub(lambda match: b"*" * len(match[0]), before + data + behind)
         return text[len(before) : len(before) + len(data)]
+
+    def whole(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """A stream from its beginning to its end, masked as by `masked`, however it was cut into pieces."""
+        before, held = b"", b""
+        for piece in pieces:
+            held += piece
+            ready = len(held) - self.margin
+            if ready > 0:
+                yield self.masked(before, held[:ready], held[ready:])
+                before = (before + held[:ready])[-self.margin :] if self.margin else b""
+                held = held[ready:]
+        if held:
+            yield self.masked(before, held, b"")
 
     def _beginning(self, text: bytes) -> int:
         """How many bytes at the end may belong to a secret whose rest has not come."""

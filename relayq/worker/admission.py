@@ -49,6 +49,7 @@ from relayq.worker.isolation import FREE, Terms
 from relayq.worker.judge import Judge
 from relayq.worker.session import Session
 from relayq.worker.spool import OpenAttempt, Past, Spool
+from relayq.worker.wishes import Wishes
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -102,7 +103,10 @@ class _Opened:
 
 
 class Admission:
-    """Judges claims by the keys, the ledger, the lease, the policy, and whether anything new is taken."""
+    """Judges claims by the keys, the ledger, the lease, the policy, and whether anything new is taken.
+
+    `wishes` judges what inboxes want of jobs that are in the hub.
+    """
 
     def __init__(
         self,
@@ -118,6 +122,7 @@ class Admission:
         self._fleet, self._spool = fleet, spool
         self._session, self._gate = session, gate
         self._judge = judge
+        self.wishes = Wishes(credentials, fleet, spool)
         self._records: OrderedDict[str, bytes] = OrderedDict()
         self._approvals: OrderedDict[str, bytes] = OrderedDict()
         self._arrays: OrderedDict[tuple[int, bytes], _Opened] = OrderedDict()
@@ -134,8 +139,11 @@ class Admission:
                 _remember(self._records, digest, await self._session.batch_record(digest))
 
     async def learn(self, version_there: int) -> None:
-        """Take the hub's roster if it is another one: who comes now is judged by the newest."""
-        if self._credentials.is_news(version_there):
+        """Take the hub's roster if it is another one: who comes now is judged by the newest.
+
+        That a sync has heard of it does not say that it has read it yet.
+        """
+        if self._credentials.is_news(version_there) or version_there > self._credentials.version:
             await self._session.meet(self._credentials)
 
     @property
@@ -173,13 +181,6 @@ class Admission:
         )
         known = routing(opened.spec, opened.id)
         return Submission(routing=known, lane=opened.lane, envelope=envelope, waits=waits)
-
-    def inbox_cancel(self, envelope: bytes, mark: str) -> str:
-        """The job that an op from an inbox wants cancelled; raises Refused."""
-        op = open_op(envelope, self._credentials.ring)
-        _require(op.op == "cancel" and op.fleet == self._fleet, "the op is not a cancel in this fleet")
-        _require(op.id.startswith(mark), f"job {op.id} does not carry the mark of who wants it cancelled")
-        return op.id
 
     def inbox_fire(self, data: bytes, schedules: Mapping[str, bytes]) -> dict[str, Any]:
         """The slot that an inbox wants fired, if a schedule of the hub has it; raises Refused, SpecError."""

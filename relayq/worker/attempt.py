@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from relayq.model.job import JobSpec
     from relayq.plugins import Outcome
+    from relayq.trust.files import Left
     from relayq.worker.admission import Admitted
 
 _STREAMS = {1: "out", 2: "err"}
@@ -70,7 +71,7 @@ class Attempt:
         self.has_place = self.has_stdin = False
         self.is_adopted = self.is_carrying = False
         self.refusal = ""
-        self.outputs: tuple[tuple[str, str, int], ...] = ()
+        self.outputs: tuple[Left, ...] = ()
         self.is_running = self.is_over = self.is_spawned = self.is_ok = False
         self.progress: tuple[float | None, str] | None = None
         self.measured_ms: float | None = None

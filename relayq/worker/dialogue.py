@@ -141,9 +141,9 @@ class Dialogue:
         """The report as the hub may see it: how a run ended goes with it in the worker's name."""
         voice, job, reply = self._credentials.voice, report.job, report.reply
         if report.outcome in ENDS:
-            ended = Ended(report.outcome, report.exit_code, report.result)
+            ended = Ended(report.outcome, report.exit_code, report.result, report.outputs)
             sealed = voice.ended(job, report.attempt, ended, reply)
-            return replace(report, result=sealed, is_bare=not report.result)
+            return replace(report, result=sealed, is_bare=not (report.result or report.outputs))
         return replace(report, note=voice.note(job, report.note, reply)) if report.note else report
 
     async def _absorb(self, request: SyncRequest, reply: SyncReply) -> None:

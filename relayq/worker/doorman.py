@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from relayq.errors import HubError, Refused, SpecError
 from relayq.store.inbox import Handful, Inboxes, Verdict
-from relayq.store.wire import CANCEL, FIRE, JOB
+from relayq.store.wire import CANCEL, FIRE, JOB, STEER
 from relayq.worker.admission import Admission, TurnedAway
 from relayq.worker.session import Patience, Session
 
@@ -88,15 +88,16 @@ class Doorman:
                     return
 
     def _verdict(self, handful: Handful, schedules: Mapping[str, bytes]) -> Verdict:
-        verdict = Verdict()
+        verdict, wishes = Verdict(), self._admission.wishes
         for entry in handful.entries:
             kind, envelope = entry[:1], entry[1:]
             try:
                 if kind == JOB:
                     verdict.jobs.append(self._admission.inbox_job(envelope, handful.mark))
                 elif kind == CANCEL:
-                    job = self._admission.inbox_cancel(envelope, handful.mark)
-                    verdict.cancels.append((job, envelope))
+                    verdict.cancels.append((wishes.cancel(envelope, handful), envelope))
+                elif kind == STEER:
+                    verdict.steers.append((wishes.steer(envelope, handful), envelope))
                 elif kind == FIRE:
                     verdict.fires.append(self._admission.inbox_fire(envelope, schedules))
                 else:

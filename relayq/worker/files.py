@@ -1,26 +1,25 @@
 """Bring a job its input files, and keep what it leaves, through the hub.
 
-**Inputs** stand in the signed spec by name, digest and size, so a job runs on the bytes
+**Inputs** stand in the signed spec by name, digest, size and key, so a job runs on the bytes
 its submitter had or not at all: a file that is gone or another one refuses the job. They
 are written beside the attempt's directory and become its work directory all at once: a
-worker that dies meanwhile has started nothing. What was fetched is kept for a while,
-because the elements of an array take the same files; it is checked again at every use.
+worker that dies meanwhile has started nothing. What was fetched is kept for a while, sealed
+as it came, because the elements of an array take the same files; each use opens it again.
 
-**Outputs** are the files that the spec's patterns name, put into the hub before the
+**Outputs** are the files that the spec's patterns name, sealed and put into the hub before the
 report that tells of them, however long the hub is away. What is too large, too much or
 no plain file stays behind: the job has succeeded all the same, and one line in its log
 says so. Should the hub have lost them before it has the report, they are put once more.
 
 All of it goes over links of its own, one file at a time: a sync does not wait behind
-16 MiB, and no more than that is in memory.
+16 MiB, and no more than that is in memory, sealed; in the clear it is there chunk by chunk.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -30,14 +29,14 @@ from relayq.model.parts import Blob
 from relayq.model.reading import shown
 from relayq.store.blobs import Blobs
 from relayq.text import safe
+from relayq.trust.files import Left, new_key, open_file
 from relayq.worker.attempt import Attempt
-from relayq.worker.gathering import FILES_MAX, Found, find, read_plain
+from relayq.worker.gathering import FILES_MAX, Found, find, seal_plain
 from relayq.worker.isolation import CWD
 from relayq.worker.session import Patience, Session
 from relayq.worker.statedir import remove_tree
 
 T = TypeVar("T")
-Output = tuple[str, str, int]
 
 CACHE_BYTES_MAX = 256 << 20
 NAMED_MAX = 5
@@ -46,7 +45,7 @@ NAMED_MAX = 5
 class Kept(NamedTuple):
     """The outputs that are in the hub now, and a sentence about what stayed behind, or nothing."""
 
-    outputs: tuple[Output, ...]
+    outputs: tuple[Left, ...]
     notice: str
 
 
@@ -68,20 +67,22 @@ class Files:
         try:
             for blob in attempt.spec.inputs:
                 async with self._turn:
-                    data = await self._content(blob)
-                    await asyncio.to_thread(_write_private, fresh / "work" / blob.name, data)
+                    await self._bring(blob, fresh / "work" / blob.name)
             await asyncio.to_thread(fresh.rename, attempt.place)
             attempt.has_place = True
         finally:
             remove_tree(fresh)
 
-    async def _content(self, blob: Blob) -> bytes:
-        path = self._cache / blob.sha256
-        data = await asyncio.to_thread(_cached, path, blob)
-        if data is None:
-            data = await self._over_link(lambda blobs: _fetched(blobs, blob))
-            await asyncio.to_thread(_remember, path, data)
-        return data
+    async def _bring(self, blob: Blob, target: Path) -> None:
+        if not blob.key:
+            raise Refused(f"input {blob.name} is not sealed: send it again with a newer RelayQ")
+        path = self._cache / blob.stored
+        if await asyncio.to_thread(_opened_into, target, _cached(path), blob):
+            return
+        data = await self._over_link(lambda blobs: _fetched(blobs, blob))
+        if not await asyncio.to_thread(_opened_into, target, data, blob):
+            raise Refused(f"input {blob.name} has other content than was signed")
+        await asyncio.to_thread(_remember, path, data)
 
     # -- outputs
 
@@ -101,18 +102,20 @@ class Files:
                 left.append(f"{safe(name)} ({error})")
         return Kept(tuple(kept), _notice(found, left))
 
-    async def _put(self, root: Path, name: str) -> Output:
+    async def _put(self, root: Path, name: str) -> Left:
         patience = Patience()
         while True:
             with suppress(HubUnreachable):
                 return await self._put_now(root, name)
             await patience.wait()
 
-    async def _put_now(self, root: Path, name: str) -> Output:
+    async def _put_now(self, root: Path, name: str) -> Left:
         async with self._turn:
-            data = await asyncio.to_thread(read_plain, root, name)
-            digest = await self._over_link(lambda blobs: blobs.put(data, name))
-        return name, digest, len(data)
+            key = new_key()
+            sealed = await asyncio.to_thread(seal_plain, root, name, key)
+            left = Left(name, sealed.sha256, sealed.size, key)
+            await self._over_link(lambda blobs: blobs.put(left.stored, sealed.data, name))
+        return left
 
     async def _over_link(self, action: Callable[[Blobs], Awaitable[T]]) -> T:
         hub = await self._session.open_link()
@@ -136,30 +139,28 @@ def _root_of(attempt: Attempt) -> Path:
 
 
 async def _fetched(blobs: Blobs, blob: Blob) -> bytes:
-    """The content of an input, whose digest the store has checked."""
-    other = Refused(f"input {blob.name} has other content than was signed")
+    """An input as the hub has it."""
     try:
-        data = await blobs.get(blob.sha256)
+        return await blobs.get(blob.stored)
     except NotFound:
         raise Refused(f"input {blob.name} is not in the hub any more") from None
+
+
+def _opened_into(target: Path, sealed: bytes, blob: Blob) -> bool:
+    """Write what is sealed into a new file; False, and no file, when it is not what was signed."""
+    try:
+        _write_private(target, open_file(sealed, blob.key, blob.sha256, blob.size))
     except Refused:
-        raise other from None
-    if len(data) != blob.size:
-        raise other
-    return data
+        target.unlink(missing_ok=True)
+        return False
+    return True
 
 
-def _is_signed(data: bytes, blob: Blob) -> bool:
-    return len(data) == blob.size and hashlib.sha256(data).hexdigest() == blob.sha256
-
-
-def _cached(path: Path, blob: Blob) -> bytes | None:
-    """What was fetched before, unless somebody has changed it since."""
+def _cached(path: Path) -> bytes:
+    """What was fetched before, or nothing."""
     with suppress(OSError):
-        data = path.read_bytes()
-        if _is_signed(data, blob):
-            return data
-    return None
+        return path.read_bytes()
+    return b""
 
 
 def _remember(path: Path, data: bytes) -> None:
@@ -167,7 +168,7 @@ def _remember(path: Path, data: bytes) -> None:
     fresh = path.with_suffix(".new")
     with suppress(OSError):
         fresh.unlink(missing_ok=True)
-        _write_private(fresh, data)
+        _write_private(fresh, [data])
         fresh.replace(path)
         total = 0
         for one in sorted(path.parent.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True):
@@ -176,11 +177,11 @@ def _remember(path: Path, data: bytes) -> None:
                 one.unlink()
 
 
-def _write_private(path: Path, data: bytes) -> None:
+def _write_private(path: Path, pieces: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(file, "wb") as opened:
-        opened.write(data)
+        opened.writelines(pieces)
 
 
 def _notice(found: Found, left: list[str]) -> str:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from relayq.errors import SpecError
 from relayq.model.duration import format_size
 from relayq.model.parts import MAX_FILE_BYTES
+from relayq.trust.files import SealedFile, seal_file
 
 FILES_MAX = 64
 DEPTH_MAX = 64
@@ -58,8 +59,8 @@ def matching(root: Path, pattern: str) -> Iterator[str]:
     return _below(str(root), "", [part for at, part in enumerate(parts) if parts[at : at + 2] != twice])
 
 
-def read_plain(root: Path, name: str) -> bytes:
-    """The content of a plain file; SpecError says in a few words why it stays behind."""
+def seal_plain(root: Path, name: str, key: str) -> SealedFile:
+    """A plain file, sealed; SpecError says in a few words why it stays behind."""
     if not name.isprintable() or len(name.encode()) > NAME_BYTES_MAX:
         raise SpecError("its name cannot be told")
     try:
@@ -72,12 +73,12 @@ def read_plain(root: Path, name: str) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise SpecError("no plain file")
         try:
-            data = opened.read(MAX_FILE_BYTES + 1)
+            sealed = seal_file(opened.read, key, MAX_FILE_BYTES)
         except OSError as error:
             raise SpecError(_reason(error)) from None
-    if len(data) > MAX_FILE_BYTES:
+    if sealed.size > MAX_FILE_BYTES:
         raise SpecError(f"{format_size(status.st_size)}, more than {format_size(MAX_FILE_BYTES)}")
-    return data
+    return sealed
 
 
 def _below(directory: str, prefix: str, parts: list[str]) -> Iterator[str]:

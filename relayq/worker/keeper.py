@@ -13,7 +13,7 @@ The protocol: JSON objects, one a line, over the unix socket `keeper.sock` (0600
 the state directory. Fields may be added, never changed; `version` counts changes.
 On connect the keeper speaks first:
 
-    {"ev": "hello", "version": 2, "pid", "held": [entry]}
+    {"ev": "hello", "version": 3, "pid", "held": [entry]}
         entry: {"key", "pid", "start"}, with "exit" (an exit event) once it has ended;
         pid 0: not spawned yet.
 
@@ -26,7 +26,8 @@ The worker says (nothing is acknowledged, everything may be repeated):
                 as it had run when the worker left, at least 1 and at most 10 minutes),
                 "limits": {"data_bytes", "fsize_bytes", "nice"},
                 "as": [uid, gid, [gid]] (as whom it runs, if not as the keeper's own user; since 2),
-                "boxed": whether argv is a sandbox that ends with its command (since 2)}
+                "boxed": whether argv is a sandbox that ends with its command (since 2),
+                "ready": a directory as a new attempt's, to be renamed to <dir> (or ""; since 3)}
     {"do": "kill", "key", "reason", "kill_ms" (optional)}
     {"do": "list"}                          answered by {"ev": "held", "held": [entry]}
     {"do": "forget", "keys": [key]}         ended attempts only
@@ -67,7 +68,7 @@ else:  # run as a file: its directory is on the path and the package is not
 if TYPE_CHECKING:
     from typing import Any
 
-VERSION = 2
+VERSION = 3
 LINGER_S = 5.0  # how long it waits for a connection before it leaves
 GLANCE_S = 1.0  # how often it looks around while it is alone or the disk is full
 LONGEST_LINE = 64 * 1024 * 1024
@@ -262,19 +263,28 @@ class Keeper:
         return [kept.shown() for kept in self.care.kept.values()]
 
     def publish(self) -> None:
-        """Tell everybody what happened in this turn, after it is safe on disk."""
+        """Tell everybody what happened in this turn, and make exits durable.
+
+        Who hears of an exit a moment before the disk has it cannot lose it: a power cut would
+        take the hearer as well, and one that the hub has already accepted stays accepted.
+        """
         news, self.care.news = self.care.news, []
+        self.tell(news)
         if any(each["ev"] == "exit" for each in news):
             self.journal.sync()
         elif self.journal.trouble:
             self.journal.flush()
         if self.journal.trouble != self.told_trouble:
             self.told_trouble = self.journal.trouble
-            news.append({"ev": "trouble", "text": self.told_trouble})
+            self.tell([{"ev": "trouble", "text": self.told_trouble}])
         for number, line in list(self.lines.items()):
+            self.tend(number, line)
+
+    def tell(self, news: list[dict[str, Any]]) -> None:
+        """Send events to everybody."""
+        for line in self.lines.values():
             for each in news:
                 line.send(each)
-            self.tend(number, line)
 
     def tend(self, number: int, line: Line) -> None:
         """Close a connection that has ended, or wait until a full one takes more."""

@@ -9,9 +9,9 @@
     {"forget": [keys]}                                                    when the worker has it all
 
 Lines reach the page cache at once, which survives the death of the keeper. Exits
-are made durable (one fdatasync for all exits of a loop turn) before anybody hears
-of them. The file is emptied when nothing is kept and rewritten when it has become
-long. A disk that is full costs nothing but durability: the lines wait in memory.
+are made durable as well (one fdatasync for all exits of a loop turn). The file is
+emptied when nothing is kept and rewritten when it has become long. A disk that is
+full costs nothing but durability: the lines wait in memory.
 
 Standard library only: the keeper runs this file without the package.
 """

@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
+from relayq.trust.redacting import Redactor
 from relayq.worker.output import STREAMS, Stream
 
 PIECE_BYTES = 256 * 1024
 STDERR = 2
+GONE = b"the worker has kept no output of it"
 
 
 class Part(NamedTuple):
@@ -26,9 +28,13 @@ class Part(NamedTuple):
 
 
 class KeptLog:
-    """One attempt's output as it stands on the disk now; `bytes` is how much there is to read."""
+    """One attempt's output as it stands on the disk now; `bytes` is how much there is to read.
 
-    def __init__(self, place: Path) -> None:
+    `redactor` masks what must not be shown of it.
+    """
+
+    def __init__(self, place: Path, redactor: Redactor | None = None) -> None:
+        self._redactor = redactor
         self._streams = {number: Stream(place / name, 0) for number, name in STREAMS.items()}
         self._ends = {number: stream.end() for number, stream in self._streams.items()}
         self.bytes = sum(end - self._streams[number].first for number, end in self._ends.items())
@@ -39,8 +45,13 @@ class KeptLog:
             if stream.first:
                 lost = f"the first {format_size(stream.first)} of {STREAMS[number]} were too much to keep"
                 yield Part(STDERR, f"relayq: {lost}\n".encode())
-            while data := stream.piece(PIECE_BYTES, self._ends[number]):
+            pieces = self._pieces(number, stream)
+            for data in self._redactor.whole(pieces) if self._redactor else pieces:
                 yield Part(number, data)
+
+    def _pieces(self, number: int, stream: Stream) -> Iterator[bytes]:
+        while data := stream.piece(PIECE_BYTES, self._ends[number]):
+            yield data
 
 
 def places_of(attempts: Path, job: str, attempt: int = 0) -> list[Path]:

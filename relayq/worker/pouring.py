@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from relayq.errors import HubError
+from relayq.errors import HubError, Refused
 from relayq.store.blobs import Pulls
 from relayq.store.records import Letter
-from relayq.worker.keptlog import KeptLog, places_of
+from relayq.trust.sealing import Opener
+from relayq.worker.keptlog import GONE, KeptLog, places_of
+from relayq.worker.masks import redactor_of
 from relayq.worker.session import Session
 
 log = logging.getLogger("relayq.worker")
@@ -30,15 +32,15 @@ KINDS = {1: "o", 2: "e"}
 Seal = Callable[[int, str, bytes], bytes]
 
 
-async def pour(session: Session, attempts: Path, letter: Letter, seal: Seal) -> None:
+async def pour(session: Session, attempts: Path, letter: Letter, seal: Seal, opener: Opener) -> None:
     """Answer one ticket; a reader that has gone is given up, a link that broke is not mended.
 
-    `seal` gets the number, the kind and the bytes of each piece.
+    `seal` gets the number, the kind and the bytes of each piece; `opener` opens what must be masked.
     """
     try:
         hub = await session.open_link()
         try:
-            await _answer(Tap(Pulls(hub), letter.ticket, seal), attempts, letter)
+            await _answer(Tap(Pulls(hub), letter.ticket, seal), attempts, letter, opener)
         finally:
             await hub.close()
     except (HubError, OSError) as error:
@@ -64,11 +66,15 @@ class Tap:
             wait_s = min(WAIT_MAX_S, wait_s * 2)
 
 
-async def _answer(tap: Tap, attempts: Path, letter: Letter) -> None:
+async def _answer(tap: Tap, attempts: Path, letter: Letter, opener: Opener) -> None:
     places = await asyncio.to_thread(places_of, attempts, letter.job, letter.attempt)
-    kept = [KeptLog(place) for place in places]
+    try:
+        kept = [KeptLog(place, redactor_of(place, opener)) for place in places]
+    except Refused as refusal:
+        await tap.hand_over("x", refusal.why.encode())
+        return
     if not kept:
-        await tap.hand_over("x", b"the worker has kept no output of it")
+        await tap.hand_over("x", GONE)
         return
     await tap.hand_over("s", str(sum(one.bytes for one in kept)).encode())
     for parts in [one.parts() for one in kept]:

@@ -23,7 +23,7 @@ from typing import Any
 from relayq.errors import HubError, NotFound, Refused, RelayQError
 from relayq.plugins import JobType, Outcome
 from relayq.store.records import Report
-from relayq.worker import environment
+from relayq.worker import environment, masks
 from relayq.worker.admission import Admitted
 from relayq.worker.attempt import Attempt
 from relayq.worker.ending import REFUSED, STOPPED, TIMEOUT
@@ -33,6 +33,7 @@ from relayq.worker.keeping import Exited, KeeperClient
 from relayq.worker.sandbox import PRIVATE, STRICT
 from relayq.worker.session import Patience
 from relayq.worker.statedir import remove_tree
+from relayq.worker.stock import Stock
 from relayq.worker.view import View
 
 log = logging.getLogger("relayq.worker")
@@ -53,11 +54,11 @@ class Runner:
         types: dict[str, JobType],
         session: str,
         nice: int,
-        places: str,
+        stock: Stock,
     ) -> None:
         self._keeper, self._files = keeper, files
         self._types, self._session = types, session
-        self._nice, self._places = nice, places
+        self._nice, self._stock = nice, stock
         self._env = environment.inherited()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._exits: dict[str, asyncio.Future[Exited]] = {}
@@ -65,6 +66,7 @@ class Runner:
         self._group: asyncio.TaskGroup | None = None
         self.view: View | None = None
         self.isolation = Isolation()
+        self.box = ""
         self._ended: Callable[[Attempt, Outcome], None] = _nobody
 
     def enter(self, group: asyncio.TaskGroup, ended: Callable[[Attempt, Outcome], None]) -> None:
@@ -74,7 +76,9 @@ class Runner:
     def make(self, admitted: Admitted, cost: dict[str, int]) -> Attempt:
         """The attempt of an admitted claim, not yet begun."""
         claim = admitted.claim
-        return Attempt(admitted, cost=cost, place=f"{self._places}/{claim.job}.{claim.attempt}", host=self)
+        return Attempt(
+            admitted, cost=cost, place=self._stock.place(f"{claim.job}.{claim.attempt}"), host=self
+        )
 
     def start(self, attempt: Attempt) -> None:
         """Set an attempt running."""
@@ -119,6 +123,7 @@ class Runner:
             ):
                 return _not_started(attempt, obstacle)
             order = self.isolation.confine(order, attempt.admitted.terms)
+            order["ready"] = self._stock.take(attempt.place)
         exited = self._exits[attempt.key] = asyncio.get_running_loop().create_future()
         self._order(order)
         outcome = _outcome_of(attempt, await exited)
@@ -186,6 +191,8 @@ class Runner:
         kind.check(spec)
         if spec.inputs and not attempt.is_adopted and not await self._bring(attempt):
             return Outcome(ok=False, exit_code=TERMINATED, reason=STOPPED)
+        if spec.secrets and not attempt.is_adopted:
+            masks.leave(attempt, self.box)
         return await kind.run(attempt)
 
     async def _bring(self, attempt: Attempt) -> bool:

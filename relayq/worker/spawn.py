@@ -33,6 +33,9 @@ def launch(order: dict[str, Any]) -> subprocess.Popen[bytes]:
     """Start the order's command and return its process; OSError or ValueError when that fails."""
     directory = order["dir"]
     limits = order.get("limits") or {}
+    if order.get("ready"):
+        with suppress(OSError):  # it is made below
+            os.rename(order["ready"], directory)
     os.makedirs(f"{directory}/work", exist_ok=True)
     files = [os.open(order.get("stdin") or os.devnull, os.O_RDONLY | os.O_CLOEXEC)]
     try:

@@ -30,6 +30,7 @@ from typing import Any
 
 from relayq.errors import WorkerError
 from relayq.store.records import Report
+from relayq.trust.files import Left
 
 ROOM_BYTES_MIN = 1 << 20
 QUICK_S = 0.003
@@ -164,6 +165,11 @@ class Spool:
         expired_s = self.high_water_s(now_s)
         await self._write([], expired_s=expired_s)
 
+    @property
+    def is_quick(self) -> bool:
+        """Has this disk been quick of late, so that a small change need not be made in a thread?"""
+        return self._slow_s < QUICK_S
+
     def close(self) -> None:
         """Write what is left and close the file."""
         try:
@@ -188,7 +194,7 @@ class Spool:
     async def _in_time(self, *commit: Any) -> None:
         """Make a commit where it does not hold up the loop; a slow one is remembered for a while."""
         begun_s = time.perf_counter()
-        if self._slow_s < QUICK_S:
+        if self.is_quick:
             self._commit(*commit)
         else:
             await asyncio.to_thread(self._commit, *commit)
@@ -250,5 +256,7 @@ def _unpack(packed: bytes | None) -> Report | None:
         return None
     head, _, result = packed.partition(b"\n")
     fields = dict(zip(_REPORT_FIELDS, json.loads(head), strict=False))
-    fields["outputs"] = tuple(tuple(output) for output in fields["outputs"])
+    fields["outputs"] = tuple(
+        Left(*output) for output in fields["outputs"] if len(output) == len(Left._fields)
+    )
     return Report(**fields, result=result)

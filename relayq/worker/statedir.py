@@ -7,6 +7,7 @@
         keeper.*    keeper.py
         attempts/<job>.<attempt>/   out, err, work/ and what else an attempt needs
         files/      inputs of jobs, by digest
+        stock/      empty directories for the next attempts, stock.py
 
 The log of an attempt stays here for its time, and so does the work directory of a failed
 one (retention.py). What left nothing worth keeping is removed at once.
@@ -36,6 +37,7 @@ class StateDir:
         self.path = private_dir(root / "workers" / name)
         self.attempts = private_dir(self.path / "attempts")
         self.files = private_dir(self.path / "files")
+        self.stock = private_dir(self.path / "stock")
         self.spool = self.path / "spool.db"
 
     @contextmanager

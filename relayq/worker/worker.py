@@ -55,6 +55,7 @@ from relayq.worker.session import Session
 from relayq.worker.shipping import Shipping
 from relayq.worker.spool import Spool
 from relayq.worker.statedir import StateDir
+from relayq.worker.stock import Stock
 from relayq.worker.tidying import Tidying
 from relayq.worker.view import View
 
@@ -139,15 +140,17 @@ class Worker:
         self._session = Session(
             url=options.url, fleet=config.fleet, name=self._dir.name, describe=self._registration
         )
+        stock = Stock(self._dir, slots=max(1, self._offer.cpus_milli // 1000))
         self._runner = Runner(
             keeper=self._keeper,
             files=Files(self._session, self._dir.files),
             types=loaded.types,
             session=self._session.id,
             nice=config.worker.nice,
-            places=str(self._dir.attempts),
+            stock=stock,
         )
         self._runner.view, self._runner.isolation = self.view, self._judge.isolation
+        self._runner.box = self._credentials.box
         lanes, self._shipping = LaneBook(self._offer), Shipping(self._bell, self._credentials)
         admission = self._admission()
         self._board = Board(
@@ -167,7 +170,13 @@ class Worker:
             orders=Orders(self._session, self._credentials, config.fleet),
         )
         retention = Retention(self._dir, config.worker)
-        self._tidying = Tidying(self._spool, self._keeper, retention, is_busy=lambda: self._dialogue.is_busy)
+        self._tidying = Tidying(
+            spool=self._spool,
+            keeper=self._keeper,
+            retention=retention,
+            stock=stock,
+            is_busy=lambda: self._dialogue.is_busy,
+        )
         self._disk = Disk(
             spool=self._spool, retention=retention, gate=self._gate, bell=self._bell, held=self._board.keys
         )
@@ -289,7 +298,9 @@ class Worker:
         def seal(number: int, kind: str, data: bytes) -> bytes:
             return self._credentials.voice.pour(letter.ticket, number, kind, data, reply)
 
-        pouring = group.create_task(pour(self._session, self._dir.attempts, letter, seal))
+        pouring = group.create_task(
+            pour(self._session, self._dir.attempts, letter, seal, self._credentials.opener)
+        )
         self._servants = [servant for servant in self._servants if not servant.done()] + [pouring]
 
     def _reply_of(self, job: str) -> str:

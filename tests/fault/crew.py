@@ -17,6 +17,7 @@ from relayq.model.lifecycle import LEASE_MS
 from relayq.store.records import Claim, LogChunk, Report, SyncReply, SyncRequest
 from tests.model.driver import COST, Driver, FakeWorker
 from tests.model.history import History
+from tests.model.invariants import CODES
 
 LEASE_MARGIN_MS = 10_000
 SLOTS = 4
@@ -221,11 +222,20 @@ class Crew:
         self.history.started(worker.fake.name, claim.job, claim.attempt, self.states_before(claim.job))
 
     def states_before(self, job: str) -> dict[str, str]:
-        """The letters of the jobs that a job waited for."""
-        prefix = self.driver.hub.keys.prefix
-        needed = [other for other, _ in self.history.after.get(job.partition(":")[0], ())]
-        found = {other: self.client.hget(f"{prefix}j:{other}", "s") for other in needed}
+        """The letters of the jobs, and of the elements, that a job waited for."""
+        found = {other: self.letter_of(other) for other, _ in self.history.needed(job)}
         return {other: letter.decode() for other, letter in found.items() if letter}
+
+    def letter_of(self, job: str) -> bytes | None:
+        """How a job stands, or an element that has no record of its own, by its bits."""
+        prefix = self.driver.hub.keys.prefix
+        array, _, index = job.partition(":")
+        if not index:
+            return self.client.hget(f"{prefix}j:{job}", "s")
+        first, rest = self.client.hmget(f"{prefix}j:{array}", "n0", "rc")
+        at = int(index) - int(first or 0)
+        code = self.client.bitfield(f"{prefix}as:{array}").get("u4", f"#{at}").execute()[0]
+        return rest if code == 0 else CODES.get(code, "").encode()
 
     async def register(self, worker: Worker) -> None:
         """Appear with everything held."""

@@ -78,8 +78,10 @@ class World(Crew):
         self.note("submit", job, spec, word)
         if word == "new" or word.startswith("replaced:"):
             self.sent[job] = spec
-            after = [(a["job"], a.get("on", "ok")) for a in spec.get("after", ()) if "mode" not in a]
-            self.history.accepted(job, after)
+            whole, by_index = ([], [])
+            for after in spec.get("after", ()):
+                (by_index if "mode" in after else whole).append((after["job"], after.get("on", "ok")))
+            self.history.accepted(job, whole, by_index)
 
     def spec(self) -> dict[str, Any]:
         """Any spec a submitter may think of."""
@@ -108,9 +110,10 @@ class World(Crew):
         """One or two jobs to wait for, index by index where that fits."""
         twins = [job for job, sent in self.sent.items() if isinstance(sent.get("array"), int)]
         if isinstance(spec.get("array"), int) and twins and self.chance(0.6):
-            job = self.rng.choice(twins)
-            spec["array"] = self.sent[job]["array"]
-            return [{"job": job, "on": self.rng.choice(("ok", "any")), "mode": "index"}]
+            spec["array"] = size = self.sent[self.rng.choice(twins)]["array"]
+            alike = [job for job in twins if self.sent[job]["array"] == size]
+            jobs = self.rng.sample(alike, k=min(len(alike), self.rng.choice((1, 1, 2))))
+            return [{"job": job, "on": self.rng.choice(("ok", "any")), "mode": "index"} for job in jobs]
         jobs = self.rng.sample(list(self.sent), k=min(len(self.sent), self.rng.choice((1, 1, 2))))
         return [{"job": job, "on": self.rng.choice(("ok", "ok", "any", "failed"))} for job in jobs]
 

@@ -30,6 +30,7 @@ from relayq.errors import (
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import State
 from relayq.store.wire import Wire
+from relayq.trust.files import open_file
 from tests.integration.client_support import running_worker
 from tests.support import PrivateServer, eventually_sync
 
@@ -211,7 +212,9 @@ def test_input_files_are_in_the_hub_before_the_job(
     [blob] = spec.inputs
     assert (blob.name, blob.size) == ("in.txt", 7)
     wire = Wire(hub_url)
-    assert wire.call("GET", f"{{rq:{fleet}}}:b:{blob.sha256}") == b"content"
+    sealed = wire.call("GET", f"{{rq:{fleet}}}:b:{blob.stored}")
+    assert b"".join(open_file(sealed, blob.key, blob.sha256, 7)) == b"content"
+    assert b"content" not in sealed
     wire.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import pty
@@ -16,7 +17,9 @@ import pytest
 
 from relayq.client.aio import AsyncClient
 from relayq.client.wholelog import WholeLog
+from relayq.errors import NotFound
 from relayq.store.blobs import Pulls
+from relayq.trust.redacting import Redactor
 from relayq.worker import keptlog
 from tests.integration.worker_support import Rig
 from tests.support import eventually
@@ -280,3 +283,97 @@ def test_what_was_too_much_to_keep_is_said_to_be_missing(tmp_path: Path) -> None
     first, *rest = kept.parts()
     assert first == (2, b"relayq: the first 1.0M of out were too much to keep\n")
     assert b"".join(part.data for part in rest) == b"middle end\n"
+
+
+# -- secrets
+
+
+SECRET = "hunter2-is-no-good-secret"
+# The value stands across the cuts that a reader makes (keptlog.PIECE_BYTES), and as base64.
+PRINT_SECRET = (
+    f"head -c {keptlog.PIECE_BYTES - 10} /dev/zero | tr '\\0' x; printf '%s\\n' \"$TOKEN\"; "
+    f"head -c {keptlog.PIECE_BYTES - 40} /dev/zero | tr '\\0' y; printf '%s' \"$TOKEN\" | base64; "
+    'echo "$TOKEN" >&2; printf "%s" "$TOKEN"'
+)
+
+
+def require_masked(out: bytes, err: bytes) -> None:
+    """Nothing of the secret is there, and every other byte is where it was."""
+    assert b"hunter2" not in out + err and b"aHVudGVyMi" not in out + err and b"no-good" not in out + err
+    first = b"x" * (keptlog.PIECE_BYTES - 10) + b"*" * len(SECRET) + b"\n"
+    assert out.startswith(first + b"y" * 1_000)
+    assert out.endswith(b"*" * len(SECRET))
+    assert err == b"*" * len(SECRET) + b"\n"
+
+
+async def test_a_secret_is_masked_in_a_whole_log_from_the_worker_and_from_this_disk(
+    rig: Rig, elsewhere: dict[str, str]
+) -> None:
+    async with rig.worker():
+        job = await rig.submit(PRINT_SECRET, secrets={"TOKEN": SECRET})
+        await rig.ended(job)
+        there = await logs(job, environment=elsewhere)
+        require_masked(there.stdout, there.stderr)
+        await rig.jobs.cancel(job)
+    here = await logs(job)  # whose owner can open them, from this disk: its worker has gone
+    assert here.stdout == there.stdout
+    require_masked(here.stdout, here.stderr)
+
+
+async def test_a_secret_is_masked_in_the_whole_log_of_a_job_that_runs(
+    rig: Rig, elsewhere: dict[str, str]
+) -> None:
+    async with rig.worker():
+        wait = f"until [ -e {rig.marks}/go ]; do sleep 0.05; done"
+        job = await rig.submit(f'echo "$TOKEN"; {rig.mark("ran")}; {wait}', secrets={"TOKEN": SECRET})
+        await eventually(lambda: rig.marked("ran"))
+        for environment in (None, elsewhere):
+            assert (await logs(job, environment=environment)).stdout == b"*" * len(SECRET) + b"\n"
+        (rig.marks / "go").touch()
+        await rig.ended(job)
+
+
+async def test_whoever_cannot_open_the_secrets_has_the_worker_mask_them(rig: Rig) -> None:
+    """On the worker's own machine, with a key that reads the job but not its secrets."""
+    async with rig.worker(), AsyncClient(rig.url, fleet=rig.fleet) as client:
+        job = await rig.submit('echo "$TOKEN"', secrets={"TOKEN": SECRET})
+        await rig.ended(job)
+        record = await rig.record(job)
+        whole = WholeLog(client, job, record.attempts[0])
+        assert [part.data async for part in whole.parts()] == [b"*" * len(SECRET) + b"\n"]
+    async with AsyncClient(rig.url, fleet=rig.fleet) as client:
+        whole = WholeLog(client, job, record.attempts[0])
+        with pytest.raises(NotFound, match="is on worker w1, which is offline"):
+            [part async for part in whole.parts()]
+
+
+async def test_a_log_whose_secrets_are_not_known_any_more_is_not_shown(
+    rig: Rig, elsewhere: dict[str, str]
+) -> None:
+    async with rig.worker():
+        job = await rig.submit('echo "$TOKEN"', secrets={"TOKEN": SECRET})
+        await rig.ended(job)
+        [file] = rig.config.state_dir.glob(f"workers/w1/attempts/{job}.1/secrets")
+        assert SECRET.encode() not in file.read_bytes()
+        assert file.stat().st_mode & 0o777 == 0o600
+        file.write_bytes(b"something else")
+        ended = await logs(job, environment=elsewhere)
+    assert (ended.returncode, ended.stdout) == (125, b"")
+    assert b"secrets are not known here any more" in ended.stderr
+
+
+async def test_a_job_without_secrets_leaves_no_such_file(rig: Rig) -> None:
+    async with rig.worker():
+        job = await rig.submit("echo hello")
+        await rig.ended(job)
+        assert not list(rig.config.state_dir.glob(f"workers/w1/attempts/{job}.1/secrets"))
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 64, 1000])
+def test_a_secret_is_masked_however_a_stream_is_cut(size: int) -> None:
+    secret = "s3cr3t/with+signs"
+    text = (f"a{secret}b".encode() * 7 + base64.b64encode(f"x{secret}".encode()) + b"tail") * 3
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    redactor = Redactor([secret])
+    assert b"".join(redactor.whole(pieces)) == redactor.masked(b"", text, b"")
+    assert b"".join(Redactor(["abc"]).whole(pieces)) == text

@@ -315,6 +315,22 @@ async def test_what_was_cancelled_before_its_turn_runs_when_the_array_runs_again
     assert await driver.state(array) == "SUCCEEDED"
 
 
+async def test_only_what_did_not_succeed_of_many_runs_again(driver: Driver) -> None:
+    array = await driver.submit(array="10-39")
+    worker = await driver.worker()
+    failing = {12, 13, 21, 38, 39}
+    ran = await run_all(worker, *(f"{array}:{index}" for index in failing))
+    assert len(ran) == 30
+    assert await driver.jobs.retry(array, b"op") == "retried"
+    assert (
+        await driver.raw("LLEN", f"@ar:{array}") == 0
+    )  # a million failures must not be written down one by one
+    assert set(indices(await run_all(worker, f"{array}:38"))) == failing
+    await driver.jobs.retry(array, b"op")
+    assert indices(await run_all(worker)) == [38]
+    assert await driver.state(array) == "SUCCEEDED"
+
+
 async def test_a_sequential_array_stops_where_an_element_was_cancelled(driver: Driver) -> None:
     array = await driver.submit(array={"size": 5, "sequential": True})
     await driver.jobs.cancel(f"{array}:2")

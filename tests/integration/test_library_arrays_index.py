@@ -112,14 +112,99 @@ async def test_arrays_of_different_extent_cannot_wait_index_by_index(driver: Dri
     assert await driver.word(array=3, after=after) == "new"
 
 
-async def test_index_by_index_needs_one_array_and_no_sequence(driver: Driver) -> None:
-    first, second = await driver.batch({"array": 3}, {"array": 3})
+async def test_index_by_index_needs_arrays_and_no_sequence(driver: Driver) -> None:
+    first = await driver.submit(array=3)
     plain = await driver.submit()
-    by_index = [{"job": job, "mode": "index"} for job in (first, second)]
-    assert "only one array" in await driver.word(array=3, after=by_index)
+    by_index = [{"job": first, "mode": "index"}]
     sequential = {"size": 3, "sequential": True}
-    assert "only one array" in await driver.word(array=sequential, after=by_index[:1])
+    assert "a sequential array cannot" in await driver.word(array=sequential, after=by_index)
     assert "is no array" in await driver.word(array=3, after=[{"job": plain, "mode": "index"}])
+
+
+async def test_a_very_large_array_waits_for_one_array_only(driver: Driver) -> None:
+    first, second = await driver.batch({"array": 10_001}, {"array": 10_001})
+    by_index = [{"job": job, "mode": "index"} for job in (first, second)]
+    assert "for one array only" in await driver.word(array=10_001, after=by_index)
+    assert await driver.word(array=10_001, after=by_index[:1]) == "new"
+
+
+# -- several at once
+
+
+async def forked(driver: Driver, *ons: str, size: int = 3) -> tuple[list[str], str]:
+    """Some arrays, and one that waits for all of them index by index."""
+    firsts = [await driver.submit(array=size) for _ in ons]
+    after = [{"job": job, "on": on, "mode": "index"} for job, on in zip(firsts, ons, strict=True)]
+    return firsts, await driver.submit(array=size, after=after)
+
+
+async def test_each_index_waits_for_its_own_in_every_array(driver: Driver) -> None:
+    (one, two), both = await forked(driver, "ok", "ok")
+    worker = await driver.worker()
+    await worker.claim()
+    await worker.report(f"{one}:1")
+    assert await worker.claim() == []
+    await worker.report(f"{two}:0", "failed")
+    await worker.report(f"{two}:1")
+    assert await worker.claim() == [f"{both}:1"]
+    for last in (f"{one}:0", f"{one}:2", f"{two}:2", f"{both}:1"):
+        await worker.report(last)
+    assert await run_all(worker) == [f"{both}:2"]
+    record = await driver.record(both)
+    assert (record.state, record.array.succeeded, record.array.skipped) == (State.SKIPPED, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("ons", "ran", "state"),
+    [
+        (("ok", "ok"), [1], State.SKIPPED),
+        (("any", "any"), [0, 1, 2], State.SUCCEEDED),
+        (("any", "ok"), [0, 1, 2], State.SUCCEEDED),
+    ],
+)
+async def test_one_of_several_ends_before_its_elements_began(
+    driver: Driver, ons: tuple[str, str], ran: list[int], state: State
+) -> None:
+    (one, two), both = await forked(driver, *ons)
+    worker = await driver.worker()
+    claimed = await worker.claim()
+    assert set(claimed) == {f"{job}:{index}" for job in (one, two) for index in range(3)}
+    await worker.report(f"{one}:1")
+    for index in (0, 2):
+        await worker.report(f"{one}:{index}", "handback")
+    await driver.jobs.cancel(one)
+    assert await worker.claim() == []
+    for index in range(3):
+        await worker.report(f"{two}:{index}")
+    assert sorted(indices(await run_all(worker))) == ran
+    assert (await driver.record(both)).state is state
+
+
+async def test_what_one_of_several_said_is_kept_when_it_is_forgotten(driver: Driver) -> None:
+    (one, two), both = await forked(driver, "ok", "ok", size=2)
+    worker = await driver.worker()
+    await worker.claim()
+    await worker.report(f"{one}:0")
+    await worker.report(f"{one}:1", "failed")
+    await driver.raw("HSET", "@cfg", "keep_bytes", "0")
+    await driver.advance(1000)
+    assert await driver.raw("KEYS", f"@*{one}*") == []
+    for index in (0, 1):
+        await worker.report(f"{two}:{index}")
+    assert await run_all(worker) == [f"{both}:0"]
+
+
+async def test_several_of_which_some_have_ended_are_caught_up_with(driver: Driver) -> None:
+    one = await driver.submit(array=2)
+    worker = await driver.worker()
+    await run_all(worker, f"{one}:1")
+    two = await driver.submit(array=2)
+    after = [{"job": one, "mode": "index"}, {"job": two, "on": "any", "mode": "index"}]
+    both = await driver.submit(array=2, after=after)
+    assert (await driver.record(both)).array.skipped == 1
+    assert indices(await run_all(worker)) == [0, 1, 0]
+    record = await driver.record(both)
+    assert (record.array.succeeded, record.array.skipped) == (1, 1)
 
 
 async def test_waiting_index_by_index_for_a_large_array_must_begin_before_it_does(driver: Driver) -> None:
@@ -140,3 +225,36 @@ async def test_a_whole_and_an_index_dependency_hold_together(driver: Driver) -> 
     assert await driver.state(second) == "PENDING dependency"
     await worker.report(gate)
     assert len(await run_all(worker)) == 2
+
+
+async def test_a_million_indices_that_never_started_free_their_followers_at_once(driver: Driver) -> None:
+    first, second = await chained(driver, "any", 1_000_000)
+    worker = await driver.worker()
+    (running,) = await worker.claim(want=1)
+    await driver.jobs.cancel(first)
+    assert await driver.state(second) == "PENDING dependency"
+    await worker.report(running, "cancelled")
+    assert await driver.state(second) == "RUNNABLE"
+    assert await driver.raw("LLEN", f"@ar:{second}") <= 1  # they are not written down one by one
+    assert sorted(indices(await worker.claim(want=3))) == [0, 1, 2]
+
+
+async def test_an_opened_gate_lets_each_index_through_once(driver: Driver) -> None:
+    first, second = await chained(driver, "any", 6)
+    worker = await driver.worker()
+    zero, one, two = await worker.claim(want=3)
+    await driver.jobs.cancel(f"{first}:4")
+    await worker.report(one)
+    await driver.jobs.cancel(first)
+    early = await worker.claim()
+    assert sorted(indices(early)) == [1, 4]
+    for running in (two, zero):
+        await worker.report(running, "cancelled")
+    for running in early:
+        await worker.report(running)
+    ran = await run_all(worker, f"{second}:3", f"{second}:5")
+    assert sorted(indices(ran)) == [0, 2, 3, 5]
+    assert (await driver.record(second)).array.failed == 2
+    await driver.jobs.retry(second, b"op")
+    assert sorted(indices(await run_all(worker))) == [3, 5]
+    assert await driver.state(second) == "SUCCEEDED"

@@ -254,3 +254,23 @@ async def test_the_worker_tells_what_it_is(rig: Rig) -> None:
         worker = await rig.online("w1")
         assert {"version", "python", "load", "rtt_ms", "kill_level"} <= set(worker.facts)
         assert "heavy" in json.dumps(worker.offer)
+
+
+async def test_a_directory_in_which_nothing_was_left_serves_the_next_job(rig: Rig) -> None:
+    async def place(command: str) -> tuple[str, bytes]:
+        job = await rig.submit(["sh", "-c", f"stat -c %i .. > {rig.marks}/inode; {command}"])
+        await rig.ended(job)
+        return (rig.marks / "inode").read_text(), await rig.output(job)
+
+    async with rig.worker(slots=1):
+        first = await place("true")
+
+        async def comes_again() -> bool:
+            return await place("true") == first
+
+        await eventually(comes_again, "the first job's directory has served again")
+        talkative = await place("echo hush > kept; echo said")
+        assert talkative[1] == b"said\n"
+        after = await place("ls -A; ls -A ..")
+        assert after[1].split() == [b"err", b"out", b"work"]
+        assert after[0] != talkative[0]

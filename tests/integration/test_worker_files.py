@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from relayq.store.blobs import Blobs, Pulls
+from relayq.model.parts import stored_as
+from relayq.store.blobs import Pulls
 from tests.integration.worker_support import Rig
 from tests.support import eventually
 
@@ -23,7 +24,7 @@ async def rig(hub_url: str, fleet: str, home: Path) -> AsyncIterator[Rig]:
 
 async def put(rig: Rig, name: str, data: bytes) -> dict[str, object]:
     """Store an input; its item of a spec."""
-    return {"name": name, "sha256": await Blobs(rig.hub).put(data), "size": len(data)}
+    return await rig.put_file(name, data)
 
 
 async def test_inputs_stand_in_the_work_directory_before_the_command_starts(rig: Rig) -> None:
@@ -37,7 +38,7 @@ async def test_inputs_stand_in_the_work_directory_before_the_command_starts(rig:
 async def test_an_input_that_the_hub_has_changed_is_refused(rig: Rig) -> None:
     item = await put(rig, "a.txt", b"alpha")
     job = await rig.submit(rig.mark("ran"), inputs=[item])
-    await rig.hub.link.call("SET", rig.hub.keys.of("b", str(item["sha256"])), b"omega")
+    await rig.hub.link.call("SET", rig.hub.keys.of("b", stored_as(str(item["key"]))), b"omega")
     async with rig.worker():
         record = await rig.ended(job)
         assert (record.state, record.reason) == ("FAILED", "refused")
@@ -48,7 +49,7 @@ async def test_an_input_that_the_hub_has_changed_is_refused(rig: Rig) -> None:
 async def test_an_input_that_the_hub_has_lost_fails_the_job_with_a_sentence(rig: Rig) -> None:
     item = await put(rig, "a.txt", b"alpha")
     job = await rig.submit(rig.mark("ran"), inputs=[item])
-    await rig.hub.link.call("DEL", rig.hub.keys.of("b", str(item["sha256"])))
+    await rig.hub.link.call("DEL", rig.hub.keys.of("b", stored_as(str(item["key"]))))
     async with rig.worker():
         assert (await rig.ended(job)).state == "FAILED"
         assert b"not in the hub any more" in await rig.output(job, 2)
@@ -62,11 +63,11 @@ async def test_the_outputs_that_the_spec_names_are_in_the_hub_with_the_report(ri
             outputs=["**/*.txt"],
         )
         record = await rig.ended(job)
-        assert record.outputs == {
+        assert {name: (one.sha256, one.size) for name, one in record.outputs.items()} == {
             "d/one.txt": (hashlib.sha256(b"one\n").hexdigest(), 4),
             "two.txt": (hashlib.sha256(b"two\n").hexdigest(), 4),
         }
-        assert await Blobs(rig.hub).get(record.outputs["two.txt"][0]) == b"two\n"
+        assert await rig.left(record, "two.txt") == b"two\n"
 
 
 async def test_outputs_of_a_failed_attempt_are_not_kept(rig: Rig) -> None:

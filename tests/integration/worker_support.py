@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -20,7 +21,8 @@ from relayq.config import load
 from relayq.errors import HubUnreachable
 from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import Lane, lane_of
-from relayq.store.blobs import Pulls
+from relayq.model.parts import MAX_FILE_BYTES, stored_as
+from relayq.store.blobs import Blobs, Pulls
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs
 from relayq.store.logs import Logs
@@ -28,6 +30,7 @@ from relayq.store.records import JobRecord, Submission, WorkerRecord
 from relayq.store.workers import Workers
 from relayq.trust.bodies import Author
 from relayq.trust.envelope import Op, sign_op
+from relayq.trust.files import new_key, open_file, seal_file
 from relayq.trust.keys import SigningKey, owner_key
 from relayq.trust.roster import Roster
 from relayq.worker.options import WorkerOptions
@@ -118,6 +121,19 @@ class Rig:
         """Let a finished job run again by a signed op."""
         op = Op(op="retry", id=job, attempt=attempt, fleet=self.fleet, iat=int(time.time()))
         return await self.jobs.retry(job, sign_op(self.key, op))
+
+    async def put_file(self, name: str, data: bytes) -> dict[str, object]:
+        """Seal an input and store it; its item of a spec."""
+        key = new_key()
+        sealed = seal_file(io.BytesIO(data).read, key, MAX_FILE_BYTES)
+        await Blobs(self.hub).put(stored_as(key), sealed.data, name)
+        return {"name": name, "sha256": sealed.sha256, "size": sealed.size, "key": key}
+
+    async def left(self, record: JobRecord, name: str) -> bytes:
+        """The content of a file that a job has left."""
+        one = record.outputs[name]
+        data = await Blobs(self.hub).get(one.stored)
+        return b"".join(open_file(data, one.key, one.sha256, one.size))
 
     async def record(self, job: str) -> JobRecord:
         """The job as the hub has it."""

@@ -30,13 +30,23 @@ class History:
     counted: dict[str, int] = field(default_factory=dict)  # the attempt whose success the hub took
     cancelled: dict[str, int] = field(default_factory=dict)
     after: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    by_index: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     submitted: set[str] = field(default_factory=set)
     retried: set[str] = field(default_factory=set)
 
-    def accepted(self, job: str, after: list[tuple[str, str]]) -> None:
-        """The hub took a job (`new`)."""
+    def accepted(
+        self, job: str, after: list[tuple[str, str]], by_index: list[tuple[str, str]] | None = None
+    ) -> None:
+        """The hub took a job (`new`), which waits for these, and for elements of these."""
         self.submitted.add(job)
         self.after[job] = after
+        self.by_index[job] = by_index or []
+
+    def needed(self, job: str) -> list[tuple[str, str]]:
+        """What a job, or an element, waited for, and how that had to end."""
+        parent, _, index = job.partition(":")
+        elements = [(f"{array}:{index}", on) for array, on in self.by_index.get(parent, ())]
+        return [*self.after.get(parent, ()), *elements]
 
     def started(self, worker: str, job: str, attempt: int, states: dict[str, str]) -> None:
         """A worker starts an attempt; `states` are the letters of the jobs it waited for."""
@@ -48,8 +58,9 @@ class History:
         if last is not None and attempt > last:
             raise Broken(f"9: {job} attempt {attempt} starts after a cancel was acknowledged")
         if parent not in self.retried:
-            for needed, on in self.after.get(parent, ()):
-                if needed not in self.retried and states.get(needed, "?") not in SATISFYING[on]:
+            for needed, on in self.needed(job):
+                was_retried = needed.partition(":")[0] in self.retried
+                if not was_retried and states.get(needed, "?") not in SATISFYING[on]:
                     raise Broken(f"8: {job} starts, and {needed} is {states.get(needed)}, not {on}")
         self.newest[job] = max(attempt, self.newest.get(job, 0))
 

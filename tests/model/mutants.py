@@ -178,8 +178,8 @@ MUTANTS = (
     Mutant(
         "cancelled element starts",
         "array.lua",
-        "if R.element_letter(x, parent, index) then index = nil end",
-        "",
+        "untouched_from(x, parent, tonumber(j.nx) or 0)",
+        "tonumber(j.nx) or 0",
         "arrays",
     ),
     Mutant("end not told", "finish.lua", "  R.log_end(x, id, to, reason, exit)\n", "", "control"),
@@ -196,9 +196,17 @@ MUTANTS = (
     # arrays
     Mutant("alive miscounted", "array.lua", "call('HINCRBY', key, 'nR', -1)", "", "arrays"),
     Mutant("sequence runs on", "array.lua", "    if letter == 'S' then\n", "    if true then\n", "arrays"),
+    Mutant(
+        "one of several is enough",
+        "array.lua",
+        "if not letter then may = nil",
+        "if not letter then may = may",
+        "arrays",
+    ),
+    Mutant("gate of the first to end", "array.lua", "if left > 0 or untold", "if untold", "arrays"),
     Mutant("index told twice", "array.lua", "if ended or code ~= 0 then return end", "", "arrays"),
     Mutant("followers not told", "finish.lua", "then R.array_over(x, id) end", "then end", "arrays"),
-    Mutant("success runs again", "array.lua", "math.floor(byte / 16) ~= CODES.S and", "", "arrays"),
+    Mutant("success runs again", "array.lua", "math.floor(byte / 16) == CODES.S and 32 or 0", "0", "arrays"),
 )
 
 

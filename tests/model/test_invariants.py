@@ -95,3 +95,13 @@ def test_the_history_remembers_cancels_and_successes() -> None:
     history.reported("bob", "C", 2, "ok", "ok")
     with pytest.raises(Broken, match="6:"):
         history.check(invariants.Snapshot({"j": {"C": {"s": "R"}, "A": {"s": "N"}}}))
+
+
+def test_the_history_knows_which_element_waits_for_which() -> None:
+    history = History()
+    history.accepted("A", [], [("B", "ok"), ("C", "any")])
+    with pytest.raises(Broken, match=r"8: A:3 starts, and C:3 is None"):
+        history.started("ann", "A:3", 1, {"B:3": "S"})
+    with pytest.raises(Broken, match="8:"):
+        history.started("ann", "A:3", 1, {"B:3": "F", "C:3": "F"})
+    history.started("ann", "A:3", 1, {"B:3": "S", "C:3": "F"})

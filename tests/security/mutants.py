@@ -22,6 +22,9 @@ UNIT = "tests/unit/test_trust_"
 LIES = "tests/security/test_hub_lies.py"
 OIDC = "tests/security/test_oidc.py"
 RUNS = "tests/security/test_runs.py"
+FULL_LOGS = "tests/integration/test_full_logs.py"
+FILES = "tests/security/test_sealed_files.py"
+STEERING = "tests/security/test_steering.py"
 JOBS = "tests/integration/test_worker_trust.py"
 PLAIN, STEP = UNIT + "plain.py", "tests/unit/test_step.py"
 ROSTER, SEALING, ENVELOPE = UNIT + "roster.py", UNIT + "sealing.py", UNIT + "envelope.py"
@@ -283,6 +286,52 @@ MUTANTS = (
         "",
         LIES,
     ),
+    # what waits: through an inbox, and in the eyes of whoever looks
+    Mutant("anybody's inbox", "worker/wishes.py", "member.name == handful.name,", "True,", STEERING),
+    Mutant("orders of an old key", "worker/wishes.py", "member.is_current(now_s),", "True,", STEERING),
+    Mutant("another fleet's order", "worker/wishes.py", "op.fleet == self._fleet,", "True,", STEERING),
+    Mutant("anybody's job", "worker/wishes.py", "op.id.startswith(handful.mark),", "True,", STEERING),
+    Mutant("any order", "worker/wishes.py", "op.op in (HOLD, RELEASE),", "True,", STEERING),
+    Mutant("any priority", "worker/wishes.py", "abs(priority) <= MAX_PRIORITY,", "True,", STEERING),
+    Mutant(
+        "a sender lifts the owner's hold",
+        "store/lua/control.lua",
+        "if not j[2] or by_sender and j[2] ~= 's' then",
+        "if not j[2] then",
+        STEERING,
+    ),
+    Mutant(
+        "a lent order",
+        "trust/steering.py",
+        "if (op.op, op.id, op.fleet) != (word, subject, roster.fleet):",
+        "if False:",
+        STEERING,
+    ),
+    Mutant("anybody steers", "trust/steering.py", "if kid != submitter:", "if False:", STEERING),
+    Mutant("held by nobody", "store/reader.py", "if steered.held and not is_by_rule:", "if False:", STEERING),
+    Mutant(
+        "held by a rule that it has not",
+        "store/reader.py",
+        'steered.held == "l" and spec.get("on_lost") == "hold"',
+        'steered.held == "l"',
+        STEERING,
+    ),
+    Mutant(
+        "waits for an approval that it needs not",
+        "store/reader.py",
+        'steered.held == "a" and by.startswith("oidc:")',
+        'steered.held == "a"',
+        STEERING,
+    ),
+    Mutant(
+        "moved by nobody",
+        "store/reader.py",
+        'record.priority != spec.get("priority", 0):',
+        "False:",
+        STEERING,
+    ),
+    Mutant("paused by nobody", "store/orders.py", "if queue.paused:", "if False:", STEERING),
+    Mutant("weighted by nobody", "store/orders.py", "if queue.weight != 1:", "if False:", STEERING),
     Mutant(
         "anybody approves",
         "worker/admission.py",
@@ -302,7 +351,7 @@ MUTANTS = (
         "unsigned success",
         "store/reader.py",
         'raise Refused("no worker has signed how it ended")',
-        'return b""',
+        "return NOTHING",
         LIES,
     ),
     Mutant(
@@ -325,6 +374,80 @@ MUTANTS = (
         "return bool(self._hub.reader and self._hub.reader.is_array(",
         "return True or bool(self._hub.reader and self._hub.reader.is_array(",
         LIES,
+    ),
+    # files
+    Mutant(
+        "content that somebody with the key made up",
+        "trust/files.py",
+        "if digest.hexdigest() != sha256:",
+        "if False:",
+        FILES,
+    ),
+    Mutant(
+        "a file without its end",
+        "trust/files.py",
+        'return bytes((is_last, 0, 0, 0)) + number.to_bytes(8, "big")',
+        'return bytes(4) + number.to_bytes(8, "big")',
+        FILES,
+    ),
+    Mutant(
+        "chunks in any order",
+        "trust/files.py",
+        'return bytes((is_last, 0, 0, 0)) + number.to_bytes(8, "big")',
+        "return bytes((is_last, 0, 0, 0)) + bytes(8)",
+        FILES,
+    ),
+    Mutant(
+        "one key for two contents",
+        "client/files.py",
+        'if (sealed.sha256, sealed.size) != (item["sha256"], item["size"]):',
+        "if False:",
+        FILES,
+    ),
+    Mutant(
+        "what was written of a forged file stays",
+        "client/files.py",
+        "except (OSError, Refused):",
+        "except OSError:",
+        FILES,
+    ),
+    Mutant("an input that is not sealed", "worker/files.py", "if not blob.key:", "if False:", FILES),
+    Mutant(
+        "any input",
+        "worker/files.py",
+        "if not await asyncio.to_thread(_opened_into, target, data, blob):",
+        "if await asyncio.to_thread(_opened_into, target, data, blob) is None:",
+        FILES,
+    ),
+    Mutant("files by anybody's word", "client/asyncjob.py", "if record.doubt:", "if False:", FILES),
+    # secrets in output
+    Mutant(
+        "a whole log unmasked by its worker",
+        "worker/keptlog.py",
+        "self._redactor.whole(pieces) if self._redactor else pieces",
+        "pieces",
+        FULL_LOGS,
+    ),
+    Mutant(
+        "unknown secrets",
+        "worker/masks.py",
+        'raise Refused("its secrets are not known here any more, so its output is not shown") from None',
+        "return None",
+        FULL_LOGS,
+    ),
+    Mutant(
+        "somebody else's log from this disk",
+        "client/wholelog.py",
+        "has_secrets(place) and not self._secrets",
+        "False",
+        FULL_LOGS,
+    ),
+    Mutant(
+        "a secret between two pieces",
+        "trust/redacting.py",
+        "ready = len(held) - self.margin",
+        "ready = len(held)",
+        FULL_LOGS,
     ),
     # tokens
     Mutant(

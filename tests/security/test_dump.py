@@ -1,4 +1,4 @@
-"""Whoever steals the hub's disk finds no word of what ran there.
+"""Whoever steals the hub's disk finds no word of what ran there, nor of the files that went along.
 
 A persistent server, a worker, jobs of every kind; then the append-only file and every key
 are searched for what must not be in them.
@@ -29,6 +29,11 @@ WORDS = {
     "progress": "zebraprogress",
     "result": "zebraresult",
     "refusal": "zebrarefusal",
+    "input": "zebrainput",
+    "input name": "zebrainname",
+    "left": "zebraleft",
+    "left name": "zebraoutname",
+    "large": "zebralarge",
 }
 
 
@@ -50,17 +55,28 @@ async def test_the_hubs_disk_holds_no_plaintext(own_server: PrivateServer, fleet
         )
         argv = await client.run(["echo", w["argument"]], attempts=2)
         array = await client.map("echo {}", [w["value"], "other"])
+        (home / w["input name"]).write_text(w["input"])
+        (home / "large").write_text(f"{w['large']}\n" * 20_000)
+        files = await client.run(
+            f"cat {w['input name']} large > {w['left name']}; echo {w['left']} >> {w['left name']}",
+            inputs=[home / w["input name"], home / "large"],
+            outputs=["zebra*"],
+        )
         gone = await client.run("true", cwd=f"/nowhere/{w['refusal']}")
         assert w["output"] in await whole.get(30) and w["argument"] in await argv.get(30)
         assert await array.get(30) == [f"{w['value']}\n", "other\n"]
         await gone.wait(30)
+        await files.wait(30)
+        assert sorted(await files.outputs()) == [w["input name"], w["left name"]]
+        [back] = await files.fetch(home / "back", [w["left name"]])
+        assert w["left"] in back.read_text() and w["large"] in back.read_text()
         many = await client.submit_many([await spec_like(client, argv.id)] * 3)
         assert [await one.get(30) for one in many] == [f"{w['argument']}\n"] * 3
     with redis.Redis(unix_socket_path=str(own_server.socket)) as server:
         dumps = b"".join(key + (server.dump(key) or b"") for key in server.keys("*"))
-    files = b"".join(path.read_bytes() for path in own_server.directory.rglob("*") if path.is_file())
-    assert fleet.encode() in files and fleet.encode() in dumps
-    found = [what for what, word in w.items() if word.encode() in files or word.encode() in dumps]
+    on_disk = b"".join(path.read_bytes() for path in own_server.directory.rglob("*") if path.is_file())
+    assert fleet.encode() in on_disk and fleet.encode() in dumps
+    found = [what for what, word in w.items() if word.encode() in on_disk or word.encode() in dumps]
     assert found == []
 
 

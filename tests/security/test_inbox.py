@@ -24,7 +24,7 @@ from relayq.store.wire import JOB, MOST_WAITING, Wire, push_args
 from relayq.trust.boxes import BoxKey
 from relayq.trust.keys import SigningKey
 from relayq.trust.members import Member
-from relayq.trust.roster import add_member
+from relayq.trust.roster import add_member, revoke
 from tests.integration.worker_support import Rig
 from tests.security.hub_support import RoleHub
 from tests.support import ENGINE, eventually
@@ -183,6 +183,17 @@ async def test_what_waits_while_no_worker_is_there_is_admitted_later(site: Site)
     site.push(envelope)
     async with site.rig.worker():
         assert (await site.ended(job)).state == "SUCCEEDED"
+
+
+async def test_who_was_shut_out_a_moment_ago_is_judged_by_the_newest_roster(site: Site) -> None:
+    """Also when a sync has heard of it and is only just about to read it."""
+    async with site.rig.worker() as worker:
+        roster = site.rig.standing().desk.edit(
+            lambda roster, pen: revoke(roster, pen, "ci", int(time.time()))
+        )
+        worker._credentials.is_news(roster.version)
+        site.push(site.entry()[1])
+        assert "not trusted" in (await site.refusals(1))[0].why
 
 
 async def test_an_inbox_that_another_worker_looks_into_is_left_alone(site: Site) -> None:

@@ -14,7 +14,6 @@ import pytest
 from relayq.errors import Refused
 from relayq.model.job import JobSpec
 from relayq.model.signer import GITHUB, MEMBER, THE_OWNER, Signer
-from relayq.store.blobs import Blobs
 from relayq.worker.account import Account, try_account
 from relayq.worker.bubblewrap import try_bubblewrap
 from relayq.worker.isolation import Isolation, Terms
@@ -73,18 +72,16 @@ async def test_a_job_reaches_neither_keys_nor_worker(
 
 async def test_inputs_come_in_and_outputs_go_out_of_a_strict_sandbox(rig: Rig) -> None:
     with_policy(rig, STRICT_OWNER)
-    blobs = Blobs(rig.hub)
-    digest = await blobs.put(b"photo", "photo.raw")
     async with rig.worker():
         job = await rig.submit(
             "cat photo.raw - > photo.jpg; echo 50 half > $RELAYQ_PROGRESS; ls -A ~ /tmp",
-            inputs=[{"name": "photo.raw", "sha256": digest, "size": 5}],
+            inputs=[await rig.put_file("photo.raw", b"photo")],
             outputs=["*.jpg"],
             stdin=" developed",
         )
         record = await rig.ended(job)
         assert (record.state, list(record.outputs)) == ("SUCCEEDED", ["photo.jpg"])
-        assert await blobs.get(record.outputs["photo.jpg"][0]) == b"photo developed"
+        assert await rig.left(record, "photo.jpg") == b"photo developed"
         place = rig.config.state_dir / "workers" / "w1" / "attempts" / f"{job}.1"
         await eventually(lambda: not (place / "work").exists())
         assert not (place / "private").exists()
@@ -118,8 +115,7 @@ async def test_what_cannot_start_in_a_sandbox_ends_as_without_one(
     rig: Rig, command: list[str], cwd: str, code: int, said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.config.worker.__dict__["isolation"] = "bwrap"
-    digest = await Blobs(rig.hub).put(b"text", "notes")
-    notes = [{"name": "notes", "sha256": digest, "size": 4}]
+    notes = [await rig.put_file("notes", b"text")]
     async with rig.worker():
         job = await rig.submit(command, cwd=cwd, inputs=[] if cwd else notes)
         assert (await rig.ended(job)).exit_code == code
@@ -333,10 +329,9 @@ async def test_jobs_run_as_another_user_where_the_worker_is_root(
         assert facts["isolation"] == "user"
         spool, pid = home / "state" / "workers" / "w1" / "spool.db", worker.process.pid
         attack = f"cat {rig.config.owner_key_path} {spool} /proc/{pid}/environ; kill -9 {pid} -1"
-        digest = await Blobs(rig.hub).put(b"input\n", "in")
         job = await rig.submit(
             f"id -un; pwd; echo $HOME; echo made > made; cat in; {attack}; echo over",
-            inputs=[{"name": "in", "sha256": digest, "size": 6}],
+            inputs=[await rig.put_file("in", b"input\n")],
             outputs=["made"],
         )
         await rig.ended(job)

@@ -109,7 +109,11 @@ variables = st.dictionaries(
 ).map(lambda found: tuple(found.items()))
 file_names = lines.filter(lambda name: name not in ("", ".", "..") and "/" not in name)
 blobs = st.builds(
-    Blob, file_names, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, MAX_FILE_BYTES)
+    Blob,
+    file_names,
+    st.text("0123456789abcdef", min_size=64, max_size=64),
+    st.integers(0, MAX_FILE_BYTES),
+    st.just("") | st.text("ABCxyz019_-", min_size=43, max_size=43),
 )
 json_values = st.recursive(
     st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,

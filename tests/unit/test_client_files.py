@@ -84,7 +84,7 @@ def test_what_is_there_stays_unless_it_is_forced(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"mine")
     with pytest.raises(RelayQError, match="is there already"):
         target_below(tmp_path, "x")
-    write_file(target_below(tmp_path, "x", force=True), b"new", force=True)
+    write_file(target_below(tmp_path, "x", force=True), [b"new"], force=True)
     assert (tmp_path / "x").read_bytes() == b"new"
 
 
@@ -96,7 +96,7 @@ def test_a_link_is_replaced_and_never_followed(tmp_path: Path) -> None:
     (below / "x").symlink_to(elsewhere)
     with pytest.raises(RelayQError, match="is there already"):
         target_below(below, "x")
-    write_file(target_below(below, "x", force=True), b"new", force=True)
+    write_file(target_below(below, "x", force=True), [b"new"], force=True)
     assert (elsewhere.read_bytes(), (below / "x").read_bytes()) == (b"mine", b"new")
     assert not (below / "x").is_symlink()
 
@@ -106,11 +106,11 @@ def test_a_file_that_appears_meanwhile_stays(tmp_path: Path) -> None:
     target.parent.mkdir()
     target.write_bytes(b"mine")
     with pytest.raises(RelayQError, match="cannot be written: File exists"):
-        write_file(target, b"new")
+        write_file(target, [b"new"])
     assert target.read_bytes() == b"mine"
 
 
 def test_a_file_in_place_of_a_directory_is_one_sentence(tmp_path: Path) -> None:
-    write_file(target_below(tmp_path, "a"), b"1")
+    write_file(target_below(tmp_path, "a"), [b"1"])
     with pytest.raises(RelayQError, match="cannot be written"):
-        write_file(target_below(tmp_path, "a/b"), b"2")
+        write_file(target_below(tmp_path, "a/b"), [b"2"])

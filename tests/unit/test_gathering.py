@@ -9,7 +9,10 @@ import pytest
 
 from relayq.errors import SpecError
 from relayq.model.parts import MAX_FILE_BYTES
-from relayq.worker.gathering import FILES_MAX, find, matching, read_plain
+from relayq.trust.files import new_key
+from relayq.worker.gathering import FILES_MAX, find, matching, seal_plain
+
+KEY = new_key()
 
 
 @pytest.fixture
@@ -57,30 +60,30 @@ def test_no_link_is_followed(root: Path, tmp_path: Path) -> None:
     assert list(matching(root, "out/*")) == list(matching(root, "out/key.txt")) == []
     assert "out/key.txt" not in list(matching(root, "**"))
     with pytest.raises(SpecError, match="a link"):
-        read_plain(root, "key.txt")
+        seal_plain(root, "key.txt", KEY)
 
 
 def test_a_pipe_is_not_waited_for(root: Path) -> None:
     os.mkfifo(root / "pipe")
     with pytest.raises(SpecError, match="no plain file"):
-        read_plain(root, "pipe")
+        seal_plain(root, "pipe", KEY)
 
 
 def test_a_file_above_the_limit_stays_behind(root: Path) -> None:
     with (root / "big").open("wb") as file:
         file.truncate(MAX_FILE_BYTES)
-    assert len(read_plain(root, "big")) == MAX_FILE_BYTES
+    assert seal_plain(root, "big", KEY).size == MAX_FILE_BYTES
     with (root / "big").open("ab") as file:
         file.write(b"x")
     with pytest.raises(SpecError, match="more than 16M"):
-        read_plain(root, "big")
+        seal_plain(root, "big", KEY)
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"\xff.txt", b"a\x1b[2J"])
 def test_a_name_that_cannot_be_told_stays_behind(root: Path, name: bytes) -> None:
     (root / os.fsdecode(name)).touch()
     with pytest.raises(SpecError, match="name cannot be told"):
-        read_plain(root, os.fsdecode(name))
+        seal_plain(root, os.fsdecode(name), KEY)
 
 
 def test_so_many_files_are_taken_and_no_more(root: Path) -> None:

@@ -268,6 +268,8 @@ WRONG = [
     ({"inputs": [{"name": "", "sha256": "0" * 64, "size": 1}]}, "inputs.name"),
     ({"inputs": [{"name": "x", "sha256": "0" * 63, "size": 1}]}, "inputs.sha256"),
     ({"inputs": [{"name": "x", "sha256": "0" * 64}]}, "inputs.size"),
+    ({"inputs": [{"name": "x", "sha256": "0" * 64, "size": 1, "key": "A" * 42}]}, "inputs.key"),
+    ({"inputs": [{"name": "x", "sha256": "0" * 64, "size": 1, "key": 5}]}, "inputs.key"),
     ({"outputs": ["/etc/*"]}, "outputs"),
     ({"outputs": ["a/../../b"]}, "outputs"),
     ({"outputs": [""]}, "outputs"),
@@ -455,7 +457,7 @@ def test_what_a_job_does_is_hidden_and_what_the_hub_needs_is_not():
         "stdin": "hidden4",
         "outputs": ["hidden5"],
         "labels": {"l": "hidden6"},
-        "inputs": [{"name": "hidden7", "sha256": "a" * 64, "size": 1}],
+        "inputs": [{"name": "hidden7", "sha256": "a" * 64, "size": 1, "key": "hidden7" + "A" * 36}],
         "array": ["hidden8", "hidden9"],
     }
     head, hidden = halves(read(**secret, queue="night"), ID, Submitted("home", "me"), IAT)

@@ -27,7 +27,8 @@ from textual.timer import Timer
 
 from relayq.client.steering import Order, Steering
 from relayq_tui import cache, theme
-from relayq_tui.actions import Action, bindings, of_context
+from relayq_tui.actions import ACTIONS, Action, bindings, of_context, shown_key
+from relayq_tui.asking import Asking
 from relayq_tui.bells import Bells, notice
 from relayq_tui.feed import Feed, JobsChanged, Snapshot, Update
 from relayq_tui.glyphs import ASCII, UNICODE
@@ -86,6 +87,7 @@ class RelayQApp(Navigation):
         self.palette = theme.PALETTES[options.theme]
         self.steering = Steering(self._act, self.say, grace_s=options.grace_s)
         self.bells = Bells(self._ring)
+        self.asking = Asking(self.store.jobs)
         self.said = ""
         self.is_frozen = False
         self.absolute_times = False
@@ -138,6 +140,8 @@ class RelayQApp(Navigation):
         """What the feed has to say."""
         was = self.store.connection.state
         self.store.apply(update)
+        if isinstance(update, JobsChanged | Snapshot):
+            self.asking.hear(update.jobs)
         if isinstance(update, JobsChanged):
             self.bells.hear(update.jobs)
         if isinstance(update, Snapshot):
@@ -199,11 +203,13 @@ class RelayQApp(Navigation):
     # -- what the frame shows ------------------------------------------------
 
     def flag(self) -> str:
-        """The one thing that needs a person most: why the hub is away, the latest failure, or nothing."""
+        """What needs a person most: why the hub is away, or what failed or asked for a word last."""
         link = self.store.connection
-        if link.message and (link.state == "lost" or self.seconds_lost() > 0):
+        if link.message and (link.state != "connecting" or self.seconds_lost() > 0):
             return link.message
-        row = self.store.latest_failure()
+        row, asking = self.store.latest_failure(), self.asking.latest()
+        if asking and (row is None or asking.submitted_ms > row.ended_ms):
+            return self.asking.sentence(shown_key(self.key_named("approve")))
         if row is None:
             return ""
         code = "" if row.exit_code is None else f" (exit {row.exit_code})"
@@ -222,7 +228,7 @@ class RelayQApp(Navigation):
 
     def key_named(self, id: str) -> str:
         """The key of the action with this id."""
-        return self.key_of(next(action for action in of_context("anywhere") if action.id == id))
+        return self.key_of(next(action for action in ACTIONS if action.id == id))
 
     def say(self, sentence: str) -> None:
         """Show a sentence in the status line for a while."""
@@ -253,11 +259,14 @@ class RelayQApp(Navigation):
         return False
 
     async def order(self, order: Order) -> None:
-        """Give an order; one that can be undone waits for its grace."""
+        """Give an order; one that can be undone waits for its grace. No key waits for what the hub says."""
         if self.may_change():
-            await self.steering.order(order)
-            if order in self.steering.waiting:
-                self.say(order.sentence)
+            self.run_worker(self._give(order), name="order")
+
+    async def _give(self, order: Order) -> None:
+        await self.steering.order(order)
+        if order in self.steering.waiting:
+            self.say(order.sentence)
 
     async def _act(self, order: Order) -> str:
         return await self.feed.act(order)

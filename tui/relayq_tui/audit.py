@@ -138,9 +138,13 @@ def _state(letter: str) -> State:
 TEMPLATES = {
     "submit": Said(State.RUNNABLE, "{by}", "submitted", "people"),
     "wait": Said(State.PENDING, "", "waits: {why}", "jobs"),
+    "approval": Said(State.PENDING, "", "waits for its owner's word", "people"),
     "retry": Said(State.RUNNABLE, "", "is tried again: {why}", "trouble"),
     "again": Said(State.RUNNABLE, "", "queued again by a person", "people"),
     "cancel": Said(State.CANCELLED, "{detail}", "told it to end", "people"),
+    "hold": Said(State.PENDING, "", "was held", "people"),
+    "release": Said(None, "", "was let go", "people"),
+    "approved": Said(None, "", "was let run by the owner", "people"),
     "priority": Said(None, "", "priority is now {detail}", "people"),
     "handback": Said(State.RUNNABLE, "{teller}", "gave it back before it ended", "jobs"),
     "adopt": Said(State.RUNNING, "{teller}", "took it up again after a restart", "workers"),

@@ -87,10 +87,10 @@ class HubFeed:
             pause_s = min(BACKOFF_MAX_S, pause_s * 2)
 
     async def detail(self, job: str) -> JobDetail | None:
-        """Everything about one job; None when it is forgotten or the hub is away."""
+        """Everything about one job; None when it is forgotten, or the hub is away or answers nonsense."""
         if self._reader is None or not self._reader.is_open:
             return None
-        with suppress(HubError):
+        with suppress(RelayQError):
             return await self._reader.detail(job)
         return None
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import count
 
 from relayq.errors import HubUnreachable
+from relayq.model.cronruns import CronRuns
 from relayq.model.lifecycle import State
 from relayq.query import Query
 from relayq.store.bulk import PORTION, Bulk
@@ -30,7 +30,6 @@ from relayq_tui.feed import (
     JobsGone,
     Post,
     SchedulesChanged,
-    Series,
     Snapshot,
     WorkersChanged,
 )
@@ -38,6 +37,7 @@ from relayq_tui.hubbeyond import OVERLAP, matching
 from relayq_tui.hubclock import HubClock
 from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
 from relayq_tui.hubschedules import here, schedule_rows
+from relayq_tui.hubseries import SERIES_MIN, Waits
 from relayq_tui.rows import JobRow, WorkerRow
 from relayq_tui.store import EVENTS_KEPT, MAX_JOBS
 
@@ -48,8 +48,7 @@ BEAT_S, SILENT_S = 5.0, 4.5
 BUDGET_S = 60.0
 LOOK_EVERY = 6  # beats after which it is seen whether schedulers have come or gone
 BLOCK_MS = 20_000
-SERIES_MIN = 60
-NEWS_OF_SCHEDULES = frozenset({"schedule", "slot"})
+NEWS_OF_SCHEDULES = frozenset({"schedule", "slot", "budget"})
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
 
 
@@ -89,9 +88,7 @@ class Reader:
         self._dirty: set[str] = set()
         self._bell = asyncio.Event()
         self._news: set[str] = set()
-        self._waits: dict[int, deque[float]] = (
-            known._waits if known else defaultdict(lambda: deque(maxlen=500))
-        )
+        self._waits: Waits = known._waits if known else Waits()
         self.look_at_budget: Callable[[], Awaitable[None]] = _nothing
         self._clock: HubClock = known._clock if known else HubClock()
 
@@ -312,10 +309,16 @@ class Reader:
 
     async def _look_at_schedules(self) -> None:
         board = await self._schedules.board()
-        seen = SchedulesChanged(schedule_rows(board, self._crons), bool(board.schedulers))
+        runs = await self._cron_runs() if self._crons.crons else {}
+        seen = SchedulesChanged(schedule_rows(board, self._crons, runs), bool(board.schedulers))
         if seen != self._scheduled:
             self._scheduled = seen
             self._post(seen)
+
+    async def _cron_runs(self) -> dict[str, CronRuns]:
+        from relayq.store.budget import Budget
+
+        return (await Budget(self._hub).crons())[1]
 
     def _is_of_schedule(self, job: str) -> bool:
         """Is it the last job of a schedule?"""
@@ -339,17 +342,8 @@ class Reader:
                 max_bytes=int(settings.get("maxmemory", 0)),
             )
         )
-        self._post(await self._series())
-
-    async def _series(self) -> Series:
-        minutes = await self._queues.minutes(self.now_ms(), SERIES_MIN)
-        first = self.now_ms() // 60_000 - SERIES_MIN + 1
-        return Series(
-            submitted=[float(one.get("in", 0)) for one in minutes],
-            ended=[float(sum(one.get(letter, 0) for letter in "SFCKE")) for one in minutes],
-            failed=[float(one.get("F", 0) + one.get("E", 0)) for one in minutes],
-            p95_wait_s=[_p95(self._waits.get(first + number, ())) for number in range(SERIES_MIN)],
-        )
+        now_ms = self.now_ms()
+        self._post(self._waits.series(await self._queues.minutes(now_ms, SERIES_MIN), now_ms))
 
     # -- rows ------------------------------------------------------------------------
 
@@ -358,8 +352,7 @@ class Reader:
 
     def _row(self, record: JobRecord) -> JobRow:
         row = job_row(record, self._rows.get(record.id))
-        if row.started_ms and row.started_ms > self.now_ms() - SERIES_MIN * 60_000 and row.array is None:
-            self._waits[row.started_ms // 60_000].append(row.wait_ms(0) / 1000)
+        self._waits.note(row, self.now_ms())
         return row
 
     def _changed(self, record: JobRecord) -> JobRow | None:
@@ -383,8 +376,3 @@ async def _nothing() -> None:
 def _portions(ids: set[str]) -> Iterable[list[str]]:
     ordered = sorted(ids)
     return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))
-
-
-def _p95(waits_s: Iterable[float]) -> float:
-    ordered = sorted(waits_s)
-    return ordered[int(len(ordered) * 0.95)] if ordered else 0.0

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from relayq.client.explain import sentences
-from relayq.client.glance import peek
+from relayq.client.glance import asked_by, peek
 from relayq.store.events import Event
 from relayq.store.records import AttemptRecord, Explanation, JobRecord, WorkerRecord
 from relayq.text import safe
@@ -153,6 +153,8 @@ def job_detail(
         dependents=dependents,
         result=safe(record.doubt or record.result.decode("utf-8", "replace"), keep_newlines=True),
         elements=[_attempt(element) for element in elements],
+        asker=safe(asked_by(record.envelope)),
+        likeness=record.likeness,
     )
 
 

@@ -5,13 +5,15 @@
 -- ax:<id>  index -> JSON of how it ended (all that did not succeed; every one of small arrays)
 -- dx:<id>  arrays whose elements wait for the element with the same index
 --
--- A gated array (sequential, index to index) hands out only what stands in ar; any other
--- hands that out first (what runs again) and then counts nx up. What became of elements
--- with the code 0 when they could not start any more is said once, in rc, not a million times.
+-- A gated array (sequential, index to index; gt 1) hands out only what stands in ar; any other,
+-- and one whose gate was opened (gt 2), hands that out first and then goes on from nx to the next
+-- index with the code 0. What became of elements with the code 0 when they could not start any
+-- more is said once, in rc, not a million times.
 
 local CODES = {S = 2, F = 3, C = 4, K = 5}
 local MAY_START = 6
 local CHUNK = 200
+local SCAN = 65536
 local LETTERS = {[2] = 'S', [3] = 'F', [4] = 'C', [5] = 'K'}
 local SMALL = 10000
 
@@ -78,18 +80,43 @@ local function mark_all(x, parent, first, indices, code)
   end
 end
 
+-- a byte of as with a half that is 0
+local UNTOUCHED = '[%z\1-\16 0@P`p\128\144\160\176\192\208\224\240]'
+
+-- the first element from the nx-th on to which nothing has happened
+local function untouched_from(x, id, nx)
+  local width = 32
+  while true do
+    local at = math.floor(nx / 2)
+    local bytes = call('GETRANGE', x.P .. 'as:' .. id, int(at), int(at + width - 1))
+    local from = 1
+    if nx % 2 == 1 and bytes ~= '' then
+      if string.byte(bytes) % 16 == 0 then return nx end
+      from = 2
+    end
+    local found = string.find(bytes, UNTOUCHED, from)
+    if found then
+      local even = (at + found - 1) * 2
+      return string.byte(bytes, found) < 16 and even or even + 1
+    end
+    if bytes ~= '' then nx = (at + #bytes) * 2 end
+    if #bytes < width then return nx end
+    width = math.min(width * 8, SCAN)
+  end
+end
+
 -- the next index of the array at the head of a lane, made a job in state R
 function R.next_element(x, parent, lane)
   local key = x.P .. 'j:' .. parent
   local j = array_of(x, parent)
-  local first, nx = tonumber(j.n0) or 0, tonumber(j.nx) or 0
+  local first = tonumber(j.n0) or 0
   local index = call('LPOP', x.P .. 'ar:' .. parent)
-  while not index do
+  if not index then
+    local nx = untouched_from(x, parent, tonumber(j.nx) or 0)  -- some are cancelled before their turn
     index = int(first + nx)
-    nx = call('HINCRBY', key, 'nx', 1)
-    if R.element_letter(x, parent, index) then index = nil end  -- cancelled before its turn
+    call('HSET', key, 'nx', int(nx + 1))
   end
-  local empty = unstarted(j) <= 1 or (j.gt and call('LLEN', x.P .. 'ar:' .. parent) == 0)
+  local empty = unstarted(j) <= 1 or (j.gt == '1' and call('LLEN', x.P .. 'ar:' .. parent) == 0)
   local id = parent .. ':' .. index
   local element = {'s', 'R', 'l', lane, 'p', j.p or '0', 't', j.t, 'y', j.y}
   for _, name in ipairs({'m', 'f', 'g', 'k'}) do
@@ -138,6 +165,12 @@ function R.gate(x, parent, index)
   if j[1] == 'N' or j[1] == 'P' then R.settle(x, parent, j[1], true) else R.nudge(x, j[3]) end
 end
 
+-- an array that waits index to index may start whatever it still waits with
+local function open_gate(x, parent, j)
+  call('HSET', x.P .. 'j:' .. parent, 'gt', '2')
+  if j.s == 'N' or j.s == 'P' then R.settle(x, parent, j.s, true) else R.nudge(x, j.l) end
+end
+
 -- what has the code 0 ends as `letter`, without being touched one by one
 local function end_untouched(x, parent, letter, count)
   if count <= 0 then return end
@@ -168,7 +201,7 @@ function R.cancel_element(x, parent, index)
   mark(x, parent, tonumber(j.n0) or 0, index, CODES.C)
   call('HINCRBY', x.P .. 'j:' .. parent, 'nC', 1)
   R.event(x, 'cancel', parent .. ':' .. index, 'cancelled')
-  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do R.index_ready(x, other, index, 'C') end
+  R.index_over(x, parent, index)
   if j.sq and code == MAY_START then R.end_rest(x, parent, 'K')
   elseif unstarted(j) <= 1 then all_begun(x, parent, j.s)
   elseif j.gt and j.s == 'R' then R.settle(x, parent, 'R', true) end
@@ -176,25 +209,83 @@ function R.cancel_element(x, parent, index)
   return 'cancelled'
 end
 
+-- may an index start, if these arrays are waited for? true, false, or nil while one has not ended there
+local function may_start(x, waits, index)
+  local may = true
+  for _, wait in ipairs(waits) do
+    local letter = R.element_letter(x, wait[1], index)
+    if not letter then may = nil
+    elseif not R.satisfied(wait[2], letter) then return false end
+  end
+  return may
+end
+
 -- one index of an array that waits index to index: start it, or skip it; told twice it is told once
-function R.index_ready(x, parent, index, letter)
-  local j = R.job(x, parent, 's', 'n0', 'on')
-  if not j[1] or FINAL[j[1]] then return end
+local function index_ready(x, parent, index)
+  local j = R.job(x, parent, 's', 'n0', 'ix', 'gt')
+  if not j[1] or FINAL[j[1]] or j[4] ~= '1' then return end
   local ended, code = R.element_letter(x, parent, index)
   if ended or code ~= 0 then return end
-  if R.satisfied(j[3], letter) then return R.gate(x, parent, index) end
+  local may = may_start(x, cjson.decode(j[3]), index)
+  if may then return R.gate(x, parent, index) end
+  if may == nil then return end
   mark(x, parent, tonumber(j[2]) or 0, index, CODES.K)
   call('HINCRBY', x.P .. 'j:' .. parent, 'nK', 1)
-  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do R.index_ready(x, other, index, 'K') end
+  R.index_over(x, parent, index)
   R.array_check(x, parent)
 end
 
--- what an element leaves in the hub is the array's to keep, and to forget
+-- an element has ended: tell those that wait for its index
+function R.index_over(x, parent, index)
+  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do index_ready(x, other, index) end
+end
+
+local function each_ready(x, id, first, size)
+  for index = first, first + size - 1 do index_ready(x, id, int(index)) end
+end
+
+-- the array `other` has ended, and may be forgotten before its followers: -> was it enough, how many are left
+local function drop_wait(x, id, other, letter)
+  local left, enough = {}, true
+  for _, wait in ipairs(cjson.decode(R.job(x, id, 'ix')[1] or '[]')) do
+    if wait[1] ~= other then left[#left + 1] = wait
+    elseif not R.satisfied(wait[2], letter) then enough = false end
+  end
+  call('HSET', x.P .. 'j:' .. id, 'ix', cjson.encode(left))
+  return enough, #left
+end
+
+-- a new array waits index by index for these, {{array, on}, ...}, of which some may have begun
+function R.wait_by_index(x, id, waits)
+  local j = array_of(x, id)
+  for _, wait in ipairs(waits) do
+    call('SADD', x.P .. 'dx:' .. wait[1], id)
+    if R.array_begun(x, wait[1]) then each_ready(x, id, tonumber(j.n0) or 0, tonumber(j.n)) end
+    if FINAL[R.job(x, wait[1], 's')[1]] then drop_wait(x, id, wait[1]) end
+  end
+end
+
+-- what an element leaves in the hub is the array's to keep, and to forget -> has it a result here?
 local function bequeath(x, parent, index, id, log_bytes)
   local result = call('STRLEN', x.P .. 'r:' .. id)
   if result > 0 then call('SADD', x.P .. 'al:' .. parent, index) end
   local bytes = result + (tonumber(log_bytes) or 0)
   if bytes > 0 then call('HINCRBY', x.P .. 'j:' .. parent, 'lb', bytes) end
+  return result > 0
+end
+
+-- the last elements of an array that another waits for will not start any more
+local function wait_over(x, id, other, letter, j)
+  if #cjson.decode(j.ix) > 1 then
+    each_ready(x, id, tonumber(j.n0) or 0, tonumber(j.n))
+    j = array_of(x, id)
+  end
+  local enough, left = drop_wait(x, id, other, letter)
+  local untold = unstarted(j) - call('LLEN', x.P .. 'ar:' .. id)
+  if left > 0 or untold <= 0 or FINAL[j.s] then return end
+  if enough then return open_gate(x, id, j) end
+  end_untouched(x, id, 'K', untold)
+  R.array_check(x, id)
 end
 
 -- an array that ended tells those that waited for its elements: what never started never will
@@ -202,16 +293,7 @@ function R.array_over(x, id)
   local letter = R.job(x, id, 'rc')[1] or 'C'
   for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. id)) do
     local j = array_of(x, other)
-    if j.s and not FINAL[j.s] then
-      local untold = unstarted(j) - call('LLEN', x.P .. 'ar:' .. other)
-      if R.satisfied(j.on, letter) then
-        local first = tonumber(j.n0) or 0
-        for index = first, first + tonumber(j.n) - 1 do R.index_ready(x, other, int(index), letter) end
-      elseif untold > 0 then
-        end_untouched(x, other, 'K', untold)
-        R.array_check(x, other)
-      end
-    end
+    if j.s and not FINAL[j.s] and j.gt == '1' then wait_over(x, other, id, letter, j) end
   end
 end
 
@@ -220,12 +302,12 @@ function R.element_ended(x, id, letter, reason, exit)
   local key = x.P .. 'j:' .. parent
   local j, e = array_of(x, parent), R.job(x, id, 'a', 'w', 'b', 'e', 'lb')
   if not j.n then return end
-  bequeath(x, parent, index, id, e[5])
+  local has_result = bequeath(x, parent, index, id, e[5])
   mark(x, parent, tonumber(j.n0) or 0, index, CODES[letter])
   call('SREM', x.P .. 'am:' .. parent, index)
   call('HINCRBY', key, 'nR', -1)
   call('HINCRBY', key, 'n' .. letter, 1)
-  if letter ~= 'S' or tonumber(j.n) <= SMALL then
+  if letter ~= 'S' or tonumber(j.n) <= SMALL or has_result then  -- which is of one attempt and no other
     call('HSET', x.P .. 'ax:' .. parent, index, cjson.encode({
       s = letter, a = tonumber(e[1]) or 0, w = e[2] or '', b = tonumber(e[3]) or 0,
       e = tonumber(e[4]) or 0, x = tonumber(exit), r = reason or ''}))
@@ -244,7 +326,7 @@ function R.element_ended(x, id, letter, reason, exit)
       R.end_rest(x, parent, 'K')
     end
   end
-  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do R.index_ready(x, other, index, letter) end
+  R.index_over(x, parent, index)
   R.array_check(x, parent)
 end
 
@@ -259,47 +341,28 @@ function R.array_check(x, parent)
   R.finish(x, parent, j.s, to, reason, to == 'F' and '1' or nil)
 end
 
--- the indices of a final array's first `size` elements that did not succeed
-local function to_run_again(x, id, first, size)
-  local bits, found = call('GET', x.P .. 'as:' .. id) or '', {}
-  local at = string.find(bits, '[^\34]')  -- a byte 0x22 is two successes
-  while at do
-    local byte, even = string.byte(bits, at), (at - 1) * 2
-    if math.floor(byte / 16) ~= CODES.S and even < size then found[#found + 1] = int(first + even) end
-    if byte % 16 ~= CODES.S and even + 1 < size then found[#found + 1] = int(first + even + 1) end
-    at = string.find(bits, '[^\34]', at + 1)
+-- what did not succeed counts as untouched from now on; a byte of 0x22 is two successes
+local function forget_failures(x, id)
+  local key, kept = x.P .. 'as:' .. id, {}
+  for byte = 0, 255 do
+    local upper, lower = math.floor(byte / 16) == CODES.S and 32 or 0, byte % 16 == CODES.S and CODES.S or 0
+    kept[string.char(byte)] = string.char(upper + lower)
   end
-  for index = first + #bits * 2, first + size - 1 do found[#found + 1] = int(index) end
-  return found
-end
-
--- what was cancelled before its turn counts as never begun
-local function untouch(x, id, first, begun, size)
-  local bytes, from = call('STRLEN', x.P .. 'as:' .. id), math.ceil(begun / 2)
-  if begun % 2 == 1 and begun < size then mark(x, id, first, first + begun, 0) end
-  if bytes > from then call('SETRANGE', x.P .. 'as:' .. id, from, string.rep('\0', bytes - from)) end
+  for from = 0, call('STRLEN', key) - 1, SCAN do
+    local bytes = call('GETRANGE', key, from, from + SCAN - 1)
+    call('SETRANGE', key, from, (string.gsub(bytes, '[^\34]', kept)))
+  end
 end
 
 -- the elements of a final array that did not succeed may start once more. A sequential one goes
 -- on where it stopped: what came before that succeeded. One that succeeded runs again as a whole.
 function R.reopen_array(x, id, j)
   local key, first, size = x.P .. 'j:' .. id, tonumber(j.n0) or 0, tonumber(j.n)
-  if tonumber(j.nS) == size then
-    call('DEL', x.P .. 'as:' .. id)
-    j.nx = '0'
-  end
-  local begun = j.gt and size or tonumber(j.nx) or 0
-  local again = to_run_again(x, id, first, begun)
-  untouch(x, id, first, begun, size)
+  local succeeded = (tonumber(j.nS) or 0) % size
+  if succeeded == 0 then call('DEL', x.P .. 'as:' .. id) else forget_failures(x, id) end
   call('HDEL', key, 'nF', 'nC', 'nK', 'rc')
-  call('HSET', key, 'nS', int(begun - #again), 'nx', j.nx or '0')
+  call('HSET', key, 'nS', int(succeeded), 'nx', '0')
   if size > SMALL and j.ma then call('HSET', key, 'ab', j.ma) end
-  if j.sq then
-    mark_all(x, id, first, again, 0)
-    again = {again[1]}
-  end
-  mark_all(x, id, first, again, MAY_START)
-  for from = 1, #again, CHUNK do
-    call('RPUSH', x.P .. 'ar:' .. id, unpack(again, from, math.min(from + CHUNK - 1, #again)))
-  end
+  if j.sq then admit(x, id, first, int(first + untouched_from(x, id, 0)))
+  elseif j.gt then call('HSET', key, 'gt', '2') end
 end

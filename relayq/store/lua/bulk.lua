@@ -36,36 +36,36 @@ function R.page(x, request)
   return {#ids, R.packed(out)}
 end
 
--- request: after (an event's id), count -> packed events: id, kind, subject, detail
+-- request: after (an event's id), count -> packed events: id, kind, subject, detail, and the signed order if there is one
 function R.happened(x, request)
   local out = {}
   for _, entry in ipairs(call('XRANGE', x.P .. 'ev', '(' .. request.after, '+', 'COUNT', request.count)) do
     local e = fields(entry[2])
-    out[#out + 1] = {entry[1], e.k, e.i, e.d}
+    out[#out + 1] = {entry[1], e.k, e.i, e.d, e.o}
   end
   return R.packed(out)
 end
 
 -- final -> forgotten, because somebody asked -> forgotten | not-ended | unknown
-function R.forget_now(x, id)
+function R.forget_now(x, id, op)
   local state = R.job(x, id, 's')[1]
   if not state then return 'unknown' end
   if not FINAL[state] or not R.forget(x, id) then return 'not-ended' end
-  R.event(x, 'forgotten', id)
+  R.event(x, 'forgotten', id, '', op)
   return 'forgotten'
 end
 
 local VERBS = {
   cancel = function(x, id, request, op) return R.cancel(x, id, request.why, nil, op) end,
   kill = function(x, id, request, op) return R.cancel(x, id, request.why, true, op) end,
-  hold = function(x, id) return R.hold(x, id) end,
-  release = function(x, id) return R.release(x, id) end,
-  reprioritise = function(x, id, request) return R.reprioritise(x, id, request.value) end,
-  forget = function(x, id) return R.forget_now(x, id) end,
+  hold = function(x, id, _, op) return R.hold(x, id, op) end,
+  release = function(x, id, _, op) return R.release(x, id, op) end,
+  reprioritise = function(x, id, request, op) return R.reprioritise(x, id, request.value, op) end,
+  forget = function(x, id, _, op) return R.forget_now(x, id, op) end,
   retry = function(x, id, _, op) return R.retry(x, id, op) end,
 }
 
--- request: verb, ids, value, why; for cancel, kill and retry a signed op for each id follows -> a word for each
+-- request: verb, ids, value, why; a signed op for each id follows -> a word for each
 function R.bulk(x, request, ops)
   local words = {}
   for place, id in ipairs(request.ids) do words[place] = VERBS[request.verb](x, id, request, ops[place]) end

@@ -6,7 +6,8 @@
 --                                                                  -> cancelled | asked | ended:<state>
 -- hold:   RUNNABLE | PENDING -> PENDING(held); an array starts no more of its elements
 --                                                                  -> held | running | ended:<state>
--- release: PENDING(held) -> wherever it belongs                   -> released | not-held | ended:<state>
+-- release: PENDING(held) -> wherever it belongs; what a job's sender asks for lifts its own hold and no
+--         other                                                   -> released | not-held | ended:<state>
 -- reprioritise: a new place in its lane                           -> done | running | ended:<state>
 -- retry:  final -> RUNNABLE, a new attempt of the same id, with the signed op that allows it;
 --         of an array what did not succeed, never one element
@@ -46,27 +47,33 @@ function R.cancel(x, id, why, kill, op)
     return 'cancelled'
   end
   call('HSET', x.P .. 'j:' .. id, 'cx', flag)
-  R.event(x, 'cancel', id, why)
+  R.event(x, 'cancel', id, why, op)
   if state == 'N' then R.order(x, j[2], flag, id) end
   return 'asked'
 end
 
-function R.hold(x, id)
-  local state = R.job(x, id, 's')[1] or R.ended_letter(x, id)
+-- The hub cannot check who signed `op`: it stands beside what it did, and whoever looks does.
+function R.hold(x, id, op, by_sender)
+  local j = R.job(x, id, 's', 'h')
+  local state = j[1] or R.ended_letter(x, id)
   if not state then return 'unknown' end
   if FINAL[state] then return ended(state) end
   if state == 'U' or state == 'N' and not R.has_unstarted(x, id) then return 'running' end
-  call('HSET', x.P .. 'j:' .. id, 'h', '1')
+  if by_sender and j[2] then return 'held' end
+  call('HSET', x.P .. 'j:' .. id, 'h', by_sender and 's' or '1')
+  R.keep_order(x.P .. 'j:' .. id, 'ho', op)
+  R.event(x, 'hold', id, '', op)
   if state ~= 'N' then R.settle(x, id, state) end
   return 'held'
 end
 
-function R.release(x, id)
+function R.release(x, id, op, by_sender, kind)
   local j = R.job(x, id, 's', 'h')
   if not j[1] then return 'unknown' end
   if FINAL[j[1]] then return ended(j[1]) end
-  if not j[2] then return 'not-held' end
-  call('HDEL', x.P .. 'j:' .. id, 'h')
+  if not j[2] or by_sender and j[2] ~= 's' then return 'not-held' end
+  call('HDEL', x.P .. 'j:' .. id, 'h', 'ho')
+  R.event(x, kind or 'release', id, '', op)
   if j[1] == 'P' then R.settle(x, id, 'P') end
   return 'released'
 end
@@ -74,17 +81,18 @@ end
 -- the owner lets a job run that waits for that: ap:<id>  the signed op, which the worker verifies
 function R.approve(x, id, op)
   call('SET', x.P .. 'ap:' .. id, op, 'EX', ORDER_S)
-  return R.release(x, id)
+  return R.release(x, id, op, nil, 'approved')
 end
 
-function R.reprioritise(x, id, priority)
+function R.reprioritise(x, id, priority, op)
   local j = R.job(x, id, 's', 'l', 'y')
   if not j[1] then return 'unknown' end
   if FINAL[j[1]] then return ended(j[1]) end
   if j[1] == 'U' or (j[1] == 'N' and call('HEXISTS', x.P .. 'j:' .. id, 'n') == 0) then return 'running' end
   call('HSET', x.P .. 'j:' .. id, 'p', int(priority))
   if j[1] == 'R' then call('ZADD', x.P .. 'q:' .. j[2], R.score(tonumber(j[3]), priority), id) end
-  R.event(x, 'priority', id, int(priority))
+  R.keep_order(x.P .. 'j:' .. id, 'po', op)
+  R.event(x, 'priority', id, int(priority), op)
   return 'done'
 end
 
@@ -107,7 +115,7 @@ function R.retry(x, id, op)
   if j.u then R.unique_again(x, id, j.u) end
   if j.n then R.reopen_array(x, id, j) end
   R.lane_again(x, j.l)
-  R.event(x, 'again', id)
+  R.event(x, 'again', id, '', op)
   R.make_ready(x, id, j.s)
   return 'retried'
 end
@@ -123,9 +131,11 @@ function R.watch(x, id)
   return {j[1]}
 end
 
-function R.pause(x, queue, paused)
+-- qo: p:<queue> w:<queue>  the signed orders behind what is paused, and what has a weight
+function R.pause(x, queue, paused, op)
   call(paused and 'SADD' or 'SREM', x.P .. 'paused', queue)
-  R.event(x, paused and 'pause' or 'resume', queue)
+  R.keep_order(x.P .. 'qo', 'p:' .. queue, paused and op)
+  R.event(x, paused and 'pause' or 'resume', queue, '', op)
   if paused then return 'paused' end
   for _, lane in ipairs(call('HKEYS', x.P .. 'lanes')) do
     if R.lane(x, lane).q == queue then R.nudge(x, lane) end
@@ -133,9 +143,10 @@ function R.pause(x, queue, paused)
   return 'resumed'
 end
 
-function R.weight(x, queue, weight)
+function R.weight(x, queue, weight, op)
   call('HSET', x.P .. 'qw', queue, tostring(weight))
-  R.event(x, 'weight', queue, tostring(weight))
+  R.keep_order(x.P .. 'qo', 'w:' .. queue, op)
+  R.event(x, 'weight', queue, tostring(weight), op)
   return 'done'
 end
 
@@ -145,6 +156,6 @@ function R.command(x, name, word, op)
   if not session or not R.online(x, session) then return 'unknown' end
   call('HSET', x.P .. 'w:' .. session, 'cmd', word == 'resume' and '' or word, 'co', op or '')
   R.letter(x, session, {'k', word})
-  R.event(x, word, name)
+  R.event(x, word, name, session, op)
   return 'told'
 end

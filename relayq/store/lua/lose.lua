@@ -48,7 +48,7 @@ function R.crash(x, id, from)
   R.free_limits(x, facts, id)
   R.drop_orders(x, j[4], id)
   call('HSET', key, 'ls', '1')
-  if j[2] == 'hold' then call('HSET', key, 'h', '1') end
+  if j[2] == 'hold' then call('HSET', key, 'h', 'l') end
   R.settle(x, id, from, true)
   R.after_limits(x, facts)
 end

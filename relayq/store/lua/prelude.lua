@@ -8,10 +8,11 @@
 -- p priority  t submitted  y ready  a attempt  c crashes  v attempts handed back
 -- m attempts in all  w session  b begun  e ended  x exit code  r reason
 -- d open dependencies  u unique key  f on_lost  g grace  D deadline  k output kept
--- h held  cx cancel asked  wt watched  z bytes retained  pm pg progress
+-- h held (1 by order, s by its sender, l lost its worker, a waits for approval)  ho po the signed
+-- orders behind h and p  cx cancel asked  wt watched  z bytes retained  pm pg progress
 -- lo le log bytes of stdout, stderr  lb log bytes in the hub  lh end of the log's head
 -- du due  ls lost and queued again  ld log bytes not kept
--- arrays: n size  n0 first index  nx next index  gt gated  sq sequential  on dependency's demand
+-- arrays: n size  n0 first index  nx next index  gt gated (1; 2: open)  sq sequential  ix what it waits for by index
 -- nS nF nC nK elements ended  nR elements alive  rc what became of the never started
 -- ma highest attempt of an element  ab attempts before the array ran again
 -- us what it took (meter.lua)  nt whom to tell  ne the end that is told (notices.lua)
@@ -69,8 +70,18 @@ function R.tally(x, what, amount)
   x.day[minute] = (x.day[minute] or 0) + (amount or 1)
 end
 
-function R.event(x, kind, id, detail)
-  call('XADD', x.P .. 'ev', 'MAXLEN', '~', 4000, '*', 'k', kind, 'i', id, 'd', detail or '')
+-- `op` is the order behind it as somebody signed it, for whoever wants to know who that was
+function R.event(x, kind, id, detail, op)
+  if filled(op) then
+    call('XADD', x.P .. 'ev', 'MAXLEN', '~', 4000, '*', 'k', kind, 'i', id, 'd', detail or '', 'o', op)
+  else
+    call('XADD', x.P .. 'ev', 'MAXLEN', '~', 4000, '*', 'k', kind, 'i', id, 'd', detail or '')
+  end
+end
+
+-- the signed order behind what stands in a hash now, or nothing: readers take that for an alarm
+function R.keep_order(key, field, op)
+  if filled(op) then call('HSET', key, field, op) else call('HDEL', key, field) end
 end
 
 function R.job(x, id, ...)

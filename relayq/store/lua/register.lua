@@ -31,7 +31,7 @@ local function back_from_queue(x, id, j)
   local _, why = R.blocked(x, facts)
   if why == 'limit' then return false end
   R.leave(x, id, j.s)
-  call('HDEL', x.P .. 'j:' .. id, 'h', 'r', 'du')
+  call('HDEL', x.P .. 'j:' .. id, 'h', 'ho', 'r', 'du')
   R.move(x, id, j.s, 'N')
   for name in pairs(facts.l or {}) do call('SADD', x.P .. 'lim:' .. name, id) end
   return true

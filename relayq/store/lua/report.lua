@@ -51,6 +51,7 @@ end
 -- nobody may run it before its owner has said so: it waits, held, wherever it belongs
 local function await_approval(x, id, session, state)
   call('HSET', x.P .. 'j:' .. R.parts(id), 'h', 'a')
+  call('HDEL', x.P .. 'j:' .. R.parts(id), 'ho')
   R.event(x, 'approval', id)
   hand_back(x, id, session, state)
 end
@@ -59,7 +60,7 @@ end
 -- (a large array keeps no word of elements that left nothing: a million of them cost what one does)
 local function over(x, report, state, to, reason)
   local j = report.bare and R.job(x, report.id, 'lo', 'le') or {true}
-  local is_kept = j[1] or j[2] or not R.is_of_large_array(x, report.id)
+  local is_kept = j[1] or j[2] or report.outputs or not R.is_of_large_array(x, report.id)
   if filled(report.result) and is_kept then call('SET', x.P .. 'r:' .. report.id, report.result) end
   R.finish(x, report.id, state, to, reason, int(report.exit or 0))
 end

@@ -77,7 +77,7 @@ function VERBS.ran(x, name, request)
   return 'noted'
 end
 
-function R.steer_schedule(x, request)
+function R.steer_schedule(x, request, op)
   if request.verb == 'beat' then
     call('ZADD', x.P .. 'sk', int(x.now), request.name)
     call('ZREMRANGEBYSCORE', x.P .. 'sk', '-inf', int(x.now - SILENT))
@@ -87,7 +87,7 @@ function R.steer_schedule(x, request)
   if call('HEXISTS', x.P .. 'sc', request.name) == 0 then return 'unknown' end
   call('HINCRBY', x.P .. 'cfg', 'schedules', 1)
   local word = VERBS[request.verb](x, request.name, request)
-  if request.verb ~= 'ran' then R.event(x, 'schedule', request.name, word) end
+  if request.verb ~= 'ran' then R.event(x, 'schedule', request.name, word, op) end
   return word
 end
 

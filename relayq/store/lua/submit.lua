@@ -6,7 +6,7 @@
 -- Routings are JobSpec.routing (relayq/model/job.py). Idempotent by job id.
 
 local FULL = 0.85
-local MAX_INDEX_LATE = 10000
+local MANY = 10000
 
 -- is there no room for anything new? Then {'full', used, most}
 function R.full(x)
@@ -23,11 +23,12 @@ local function bad_index(x, job, id, size, first)
   if tonumber(size) ~= job.n or (tonumber(first) or 0) ~= (job.n0 or 0) then
     return 'array ' .. id .. " has not the same indices: waiting index by index needs them (field 'after')"
   end
-  if job.sq or job.indexed then
-    return "only one array can be waited for index by index, and not by a sequential array (field 'after')"
+  if job.sq then return "a sequential array cannot wait index by index (field 'after')" end
+  if tonumber(size) > MANY and job.indexed then
+    return "more than 10000 elements can wait index by index for one array only (field 'after')"
   end
   job.indexed = true
-  if tonumber(size) > MAX_INDEX_LATE and R.array_begun(x, id) then
+  if tonumber(size) > MANY and R.array_begun(x, id) then
     return 'array ' .. id .. ' has begun and is larger than 10000 elements: too late to wait index by index'
   end
 end
@@ -60,7 +61,9 @@ local function objection(x, job, lanes, batch, keys)
   if job.u then
     local holder = keys[job.u[1]] or R.unique_holder(x, job.u[1])
     if holder then
-      if job.u[2] == 'replace' and not keys[job.u[1]] and is_replaceable(x, holder) then return nil, holder end
+      -- from an inbox only jobs of the same sender are replaced: a key is not a secret
+      local may = not x.mark or string.sub(holder, 1, #x.mark) == x.mark
+      if job.u[2] == 'replace' and may and not keys[job.u[1]] and is_replaceable(x, holder) then return nil, holder end
       return 'unique:' .. holder
     end
   end
@@ -92,17 +95,6 @@ local function write(x, job, envelope, watch)
   R.event(x, 'submit', job.i)
 end
 
-local function index_after(x, id, other)
-  call('SADD', x.P .. 'dx:' .. other, id)
-  if not R.array_begun(x, other) then return end
-  local o = R.job(x, other, 'n', 'n0')
-  local first = tonumber(o[2]) or 0
-  for index = first, first + tonumber(o[1]) - 1 do
-    local letter = R.element_letter(x, other, int(index))
-    if letter then R.index_ready(x, id, int(index), letter) end
-  end
-end
-
 -- the dependencies of a job just written: how many are open; true when one failed it already
 local function depend(x, job)
   local open, failed, gated = 0, false, nil
@@ -126,12 +118,12 @@ end
 local function place(x, job)
   if job.u then R.unique_take(x, job.i, job.u) end
   local failed, gated = depend(x, job)
-  if gated then call('HSET', x.P .. 'j:' .. job.i, 'gt', '1', 'on', gated[1][2]) end
+  if gated then call('HSET', x.P .. 'j:' .. job.i, 'gt', '1', 'ix', cjson.encode(gated)) end
   if job.sq then R.admit_first(x, job.i, job.n0 or 0) end
   if failed then call('HSET', x.P .. 'j:' .. job.i, 'd', 1) end
   R.settle(x, job.i, nil)
   if failed then return R.skip(x, job.i) end
-  for _, pair in ipairs(gated or {}) do index_after(x, job.i, pair[1]) end
+  if gated then R.wait_by_index(x, job.i, gated) end
 end
 
 -- the lanes that these jobs need and the hub does not know

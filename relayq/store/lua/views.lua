@@ -93,7 +93,7 @@ function R.blockers(x, id)
   local function say(kind, detail) out[#out + 1] = {kind, tostring(detail)} end
   if not j.s then return out end
   if tonumber(j.d) and tonumber(j.d) > 0 then say('dependencies', j.d) end
-  if j.gt and j.s == 'P' then say('dependencies', 'index by index') end
+  if j.gt == '1' and j.s == 'P' then say('dependencies', 'index by index') end
   if j.h then say(j.h == 'a' and 'approval' or 'held', '') end
   if j.s == 'P' and tonumber(j.du) and tonumber(j.du) > x.now then say('delay', int(tonumber(j.du) - x.now)) end
   local facts = R.lane(x, j.l)

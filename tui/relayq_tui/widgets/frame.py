@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NARROW = 80
 SPARK_MINUTES = 12
+MEAGRE = 3  # a meter of so few columns tells nothing
 FAILED = (State.FAILED, State.EXPIRED)
 
 
@@ -155,6 +156,8 @@ class Header(Framed):
         self._count(line, State.RUNNING, "running")
         self._count(line, State.PENDING, "later")
         self._count(line, State.UNREACHABLE, "lost", always=False)
+        if asking := self.rq.asking.count():
+            line.add(f"{g.flag}{asking} asks  ", p.warn)
         failed = store.count(*FAILED)
         line.add(f"{g.states[State.FAILED]}{failed} failed  ", p.bad if failed else p.dim)
         line.add(f"{g.states[State.SUCCEEDED]}{store.counts.done_today} /24h", p.head)
@@ -189,8 +192,9 @@ class Header(Framed):
         style = p.bad if share >= 1 else p.warn if share * 100 >= budget.guard_percent else p.text
         line.add(f" {glyphs_of(self).upright} " if width else "  ", p.dim)
         line.add("GH min " if width else "GH ", p.head)
-        if width:
-            line.add(meter(share, width, glyphs_of(self)) + " ", style)
+        room = self.size.width - line.width - len("100% ")
+        if width and room > MEAGRE:
+            line.add(meter(share, min(width, room), glyphs_of(self)) + " ", style)
         line.add(f"{share:.0%}", style)
 
     def _short(self) -> Line:
@@ -200,6 +204,8 @@ class Header(Framed):
         line.add("  ")
         for state in (State.RUNNABLE, State.RUNNING):
             line.add(f"{g.states[state]}{store.count(state)} ", p.of(state))
+        if asking := self.rq.asking.count():
+            line.add(f"{g.flag}{asking} ", p.warn)
         failed = store.count(*FAILED)
         line.add(f"{g.states[State.FAILED]}{failed}", p.bad if failed else p.dim)
         if self.size.width >= 56:

@@ -35,10 +35,17 @@ class Line:
         """The columns it needs."""
         return sum(segment.cell_length for segment in (*self._left, *self._right))
 
+    def fits(self, text: str, width: int) -> bool:
+        """Is there room for this piece too?"""
+        return self.width + cell_len(text) <= width
+
     def strip(self, width: int, style: Style = PLAIN) -> Strip:
-        """The line, `width` columns wide; when it does not fit, the left part is cut."""
-        right = sum(segment.cell_length for segment in self._right)
-        left = Strip(self._left).adjust_cell_length(max(0, width - right), style)
+        """The line, `width` columns wide; when it does not fit, the left part is cut, and shows it."""
+        room = max(0, width - sum(segment.cell_length for segment in self._right))
+        left = Strip(self._left)
+        if left.cell_length > room and left.crop(room).text.strip():
+            left = Strip([*left.crop(0, room - 1), Segment(ELLIPSIS, self._left[-1].style)])
+        left = left.adjust_cell_length(room, style)
         return Strip([*left, *self._right]).adjust_cell_length(width, style)
 
 

@@ -78,9 +78,9 @@ class LogPane(Widget, can_focus=True):
 
     def clear(self) -> None:
         """Show nothing."""
-        pattern = self.buffer.pattern
+        before = self.buffer
         self.buffer = LogBuffer()
-        self.buffer.pattern = pattern
+        self.buffer.pattern, self.buffer.wanted = before.pattern, before.wanted
         self.top, self.follows, self.here = Place(0), True, None
         self.redraw()
 
@@ -241,9 +241,10 @@ class LogPane(Widget, can_focus=True):
         at_ms = self.buffer.times[line]
         if not at_ms:
             return ""
-        return (
-            clock(at_ms, "%H:%M:%S") if self.times == "clock" else format_duration(at_ms - self._began(line))
-        )
+        if self.times == "clock":
+            return clock(at_ms, "%H:%M:%S")
+        began_ms = self._began(line)
+        return format_duration(at_ms - began_ms) if began_ms else ""
 
     def _began(self, line: int) -> int:
         """When the attempt of this line began; of earlier attempts it is only known when they first wrote."""
