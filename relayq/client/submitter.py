@@ -146,8 +146,7 @@ class Submitter:
         """Submit one job; `watch` announces that somebody will wait for it."""
         self._check_type(spec)
         with self._lock:
-            if self.is_embedded:
-                self._see_to_local_worker()
+            self._see_to_local_hub()
             receipt = self._submit(spec, watch=watch)
             self._tell_step()
             return receipt
@@ -157,8 +156,7 @@ class Submitter:
         for spec in specs:
             self._check_type(spec)
         with self._lock:
-            if self.is_embedded:
-                self._see_to_local_worker()
+            self._see_to_local_hub()
             receipts = self._dispatcher.submit_many(self.standing.author(), specs)
             self._tell_step()
             return receipts
@@ -235,6 +233,14 @@ class Submitter:
             return  # the background worker is just starting
         if why:
             self.tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
+
+    def _see_to_local_hub(self) -> None:
+        """Before something is sent to the local hub: it can write that down, and somebody will run it."""
+        if self.is_embedded:
+            from relayq import hub
+
+            hub.require_room(self.config)
+            self._see_to_local_worker()
 
     def _see_to_local_worker(self) -> None:
         """Twice a minute at most: it may have left after its idle time."""
