@@ -81,7 +81,7 @@ class AsyncHandle:
         if self._client.submitter.is_narrow:
             await asyncio.to_thread(self._client.submitter.push_order, "cancel", self.id)
             return True
-        return await self._client.jobs.cancel(self.id, who="client", why=why) in ("cancelled", "asked")
+        return await self._client.jobs.cancel(self.id, who="by a program", why=why) in ("cancelled", "asked")
 
     async def outputs(self) -> dict[str, int]:
         """The files that the job left: name -> bytes."""

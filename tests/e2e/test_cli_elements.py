@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.e2e.command_line import objects, printed, relayq
+from tests.support import eventually_sync
 
 
 def ended(*argv: str) -> str:
@@ -89,3 +90,24 @@ def test_after_a_retry_everything_speaks_of_the_last_attempt(served: None) -> No
     assert shown["attempt"] == shown["attempts"][-1]["number"] == 2
     assert printed("logs", job) == printed("logs", job, "-f") == "attempt 2\n"
     assert json.loads(printed("jobs", f"id:{job}", "--json"))["attempt"] == 2
+
+
+def test_why_a_job_was_cancelled_is_kept_and_shown(served: None) -> None:
+    """Also of one that runs, and of an array: it is its worker who reports the end."""
+    waiting = printed("submit", "--needs", "attic", "--", "true").strip()
+    running = printed("submit", "--", "echo up; exec tail -f /dev/null").strip()
+    array = printed("submit", "--array", "2", "--", "echo up; tail -f /dev/null").strip()
+    for job in (running, f"{array}:0", f"{array}:1"):
+        eventually_sync(lambda job=job: objects("show", job)[0]["state"] == "RUNNING", "it runs")
+    for job in (waiting, running, array):
+        printed("cancel", job, "--why", "not needed: the data is wrong")
+        relayq("wait", job)
+        [shown] = objects("show", job)
+        assert (shown["state"], shown["reason"]) == ("CANCELLED", "not needed: the data is wrong")
+        assert printed("explain", job).rstrip().endswith(": not needed: the data is wrong")
+    assert objects("show", f"{array}:1")[0]["reason"] == "not needed: the data is wrong"
+    attempts = objects("show", running)[0]["attempts"]
+    assert isinstance(attempts, list) and attempts[0]["reason"] == "cancelled"
+    unsaid = printed("submit", "--needs", "attic", "--", "true").strip()
+    printed("cancel", unsaid)
+    assert "it was cancelled: from the command line" in printed("explain", unsaid)
