@@ -202,6 +202,39 @@ def test_who_is_not_the_owner_invites_nobody(site: InstalledHub, owner: Person) 
     assert "installed hub" in site.person("nobody").refused("hub", "invite", "worker", "friend")
 
 
+@pytest.mark.parametrize("role", ["worker", "viewer"])
+def test_a_machine_that_nobody_listens_to_says_so_before_it_submits(
+    site: InstalledHub, owner: Person, role: str, tmp_path: Path
+) -> None:
+    one = site.person(f"silent-{role}")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", role, f"silent-{role}"))
+    file = tmp_path / "words"
+    file.write_text("words")
+    commands: tuple[tuple[str, ...], ...] = (
+        ("submit", "--", "true"),
+        ("submit", "--in", str(file), "--", "true"),
+        ("run", "--", "true"),
+        ("schedule", "add", f"of-{role}", "--every", "1h", "--", "true"),
+    )
+    for words in commands:
+        said = one.refused(*words)
+        assert f"this machine has joined as a {role}" in said
+        assert "hub invite submit" in said
+    assert f"joined as a {role}" in one.refused("submit", "-", stdin='{"command": "true"}')
+    assert owner.relayq("jobs", "--json") == ""
+
+
+def test_a_key_of_its_own_lets_a_workers_machine_submit(site: InstalledHub, owner: Person) -> None:
+    one = site.person("speaker")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "worker", "speaker"))
+    SigningKey.generate().save(one.home / "own.key")
+    (one.config / "config.toml").write_text(f'[paths]\nidentity = "{one.home}/own.key"\n')
+    assert "joined as a worker" in one.refused("submit", "--", "true")
+    own = json.loads(one.relayq("keys", "--json").splitlines()[0])
+    owner.relayq("trust", "key", "speaker-submits", own["key"], own["box"])
+    owner.relayq("cancel", one.relayq("submit", "--", "true").strip())
+
+
 def test_revoking_cuts_the_live_connection_at_once(site: InstalledHub, owner: Person) -> None:
     string = owner.relayq("hub", "invite", "viewer", "gone")
     one = site.person("gone")
