@@ -166,11 +166,13 @@ def certificate(path: str) -> Check:
     from relayq.hub.certificates import end_of
 
     try:
-        left = end_of(Path(path).read_text()) - datetime.now(UTC)
+        end = end_of(Path(path).read_text())
     except (OSError, ValueError):
         return Check("certificate", BAD, f"{path} cannot be read", "join the hub again")
-    found = f"good for {max(0, left.days)} days"
-    remedy = "ask the owner for another join string"
+    left, remedy = end - datetime.now(UTC), "ask the owner for another join string"
+    if left.total_seconds() <= 0:
+        return Check("certificate", BAD, f"it expired on {end:%Y-%m-%d at %H:%M} UTC", remedy)
+    found = f"good for {left.days} days"
     if left.days < CERTIFICATE_DAYS_MIN:
         return Check("certificate", WARN, found, remedy)
     return Check("certificate", OK, found)

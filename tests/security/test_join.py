@@ -264,10 +264,20 @@ def test_revoking_begins_a_new_epoch_and_rotate_another(owner: Person) -> None:
 
 
 def test_an_invitation_that_expired_opens_no_door(site: InstalledHub, owner: Person) -> None:
-    string = owner.relayq("hub", "invite", "viewer", "late", "--expires", "1s").strip()
-    ends = time.monotonic() + 1.1
-    eventually_sync(lambda: time.monotonic() > ends, "its second is over")
-    assert "certificate" in site.person("late").refused("join", "-", stdin=string)
+    string = owner.relayq("hub", "invite", "viewer", "late", "--expires", "2s").strip()
+    ends = time.monotonic() + 2.1
+    guest = site.person("guest")
+    guest.relayq("join", "-", stdin=string)
+    eventually_sync(lambda: time.monotonic() > ends, "its seconds are over")
+    assert "certificate" in guest.refused("jobs")
+    [found] = [line for line in guest.ended("doctor").stdout.splitlines() if "certificate " in line[:20]]
+    assert found.startswith("bad") and "it expired on" in found
+    # Nobody listens at that port: the sentence comes from the certificate alone.
+    late = site.person("late")
+    said = late.refused("join", "-", "--address", "127.0.0.1:1", stdin=string)
+    assert "this invitation expired on 20" in said
+    assert "ask the owner for another join string; nothing was changed" in said
+    assert not (late.config / "hub").exists()
 
 
 def test_the_address_of_a_string_can_be_another_from_here(site: InstalledHub, owner: Person) -> None:
