@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from relayq.errors import RelayQError
 from relayq.model.duration import format_duration, format_size
-from relayq.store.wire import Address, Wire, WireError, WireReplyError
+from relayq.store.wire import Address, Wire, WireError, WireReplyError, denial
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +141,11 @@ def hub_checks(config: Config) -> Iterator[Check]:
             yield submit_only(wire, config.fleet)
             return
         facts = parse_info(wire.call("INFO"))
-    except (RelayQError, WireError, WireReplyError) as error:
+    except WireReplyError as error:
+        denied = denial(wire.address, error.code, str(error).partition(" ")[2])
+        yield Check("hub", BAD, denied or f"hub {wire.address.shown} answered: {error}")
+        return
+    except (RelayQError, WireError) as error:
         yield Check("hub", BAD, str(error), "`relayq hub status` and `relayq config show` say more")
         return
     yield Check("hub", OK, f"{Address(url).shown}{' (local)' if is_embedded else ''}")

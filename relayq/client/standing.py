@@ -91,7 +91,7 @@ class Standing:
         if any(roster and roster.member("submit", self.key.public) for roster in self._rosters()):
             return
         raise Refused(
-            f"this machine has joined as a {role}, and workers run nothing that it signs: ask the fleet's owner "
+            f"this machine has joined as a {role}, and workers run nothing that it signs: ask its owner "
             "for a string of `relayq hub invite submit NAME`, and join with it where you submit from "
             "(or, here, `relayq submit --wire` with it in RELAYQ_JOIN)"
         )

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relayq.config import JOINED_FILE
-from relayq.errors import ConfigError, HubError, HubUnreachable, Refused
+from relayq.errors import ConfigError, HubDenied, HubError, HubUnreachable, Refused
 from relayq.hub.acl import OWNER, SUBMITTER, WORKER
 from relayq.hub.certificates import Pair, certificate_pem, end_of, is_issued_by, is_pair
 from relayq.places import make_dir, private_dir
@@ -110,6 +110,11 @@ async def _look(config: Config, ticket: Ticket, url: str) -> None:
     except HubUnreachable as error:
         raise HubUnreachable(
             f"{error}; nothing was changed: join again when the hub can be reached"
+        ) from error
+    except HubDenied as error:
+        raise Refused(
+            f"the hub at {ticket.address} does not let {_what(ticket)} in: "
+            "the join string may have been revoked: ask for another one"
         ) from error
     except HubError as error:
         raise Refused(f"{error}; the join string may have been revoked: ask for another one") from error

@@ -244,11 +244,25 @@ def test_revoking_cuts_the_live_connection_at_once(site: InstalledHub, owner: Pe
     owner.relayq("revoke", "gone")
     with pytest.raises(WireError):
         wire.call("PING")
-    assert "refused the user or password" in one.refused("jobs")
+    for words in (("jobs",), ("hub", "status"), ("worker", "--once")):
+        said = one.refused(*words)
+        assert "refused the user or password of this machine: most likely its owner has revoked it" in said
+    checks = [json.loads(line) for line in one.ended("doctor", "--json").stdout.splitlines()]
+    [found] = [check["found"] for check in checks if check["name"] == "hub"]
+    assert "most likely its owner has revoked it; ask for another join string" in found
     assert "may have been revoked" in site.person("gone2").refused("join", "-", stdin=string)
     assert "nobody" in owner.refused("revoke", "gone")
     whose = [json.loads(line)["whose"] for line in owner.relayq("keys", "--json").splitlines()]
     assert "viewer gone" not in whose
+
+
+def test_what_a_role_may_not_do_is_told_by_the_role(site: InstalledHub, owner: Person) -> None:
+    one = site.person("narrow")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "submit", "narrow"))
+    for words in (("jobs",), ("workers",), ("queues",)):
+        said = one.refused(*words)
+        assert "joined as a submit-only user, who may submit and see its own jobs" in said
+        assert "fcall" not in said
 
 
 def test_revoking_begins_a_new_epoch_and_rotate_another(owner: Person) -> None:
