@@ -82,10 +82,15 @@ class Submitter:
                 choose_url(self.config, self.tell)
                 self._see_to_local_worker()
 
+    @cached_property
+    def _role(self) -> str:
+        """What this machine has joined as; empty where it has joined no hub."""
+        return Address(self.url).role
+
     @property
     def is_narrow(self) -> bool:
         """Is this a submit-only user, whose way into the hub is its inbox?"""
-        return Address(self.url).role == "submit"
+        return self._role == "submit"
 
     def push_order(self, word: str, job: str) -> None:
         """Ask a worker, through the inbox of a submit-only user, to cancel, hold, release or move a job."""
@@ -112,6 +117,7 @@ class Submitter:
         """The envelope of a schedule, which is all that its jobs need."""
         self._check_type(schedule.spec)
         with self._lock:
+            self.standing.require_voice(self._role)
             return self.standing.author().schedule(schedule, int(time.time()))
 
     @property
@@ -146,6 +152,7 @@ class Submitter:
         """Submit one job; `watch` announces that somebody will wait for it."""
         self._check_type(spec)
         with self._lock:
+            self.standing.require_voice(self._role)
             self._see_to_local_hub()
             receipt = self._submit(spec, watch=watch)
             self._tell_step()
@@ -156,6 +163,7 @@ class Submitter:
         for spec in specs:
             self._check_type(spec)
         with self._lock:
+            self.standing.require_voice(self._role)
             self._see_to_local_hub()
             receipts = self._dispatcher.submit_many(self.standing.author(), specs)
             self._tell_step()
@@ -183,6 +191,8 @@ class Submitter:
 
         if self.is_narrow:
             raise UsageError("a submit-only user cannot send files along: let the job fetch them itself")
+        with self._lock:
+            self.standing.require_voice(self._role)
         sender = Dispatcher(self.url, self.fleet, TRANSFER_TIMEOUT_S)
         try:
             return put_files(paths, sender, self.standing.key)

@@ -82,15 +82,15 @@ def start(config: Config, tell: Callable[[str], None] | None = None) -> str:
     place = place_of(config)
     prepare(place)
     try:
-        return found_or_launched(place)
+        return found_or_launched(place, tell)
     except OSError as error:
         raise HubError(
             f"the local hub cannot be started in {place.data}: {error.strerror or error}"
         ) from error
 
 
-def found_or_launched(place: Place) -> str:
-    """The URL of the hub of this place, alone among all who may start it."""
+def found_or_launched(place: Place, tell: Callable[[str], None] | None = None) -> str:
+    """The URL of the hub of this place, alone among all who may start it; `tell` hears of a start."""
     with locked(place):
         process, socket = read_record(place)
         if process is not None and process.is_alive(place.mark):

@@ -34,6 +34,7 @@ from relayq.store.wire import (
     Address,
     WireError,
     full_disk,
+    denial,
     tls_context,
     tls_reason,
     unheard_reason,
@@ -155,7 +156,7 @@ class Link:
         return f"hub {self.address.shown} {what}: {reason or _reason(error)}"
 
     def _refusal(self, error: RedisError) -> HubError:
-        return refusal(self.address.shown, error)
+        return refusal(self.address, error)
 
 
 def _unheard(address: Address, error: BaseException) -> str:
@@ -186,15 +187,16 @@ def _reason(error: BaseException) -> str:
     return str(error) or "no reply in time"
 
 
-def refusal(shown: str, error: Exception) -> HubError:
+def refusal(address: Address, error: Exception) -> HubError:
     """The server's error reply as one of our own errors."""
-    text = str(error)
-    if isinstance(error, AuthenticationError) or text.startswith(("WRONGPASS", "NOAUTH")):
-        return HubDenied(
-            f"hub {shown} refused the user or password: check the address you use (relayq config show)"
-        )
-    if isinstance(error, NoPermissionError) or text.startswith("NOPERM"):
-        return HubDenied(f"hub {shown} does not allow this to your user: {text}")
+    text, shown = str(error), address.shown
+    code, _, detail = text.partition(" ")
+    if isinstance(error, AuthenticationError):  # redis-py keeps the server's first word to itself
+        code = "WRONGPASS"
+    elif isinstance(error, NoPermissionError):
+        code, detail = "NOPERM", text
+    if denied := denial(address, code, detail):
+        return HubDenied(denied)
     if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
         return HubFull(f"hub {shown} has no memory left for new jobs: wait, or raise its maxmemory")
     if text.startswith("MISCONF"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from relayq.errors import HubDenied, HubError, HubUnreachable, Refused, WorkerError
 from relayq.store.desk import Desk, no_roster
-from relayq.store.wire import Wire, WireError, WireReplyError
+from relayq.store.wire import Wire, WireError, WireReplyError, denial
 from relayq.trust.book import Book
 from relayq.trust.boxes import BoxKey
 from relayq.trust.keys import Keyring, PublicKey, SigningKey, owner_key
@@ -178,7 +178,8 @@ def _asker(wire: Wire) -> Callable[[Command], object]:
         except WireError as error:
             raise HubUnreachable(str(error)) from error
         except WireReplyError as reply:
-            kind = HubDenied if reply.code in ("WRONGPASS", "NOAUTH", "NOPERM") else HubError
-            raise kind(f"hub {wire.address.shown} answered: {reply}") from reply
+            if denied := denial(wire.address, reply.code, str(reply).partition(" ")[2]):
+                raise HubDenied(denied) from reply
+            raise HubError(f"hub {wire.address.shown} answered: {reply}") from reply
 
     return ask
