@@ -1,8 +1,8 @@
 """The step of GitHub Actions, from its start to "accepted": `python -m benchmarks.front_door`.
 
 In one run, on one installed hub (TLS, roles, one worker): a bare interpreter; the step as a
-runner starts it, the first time (nothing is compiled yet, as in a fresh checkout) and again;
-a script that pushes a ready-made entry with redis-py; and what comes before that on a
+runner starts it, out of a fresh checkout (nothing is compiled there, and nothing stays), and
+with compiled files; a script that pushes a ready-made entry with redis-py; and what comes before that on a
 fresh runner, an environment with redis installed in it.
 """
 
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RELAYQ = [sys.executable, "-m", "relayq"]
 # The interpreter itself, as a runner has it: no environment, no shim.
 PYTHON = str(Path(sys.executable).resolve())
+STEP = [PYTHON, "-ISB"]
 COUNT = 9
 REDIS_PY = """
 import os, redis
@@ -56,10 +57,10 @@ def main() -> int:
 
 def _rows(directory, owner, join):
     """Name and median in ms of each row."""
-    bare = [PYTHON, "-I", "-c", "pass"]
-    yield "bare interpreter", _median_ms(bare, {})
-    yield "the step, first run of a fresh checkout, to accepted", _first_step_ms(directory, join)
-    yield "the step, again", _median_ms(_step(ROOT), {"RELAYQ_JOIN": join})
+    yield "bare interpreter", _median_ms([PYTHON, "-I", "-c", "pass"], {})
+    yield "bare interpreter without site-packages, as the step has it", _median_ms([*STEP, "-c", "pass"], {})
+    yield "the step out of a fresh checkout, to accepted", _first_step_ms(directory, join)
+    yield "the step where its files are compiled", _median_ms(_step(ROOT), {"RELAYQ_JOIN": join})
     pems = owner / "pems"
     pems.mkdir()
     hub = _write_pems(pems, join)
@@ -102,7 +103,7 @@ def _hub(directory):
 def _first_step_ms(directory, join):
     """The median of checkouts that nothing has run in."""
     times = []
-    for number in range(3):
+    for number in range(COUNT):
         checkout = directory / f"checkout{number}"
         skipped = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "relayq", checkout / "relayq", ignore=skipped)
@@ -112,7 +113,7 @@ def _first_step_ms(directory, join):
 
 
 def _step(checkout):
-    return [PYTHON, "-I", str(checkout / ".github/actions/submit/submit.py")]
+    return [*STEP, str(checkout / ".github/actions/submit/submit.py")]
 
 
 def _median_ms(argv, variables):
@@ -120,9 +121,9 @@ def _median_ms(argv, variables):
 
 
 def _seconds(argv, variables):
-    env = {"PATH": os.environ["PATH"], "RELAYQ_INPUT_COMMAND": "true", **variables}
+    env = {"PATH": os.environ["PATH"], "RELAYQ_INPUT_COMMAND": "true", "RUNNER_TEMP": tempfile.gettempdir()}
     begin = time.perf_counter()
-    subprocess.run(argv, env=env, check=True, capture_output=True)
+    subprocess.run(argv, env=env | variables, check=True, capture_output=True)
     return time.perf_counter() - begin
 
 

@@ -13,31 +13,36 @@ read 2026-11-23), so a cron of */5 costs 8,640 minutes in 30 days, */30 1,440, h
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from relayq.errors import RelayQError, SpecError, UsageError
-from relayq.model.cron import MACROS, Cron, CronError
+from relayq.model.cron import MACROS, Cron, CronError, nearest
+from relayq.model.cronruns import CronRuns, Seen, seen
 from relayq.model.schedule import Schedule
+from relayq.model.systems import factor_of, system_of
 from relayq.places import make_dir
 
 FOLDER = Path(".github") / "workflows"
 ACTION = "./.github/actions/submit"
 LATER_MIN = 7  # how long after its slot a twin fires, where the rule leaves room
 EVERY_MIN_S = 300  # GitHub's shortest interval
+MOST_FIRINGS = 30 * 86_400 // EVERY_MIN_S
 MATRIX_MAX = 256
+GIT_S = 10.0
 _BYTES_MAX = 1 << 20
 _CHECKOUT = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
 _USES = re.compile(r"(?:\./[\w./-]+|[\w.-]+/[\w./-]+@[0-9a-f]{40})")
-_FACTORS = (("self-hosted", 0), ("macos", 10), ("windows", 2))
 
 
 class WorkflowCron(NamedTuple):
     """A cron line of a workflow file. `twin_of` names the schedule whose slots it fires, or "".
 
     `minutes` is the least that 30 days of it are billed, in minutes of a private repository.
+    `since_ms` is when the file was changed last.
     """
 
     path: Path
@@ -46,6 +51,7 @@ class WorkflowCron(NamedTuple):
     zone: str
     minutes: int
     twin_of: str
+    since_ms: int = 0
 
     def next_ms(self, now_ms: int, count: int) -> tuple[int, ...]:
         """The next nominal firings."""
@@ -53,10 +59,23 @@ class WorkflowCron(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the workflow files of a repository hold, and one sentence for each line that cannot be read."""
+    """What the workflow files of a repository hold, and one sentence for each line that cannot be read.
+
+    `repo` is OWNER/NAME at GitHub, or empty.
+    """
 
     crons: list[WorkflowCron]
     problems: list[str]
+    repo: str = ""
+
+    def seen(self, cron: WorkflowCron, known: Mapping[str, CronRuns]) -> Seen | None:
+        """What GitHub's clock did with one of the lines, as far as that is known by repository."""
+        runs = known.get(self.repo.lower())
+        if runs is None:
+            return None
+        mine = [one for one in self.crons if one.path == cron.path]
+        lines = [Cron(one.cron, one.zone) for one in mine]
+        return seen(lines, mine.index(cron), cron.name, cron.since_ms, runs)
 
 
 def repository_of(directory: Path) -> Path | None:
@@ -66,7 +85,7 @@ def repository_of(directory: Path) -> Path | None:
 
 def read_crons(repository: Path) -> Found:
     """Every cron line of the repository's workflows."""
-    found = Found([], [])
+    found = Found([], [], origin_of(repository))
     for path in sorted((repository / FOLDER).glob("*.y*ml")):
         try:
             _read_file(path, found)
@@ -75,9 +94,41 @@ def read_crons(repository: Path) -> Found:
     return found
 
 
+def origin_of(directory: Path) -> str:
+    """What `origin` of a clone names at GitHub, OWNER/NAME; empty where it is none."""
+    url = _git(directory, "config", "--get", "remote.origin.url")
+    parts = url.removesuffix(".git").replace(":", "/").split("/")
+    return "/".join(parts[-2:]) if "github" in url and len(parts) > 2 else ""
+
+
+def _changed_ms(path: Path) -> int:
+    """When a file was changed last: by its commit, or by the disk where it is not as it was committed."""
+    committed = _git(path.parent, "log", "-1", "--format=%ct", "--", path.name)
+    is_clean = committed.isdecimal() and not _git(path.parent, "status", "--porcelain", "--", path.name)
+    return int(committed) * 1000 if is_clean else int(path.stat().st_mtime * 1000)
+
+
+def _git(directory: Path, *argv: str) -> str:
+    """What git prints, or nothing."""
+    try:
+        ended = subprocess.run(
+            ["git", *argv], capture_output=True, text=True, timeout=GIT_S, check=False, cwd=directory
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ended.stdout.strip() if ended.returncode == 0 else ""
+
+
 def monthly_minutes(cron: str, zone: str = "UTC", each: int = 1) -> int:
-    """The minutes of 30 days when each firing is billed `each` minutes."""
-    return _rounded(Cron(cron, zone).firings_a_month * each)
+    """The minutes of 30 days at `each` minutes a firing, of which GitHub makes one in 5 minutes at most."""
+    return _rounded(min(Cron(cron, zone).firings_a_month, MOST_FIRINGS) * each)
+
+
+def check_github_cron(text: str) -> None:
+    """Refuse what cron knows and GitHub does not; CronError with what to write in its place."""
+    if text.strip().startswith("@"):
+        meant = MACROS.get(text.strip().lower()) or Cron(nearest(text)).text
+        raise CronError("GitHub knows no names of rules", MACROS.get(meant, meant))
 
 
 # -- the twin
@@ -156,7 +207,7 @@ def twin_text(schedule: Schedule, uses: str) -> str:
         if is_local
         else []
     )
-    needs = ["      contents: read"] if is_local else []
+    needs = ["    permissions:", "      contents: read"] if is_local else []
     return "\n".join(
         [
             f"# The twin of schedule {schedule.name}: fires a slot that nothing else has fired.",
@@ -179,9 +230,7 @@ def twin_text(schedule: Schedule, uses: str) -> str:
             f"    name: {_quoted('Fire ' + schedule.name)}",
             "    runs-on: ubuntu-slim",
             "    timeout-minutes: 2",
-            "    permissions:",
             *needs,
-            "      id-token: write # signs the firing",
             "    steps:",
             *steps,
             f"      - uses: {uses}",
@@ -211,19 +260,23 @@ def _read_file(path: Path, found: Found) -> None:
     # YAML 1.1 reads the bare word `on` as true.
     triggers = workflow.get("on", workflow.get(True))
     entries = triggers.get("schedule") if isinstance(triggers, Mapping) else None
+    since_ms = _changed_ms(path) if entries else 0
     each = sum(_job_minutes(job) for job in _jobs(workflow))
     twin_of = next(_schedules_of(workflow), "")
     for entry in entries if isinstance(entries, list) else ():
         given = entry if isinstance(entry, Mapping) else {}
         cron, zone = given.get("cron"), given.get("timezone", "UTC")
         try:
+            check_github_cron(str(cron))
             minutes = monthly_minutes(str(cron), str(zone), each)
         except CronError as error:
             found.problems.append(f"{path.name} has the cron {cron!a}: {error}; nearest is '{error.nearest}'")
         except (KeyError, ValueError, OSError):
             found.problems.append(f"{path.name} has the timezone {zone!a}, which is not known here")
         else:
-            found.crons.append(WorkflowCron(path, path.name, str(cron), str(zone), minutes, twin_of))
+            found.crons.append(
+                WorkflowCron(path, path.name, str(cron), str(zone), minutes, twin_of, since_ms)
+            )
 
 
 def _parsed(path: Path) -> Mapping[Any, Any]:
@@ -245,10 +298,17 @@ def _jobs(workflow: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
     return [job for job in jobs.values() if isinstance(job, Mapping)] if isinstance(jobs, Mapping) else []
 
 
+def runner_labels(job: Mapping[str, Any]) -> list[str]:
+    """The labels of `runs-on`: one, a list, or those of a group."""
+    given = job.get("runs-on", "")
+    if isinstance(given, Mapping):
+        given = given.get("labels") or given.get("group") or ""
+    return [str(label) for label in (given if isinstance(given, list) else [given])]
+
+
 def _job_minutes(job: Mapping[Any, Any]) -> int:
     """The least that one run of a job is billed: a minute for each of its matrix, by its system's factor."""
-    labels = str(job.get("runs-on", "")).lower()
-    factor = next((factor for word, factor in _FACTORS if word in labels), 1)
+    factor = factor_of(system_of(runner_labels(job)))
     strategy = job.get("strategy")
     matrix = strategy.get("matrix") if isinstance(strategy, Mapping) else None
     count = 1

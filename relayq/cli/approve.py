@@ -22,16 +22,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Approve the job as it stands, and say what it is."""
-    job, title, answer = with_client(args, lambda client: _approve(client, args.id))
+    job, title, asker, answer = with_client(args, lambda client: _approve(client, args.id))
     if args.json:
-        print_json({"id": job, "job": title, "answer": answer})
+        print_json({"id": job, "job": title, "asked_by": asker, "answer": answer})
     else:
-        print_lines([f"{job}  {f'may run: {title}' if answer == 'released' else refusal(answer)}"])
+        said = f"may run: {title}" + (f", asked for by {asker}" if asker else "")
+        print_lines([f"{job}  {said if answer == 'released' else refusal(answer)}"])
     return OK if answer == "released" else FAILED
 
 
-async def _approve(client: AsyncClient, text: str) -> tuple[str, str, str]:
-    from relayq.client.glance import glance, title_of
+async def _approve(client: AsyncClient, text: str) -> tuple[str, str, str, str]:
+    from relayq.client.glance import asked_by, glance, title_of
 
     record = await (await client.job(text)).info()
-    return record.id, title_of(glance(record.envelope)), await client.jobs.approve(record.id)
+    title, asker = title_of(glance(record.envelope)), asked_by(record.envelope)
+    return record.id, title, asker, await client.jobs.approve(record.id, record.likeness)

@@ -116,7 +116,7 @@ async def _refresh(client: AsyncClient, *, is_wanted: bool) -> None:
     except (GitHubError, ConfigError) as error:
         if is_wanted:
             raise
-        say(str(error))
+        say(f"{error}; what was read before is shown")
         return
     for problem in done.problems:
         say(problem)

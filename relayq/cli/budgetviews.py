@@ -27,9 +27,13 @@ def print_standing(stands: Standing) -> None:
     elif ended := record.months.get(str(record.month)):
         print_facts([("used", _ended(ended))])
     else:
-        print_lines(
-            ["nothing is known of this month: `relayq budget refresh` asks GitHub, with a token of `gh`"]
+        is_past = record.month.end_ms <= record.now_ms
+        how = (
+            "nobody had the hub count it then"
+            if is_past
+            else "`relayq budget refresh` asks GitHub, with a token of `gh`"
         )
+        print_lines([f"nothing is known of this month: {how}"])
         print_facts(_past(stands))
     print_facts(("warning", warning) for warning in stands.warnings)
     if stands.best and stands.best.by_workflow:

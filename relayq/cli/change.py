@@ -93,6 +93,8 @@ def refusal(answer: str) -> str:
             return "left as it is: it is not held"
         case "not-ended":
             return "left as it is: it has not ended"
+        case "changed":
+            return "left as it is: it is another one than was shown; look at it again"
         case "unique":
             return f"left as it is: job {detail} has its unique key"
         case "element":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -86,32 +85,16 @@ def _with_github(args: argparse.Namespace, work: Callable[[GitHub, str], Awaitab
 
 def _repo(named: str | None, config: Config) -> str:
     from relayq.github.repos import check_repo
+    from relayq.workflows import origin_of
 
     if named:
         return check_repo(named)
-    if found := _repo_here():
-        return found
+    if found := origin_of(Path.cwd()):
+        return check_repo(found)
     known = config.values["github.repos"]
     if isinstance(known, tuple) and len(known) == 1:
         return check_repo(str(known[0]))
     raise UsageError("this is no clone of a GitHub repository: name one with --repo OWNER/NAME")
-
-
-def _repo_here() -> str | None:
-    """The repository that `origin` of the clone around this directory names."""
-    try:
-        ended = subprocess.run(
-            ["git", "config", "--get", "remote.origin.url"],
-            capture_output=True, text=True, timeout=10, check=False, cwd=Path.cwd(),
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    parts = ended.stdout.strip().removesuffix(".git").replace(":", "/").split("/")
-    if "github" not in ended.stdout or len(parts) < 3:
-        return None
-    from relayq.github.repos import check_repo
-
-    return check_repo("/".join(parts[-2:]))
 
 
 async def _dispatch(github: GitHub, repo: str, args: argparse.Namespace) -> int:

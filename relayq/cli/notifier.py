@@ -112,7 +112,9 @@ def _eyes(config: Config, url: str, trust: tuple[str, ...]) -> Callable[[], Eyes
                 continue
             if roster is not None:
                 is_reader = BoxKey.of(standing.key).public in roster.readers()
-                return Eyes(roster.submitters(), standing.reader(), is_reader)
+                return Eyes(
+                    roster.submitters(), standing.runs.by(roster.github), standing.reader(), is_reader
+                )
         raise foreign
 
     return look

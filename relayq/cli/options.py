@@ -156,15 +156,9 @@ def _as_list(values: list[str]) -> list[str]:
 
 
 def _unique(values: list[str]) -> str | dict[str, str]:
-    """KEY, KEY,queued, KEY,replace or KEY,1h (a window)."""
-    key, comma, how = values[-1].rpartition(",")
-    if not comma:
-        return values[-1]
-    return (
-        {"key": key, "mode": how}
-        if how in ("until_done", "queued", "replace")
-        else {"key": key, "window": how}
-    )
+    from relayq.model.parts import unique_words
+
+    return unique_words(values[-1])
 
 
 def _directory(values: list[str]) -> str:
@@ -221,7 +215,7 @@ JOB_OPTIONS: Sequence[JobOption] = (
         "--unique",
         "unique",
         "KEY[,HOW]",
-        "one such job at a time; HOW: queued, replace or a window (1h)",
+        "one such job at a time; HOW: until_done (the default), queued, replace or a window (1h)",
         _unique,
     ),
     JobOption("--limit", "limits", "NAME=N", "at most N jobs that name it run at once", _counts),

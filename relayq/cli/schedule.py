@@ -17,6 +17,7 @@ from relayq.errors import UsageError
 
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
+    from relayq.model.cronruns import CronRuns
     from relayq.model.schedule import Schedule
     from relayq.store.schedules import Board
 
@@ -88,15 +89,22 @@ def _list(args: argparse.Namespace) -> int:
     from relayq.store.schedules import KEPT
 
     history = KEPT if args.json else 0
-    board = with_client(args, lambda client: client.schedules.board(history=history))
     found = views.workflow_crons(Path.cwd())
+
+    async def look(client: AsyncClient) -> tuple[Board, dict[str, CronRuns]]:
+        from relayq.cli.cronruns import cron_runs
+
+        board = await client.schedules.board(history=history)
+        return board, await cron_runs(client, found) if views.githubs(board, found) else {}
+
+    board, runs = with_client(args, look)
     for problem in found.problems:
         say(problem)
     if args.json:
-        for item in views.as_json(board, found):
+        for item in views.as_json(board, found, runs):
             print_json(item)
         return OK
-    rows = list(views.rows(board, found))
+    rows = list(views.rows(board, found, runs))
     if rows:
         print_table(views.HEADERS, rows)
     else:

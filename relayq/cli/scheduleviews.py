@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from relayq.cli.views import cut, iso, local_time
 from relayq.client.glance import title_of
+from relayq.model.cronruns import CronRuns, Seen
 from relayq.model.duration import format_duration, spell_duration
 from relayq.model.ids import short
 from relayq.model.schedule import Schedule
@@ -29,32 +30,49 @@ def workflow_crons(directory: Path) -> Found:
     return read_crons(repository) if repository else Found([], [])
 
 
-def rows(board: Board, found: Found) -> Iterator[list[str]]:
-    """The lines of `relayq schedule list`."""
+def githubs(board: Board, found: Found) -> list[WorkflowCron]:
+    """The cron lines that are not the twin of a schedule in the hub."""
     kept = {record.name for record in board.schedules}
+    return [cron for cron in found.crons if cron.twin_of not in kept]
+
+
+def rows(board: Board, found: Found, runs: Mapping[str, CronRuns]) -> Iterator[list[str]]:
+    """The lines of `relayq schedule list`."""
     for record in board.schedules:
         yield _row(record, board.now_ms)
-    for cron in found.crons:
-        if cron.twin_of not in kept:
-            yield _cron_row(cron, board.now_ms)
+    for cron in githubs(board, found):
+        yield _cron_row(cron, found.seen(cron, runs), board.now_ms)
 
 
-def as_json(board: Board, found: Found) -> Iterator[dict[str, Any]]:
+def as_json(board: Board, found: Found, runs: Mapping[str, CronRuns]) -> Iterator[dict[str, Any]]:
     """The same as JSON."""
-    kept = {record.name for record in board.schedules}
     for record in board.schedules:
         yield schedule_json(record, board.now_ms)
-    for cron in found.crons:
-        if cron.twin_of not in kept:
-            yield {
-                "name": cron.name,
-                "kept_by": "github",
-                "rule": cron.cron,
-                "zone": cron.zone,
-                "next": [iso(ms) for ms in cron.next_ms(board.now_ms, 5)],
-                "minutes_a_month": cron.minutes,
-                "twin_of": cron.twin_of,
-            }
+    for cron in githubs(board, found):
+        seen = found.seen(cron, runs)
+        yield {
+            "name": cron.name,
+            "kept_by": "github",
+            "rule": cron.cron,
+            "zone": cron.zone,
+            "next": [iso(ms) for ms in cron.next_ms(board.now_ms, 5)],
+            "last": _seen_json(seen) if seen and seen.last else None,
+            "missed": seen.missed if seen else None,
+            "minutes_a_month": cron.minutes,
+            "twin_of": cron.twin_of,
+        }
+
+
+def _seen_json(seen: Seen) -> dict[str, Any]:
+    made = seen.last
+    return {
+        "job": None,
+        "slot": iso(seen.slot_ms),
+        "fired": iso(made.made_ms) if made else None,
+        "late_ms": seen.late_ms,
+        "by": "github",
+        "state": made.word if made else None,
+    }
 
 
 def schedule_json(record: ScheduleRecord, now_ms: int) -> dict[str, Any]:
@@ -153,11 +171,12 @@ def firings(schedule: Schedule, now_ms: int, count: int) -> list[dict[str, Any]]
 
 
 def firing_lines(schedule: Schedule, now_ms: int, count: int) -> list[str]:
-    """The next firings for people, by the clock of the schedule's zone."""
+    """The next firings for people: those of a cron by the clock of its zone, others by this machine's."""
     lines = []
     for slot_ms in islice(schedule.slots(now_ms), count):
         ahead = format_duration(schedule.due_ms(slot_ms) - now_ms)
-        lines.append(f"{_on_the_wall(slot_ms, schedule.rule.zone)}  in {ahead}")
+        zone = schedule.rule.zone if schedule.rule.cron else ""
+        lines.append(f"{_on_the_wall(slot_ms, zone)}  in {ahead}")
     return lines
 
 
@@ -168,7 +187,8 @@ def next_words(schedule: Schedule, now_ms: int) -> str:
 
 
 def _on_the_wall(ms: int, zone: str) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)):%a %Y-%m-%d %H:%M:%S %Z}"
+    moment = datetime.fromtimestamp(ms / 1000, ZoneInfo(zone) if zone else UTC)
+    return f"{moment if zone else moment.astimezone():%a %Y-%m-%d %H:%M:%S %Z}"
 
 
 def _row(record: ScheduleRecord, now_ms: int) -> list[str]:
@@ -200,23 +220,36 @@ def _next_cell(record: ScheduleRecord, schedule: Schedule | None, now_ms: int) -
     return "no more" if due_ms is None else f"{local_time(due_ms)[5:]} in {format_duration(due_ms - now_ms)}"
 
 
-def _cron_row(cron: WorkflowCron, now_ms: int) -> list[str]:
+def _cron_row(cron: WorkflowCron, seen: Seen | None, now_ms: int) -> list[str]:
     coming = cron.next_ms(now_ms, 1)
     following = (
         f"{local_time(coming[0])[5:]} in {format_duration(coming[0] - now_ms)}" if coming else "no more"
     )
-    return [cron.name, "github", cut(cron.cron, NAMES), following, "?", "github", "?", "?", str(cron.minutes)]
+    told = ["?", "github", "?", "?"] if seen is None else _seen_cells(seen, now_ms)
+    return [cron.name, "github", cut(cron.cron, NAMES), following, *told, str(cron.minutes)]
+
+
+def _seen_cells(seen: Seen, now_ms: int) -> list[str]:
+    """Last, by whom, how late, how many missed."""
+    missed = "?" if seen.missed is None else str(seen.missed)
+    if seen.last is None:
+        return ["never", "-", "-", missed]
+    word = seen.last.state.value if seen.last.state else seen.last.word
+    ago = format_duration(max(0, now_ms - seen.last.made_ms))
+    return [f"{word} {ago} ago", "github", format_duration(seen.late_ms or 0), missed]
 
 
 def _github_words(schedule: Schedule, record: ScheduleRecord) -> str:
-    """How GitHub did, by the slots that are remembered."""
-    mine = [slot for slot in record.history if slot.who.startswith("github") and slot.slot_ms]
+    """How GitHub did, by the slots that are remembered; what was run by hand is none."""
+    slots = [slot for slot in record.history if slot.slot_ms]
+    mine = [slot for slot in slots if slot.who.startswith("github")]
+    if not slots:
+        return ""
+    of = f"of the last {len(slots)} slots" if len(slots) > 1 else "of the one slot so far"
     if not mine:
-        return f"first for none of the last {len(record.history)} slots"
+        return f"first for none {of}"
     worst = max(lateness_ms(schedule, slot.slot_ms, slot.fired_ms) or 0 for slot in mine)
-    return (
-        f"first for {len(mine)} of the last {len(record.history)} slots, up to {format_duration(worst)} late"
-    )
+    return f"first for {len(mine)} {of}, up to {format_duration(worst)} late"
 
 
 def _slot_json(schedule: Schedule | None, slot: Slot) -> dict[str, Any]:

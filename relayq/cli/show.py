@@ -52,11 +52,12 @@ async def _fetch(client: AsyncClient, text: str) -> tuple[Explanation, int, floa
 
 def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
     from relayq.cli.views import ELEMENT_COUNTS, local_time, run_time
-    from relayq.client.glance import glance
+    from relayq.client.glance import asked_by, glance
 
     yield "id", record.id
     yield "state", f"{record.state.value} ({record.reason})" if record.reason else record.state.value
     yield from _spec_facts(glance(record.envelope))
+    yield "asked by", asked_by(record.envelope)
     yield "queue", record.lane.queue
     yield "needs", ",".join(record.lane.needs.to_list())
     yield "priority", str(record.priority) if record.priority else ""

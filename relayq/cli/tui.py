@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the screens until the person leaves."""
     _check_terminal()
-    gc.disable()  # until the first frame is drawn: among fresh modules there is nothing to collect
+    gc.disable()  # until everything is imported: among fresh modules there is nothing to collect
     config = _loaded(args)
     if not (args.demo or args.replay):
         from relayq_tui.setup import is_first_run
@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from relayq_tui.app import RelayQApp
 
     app = RelayQApp(_feed(args, config), _options(args, config))
+    gc.freeze()
+    gc.enable()
     app.run()
     return app.return_code or OK
 
@@ -75,6 +77,7 @@ def _options(args: argparse.Namespace, config: Config) -> Options:
 
     from relayq_tui.app import Options
     from relayq_tui.keymap import keymap
+    from relayq_tui.views import checked
 
     given = {
         name.removeprefix("tui."): value for name, value in config.values.items() if name.startswith("tui.")
@@ -86,7 +89,7 @@ def _options(args: argparse.Namespace, config: Config) -> Options:
         read_only=args.read_only or bool(args.replay),
         cache=None if args.demo or args.replay else _cache(config),
         record=Path(args.record) if args.record else None,
-        views=tuple(views.items()),
+        views=checked(views),
         keymap=tuple(keymap(keys).items()),
     )
 

@@ -36,6 +36,8 @@ def submit(spec: JobSpec, *, as_json: bool) -> int:
     with Sender(read_ticket(os.environ[JOIN])) as sender:
         job = sender.submit(spec, author_of(sender.key, sender.roster, os.environ, "auto"))
         answer = Watcher(sender, job).answer(ADMISSION_S)
+    if answer.word == "unique":
+        job, answer = answer.why, Answer(answer.word)
     if as_json:
         print(json.dumps({"id": job, "word": answer.word, "detail": answer.why}))
     else:
@@ -47,7 +49,9 @@ def _told(job: str, answer: Answer) -> int:
     if answer.word == "refused":
         tell_on_stderr(f"job {job} is refused: {answer.why}")
         return FAILED
-    if answer.word == "pending":
+    if answer.word == "unique":
+        tell_on_stderr(f"job {job} with this unique key is there already")
+    elif answer.word == "pending":
         tell_on_stderr(f"job {job} waits in the inbox: no worker has looked into it within {ADMISSION_S:g} s")
     elif answer.why:
         tell_on_stderr(f"job {job} waits: {answer.why}")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from relayq.config import Config
 from relayq.errors import GitHubError
-from relayq.model.budget import FACTORS, PLAN_MINUTES, Usage, Verdict, judge, limit_minutes
+from relayq.model.budget import PLAN_MINUTES, Usage, Verdict, judge, limit_minutes
 from relayq.model.price import PriceTag, tag
 from relayq.model.steps import used_by_steps
+from relayq.model.systems import FACTORS
 from relayq.store.budget import BudgetRecord
 
 if TYPE_CHECKING:

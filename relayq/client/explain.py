@@ -23,6 +23,7 @@ REASONS = {
     "refused": "a worker refused its signed spec",
     "dependency": "a dependency did not do what was needed",
     "held": "it is held",
+    "approval": "it waits for its owner's word",
     "delay": "its time has not come",
     "deadline": "it was not started before its deadline",
 }

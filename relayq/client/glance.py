@@ -7,12 +7,16 @@ workers open theirs with `trust.envelope.open_job`.
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from relayq.errors import SpecError
 from relayq.model.job import JobSpec
+
+_TOKEN = re.compile(rb"1z? oidc ([A-Za-z0-9_.-]{1,16384})\n")
 
 
 def glance(envelope: bytes) -> JobSpec | None:
@@ -30,6 +34,31 @@ def peek(envelope: bytes) -> Mapping[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}
     return spec if isinstance(spec, dict) else {}
+
+
+def asked_by(envelope: bytes) -> str:
+    """Who asked for it, by the token of a GitHub Actions run: repository, run, actor, event; else empty.
+
+    The claims are those of GitHub's OpenID Connect tokens (its documentation of 2025). A worker
+    judges the token before a job of a run waits for the owner's word; here it is only read.
+    """
+    header = _TOKEN.match(envelope)
+    if not header:
+        return ""
+    try:
+        body = header[1].split(b".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)))
+        told = {name: value for name, value in claims.items() if isinstance(value, str)}
+    except (ValueError, IndexError, AttributeError, RecursionError):
+        return ""
+    ref = told.get("ref", "").removeprefix("refs/heads/")
+    parts = (
+        f"run {told['run_id']} of" if "run_id" in told else "a run of",
+        told.get("repository") or f"repository {told.get('repository_id', '?')}",
+        f"by {told['actor']}" if "actor" in told else "",
+        f"({told.get('event_name', 'run')} on {ref})" if ref else "",
+    )
+    return " ".join(part for part in parts if part)
 
 
 def title_of(spec: JobSpec | None) -> str:

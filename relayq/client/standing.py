@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from relayq.config import Config
     from relayq.store.desk import Command
     from relayq.store.reader import Reader
+    from relayq.trust.oidc import RunJudge
     from relayq.trust.roster import Roster
 
 
@@ -52,6 +53,13 @@ class Standing:
     def _book(self) -> Book:
         owner = self._config.trust_owner or self.key.public
         return Book(self._config.state_dir, self._config.fleet, owner)
+
+    @cached_property
+    def runs(self) -> RunJudge:
+        """Judges the tokens of runs of GitHub Actions, as this machine's configuration says."""
+        from relayq.trust.oidc import RunJudge
+
+        return RunJudge(self._config.state_dir, self._config.oidc_issuer)
 
     def _pen(self, owner: str) -> SigningKey | None:
         """The owner's key, should it be here beside the one that this machine joined with."""
@@ -86,7 +94,7 @@ class Standing:
         roster = None
         with suppress(Foreign):
             roster = self.desk.seen()
-        return Reader(self.key, self._config.fleet, roster, self._book.accept)
+        return Reader(self.key, self._config.fleet, roster, self._book.accept, self.runs)
 
     def _fetched(self) -> Roster:
         roster = self.desk.current()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ VERBS = {
         Verb("reprioritise", "moved in the queue", True, ("done",)),
         Verb("retry", "queued again", False, ("retried",)),
         Verb("forget", "deleted", True, ("forgotten",)),
+        Verb("approve", "approved", False, ("released",)),
         Verb("move", "moved", True, ("moved",)),
         Verb("pause", "paused", False, ("paused",)),
         Verb("resume", "resumed", False, ("resumed",)),
@@ -71,12 +73,14 @@ class Order:
     """`verb` (a name in VERBS) for `ids`: jobs, queues, workers or schedules by what the verb is for.
 
     `value` is the new priority, the worker to move to, or the new rule; `why` is kept with a cancelled job.
+    `seen` is for an approval: the likeness of each job as it was shown, and only that one is approved.
     """
 
     verb: str
     ids: tuple[str, ...]
     value: str = ""
     why: str = ""
+    seen: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -96,6 +100,7 @@ class Steering:
         self._tell = tell
         self._grace_s = grace_s
         self._waiting: list[tuple[Order, float]] = []
+        self._sending: set[asyncio.Task[None]] = set()
         self._bell = asyncio.Event()
 
     @property
@@ -119,24 +124,26 @@ class Steering:
 
     def undo(self) -> Order | None:
         """Take the latest order back that has not been carried out; None when there is none."""
-        return self._waiting.pop()[0] if self._waiting else None
+        if not self._waiting:
+            return None
+        self._bell.set()  # whoever sleeps until this order is due must look again
+        return self._waiting.pop()[0]
 
     async def run(self) -> None:
         """Carry out what is due, for ever."""
         while True:
             self._bell.clear()
-            left_s = self._next_in_s()
-            try:
+            while (left_s := self._next_in_s()) == 0:
+                await self._carry_out(self._waiting.pop(0)[0])
+            with suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._bell.wait()
-            except TimeoutError:
-                order, _ = self._waiting.pop(0)
-                await self._carry_out(order)
 
     async def flush(self) -> None:
-        """Carry out everything that waits: the program ends."""
+        """Carry out everything that waits, and see what is under way through: the program ends."""
         while self._waiting:
             await self._carry_out(self._waiting.pop(0)[0])
+        await asyncio.gather(*self._sending)
 
     def _next_in_s(self) -> float | None:
         if not self._waiting:
@@ -144,6 +151,13 @@ class Steering:
         return max(0.0, self._waiting[0][1] - asyncio.get_running_loop().time())
 
     async def _carry_out(self, order: Order) -> None:
+        """Send the order. Whoever waits for it may be cancelled; what is half sent is not cut short."""
+        sending = asyncio.create_task(self._send(order))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        await asyncio.shield(sending)
+
+    async def _send(self, order: Order) -> None:
         try:
             self._tell(await self._act(order))
         except RelayQError as error:
@@ -183,6 +197,7 @@ def _left(word: str) -> str:
         "running": "runs already",
         "not-held": "is not held",
         "not-ended": "has not ended",
+        "changed": "is another one than was shown: look again",
         "was-paused": "was paused already",
         "not-paused": "was not paused",
         "element": "is one of an array: retry the array",
@@ -199,6 +214,9 @@ async def _portion(client: AsyncClient, order: Order, ids: Sequence[str]) -> lis
             return await client.bulk.steer(order.verb, ids, value=int(order.value))
         case "retry":
             return await _retry(client, ids)
+        case "approve":
+            seen = dict(zip(order.ids, order.seen, strict=True))
+            return [await client.jobs.approve(job, seen[job]) for job in ids]
         case "move":
             return [await _move(client, job, order.value) for job in ids]
     if order.verb in ("limit", "ask"):

@@ -42,13 +42,13 @@ LOOK_AGAIN_S = 30.0
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
 
 
-def choose_url(config: Config) -> tuple[str, bool]:
+def choose_url(config: Config, tell: Callable[[str], None] | None = None) -> tuple[str, bool]:
     """The hub's URL, and whether it is the local one, whose code is loaded only when it is."""
     if config.url:
         return config.url, False
     from relayq import hub
 
-    return hub.choose_url(config)
+    return hub.choose_url(config, tell)
 
 
 def tell_on_stderr(sentence: str) -> None:
@@ -61,7 +61,7 @@ class Submitter:
 
     def __init__(self, config: Config, tell: Callable[[str], None] = tell_on_stderr) -> None:
         self.config = config
-        self.url, self.is_embedded = choose_url(config)
+        self.url, self.is_embedded = choose_url(config, tell)
         self.tell = tell
         self._lock = allocate_lock()
         self._looked_s = float("-inf")
@@ -79,7 +79,7 @@ class Submitter:
         """See that a local hub and its worker are still there; a joined hub is others' business."""
         if self.is_embedded:
             with suppress(HubUnreachable), self._lock:
-                choose_url(self.config)
+                choose_url(self.config, self.tell)
                 self._see_to_local_worker()
 
     @property

@@ -182,7 +182,7 @@ class GitHub:
         if self.remaining is not None and self._reserve and self.remaining <= self._reserve:
             raise GitHubLimited(
                 f"only {self.remaining} requests to GitHub are left this hour, and those are left to others; "
-                "what was read before is shown",
+                "try again in an hour",
                 3600.0,
             )
         self.requests += 1
@@ -242,7 +242,7 @@ class GitHub:
     def _limited(self, wait_s: float) -> GitHubLimited:
         return GitHubLimited(
             f"GitHub takes no more requests with the token from {self.token_place} for "
-            f"{format_duration(int(wait_s * 1000))}; what was read before is shown",
+            f"{format_duration(int(wait_s * 1000))}: try again then",
             wait_s,
         )
 

@@ -18,7 +18,8 @@ from urllib.parse import quote
 from relayq.errors import GitHubDenied, GitHubError, GitHubMissing, GitHubUnavailable
 from relayq.github.api import GitHub, listed
 from relayq.github.repos import Owner
-from relayq.model.budget import DOLLARS_A_MINUTE, FACTORS, Month, Usage
+from relayq.model.budget import DOLLARS_A_MINUTE, Month, Usage
+from relayq.model.systems import FACTORS
 
 # Standard runners, the only ones that use included minutes; others are larger and cost money at once.
 STANDARD = {

@@ -14,14 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from relayq.errors import GitHubError, GitHubMissing, GitHubUnavailable
 from relayq.github.api import PAGE, GitHub, listed
+from relayq.github.crons import cron_runs
+from relayq.github.moments import moment_ms, spelled
 from relayq.github.repos import Repo
-from relayq.model.budget import DAY_MS, MINUTE_MS, Minutes, Month, Usage, add_up, billed_minutes, system_of
+from relayq.model.budget import DAY_MS, MINUTE_MS, Minutes, Month, Usage, add_up, billed_minutes
+from relayq.model.cronruns import CronRuns
 from relayq.model.steps import workflow_file
+from relayq.model.systems import system_of
 
 MOST_LISTED = 1000
 RERUN_MS = 30 * DAY_MS
@@ -33,10 +36,16 @@ Tell = Callable[[str], None]
 
 @dataclass(slots=True)
 class Count:
-    """What was counted: the usage, the runs that have ended by name (to keep), and what went wrong."""
+    """What was counted: the usage, the runs that have ended by name (to keep), and what went wrong.
+
+    `crons` are the runs that GitHub's clock made, by repository; `missing` are those that GitHub
+    does not show.
+    """
 
     usage: Usage
     ended: dict[str, Any]
+    crons: dict[str, CronRuns]
+    missing: list[str]
     failed: GitHubError | None = None
 
 
@@ -44,6 +53,8 @@ class Count:
 class _Tally:
     minutes: list[Minutes] = field(default_factory=list)
     ended: dict[str, Any] = field(default_factory=dict)
+    crons: dict[str, CronRuns] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     blocked: tuple[int, str, int] | None = None
     last_started_ms: int = 0
@@ -70,13 +81,21 @@ async def count(
             f"runners with names of their own are counted as Linux: {', '.join(sorted(tally.unnamed))}"
         )
     is_blocked = failed is None and await _is_blocked(github, tally)
-    return Count(replace(usage, notes=tuple(tally.notes), is_blocked=is_blocked), tally.ended, failed)
+    return Count(
+        replace(usage, notes=tuple(tally.notes), is_blocked=is_blocked),
+        tally.ended,
+        tally.crons,
+        tally.missing,
+        failed,
+    )
 
 
 async def _count_repo(
     github: GitHub, repo: Repo, month: Month, kept: Mapping[str, Any], tally: _Tally, tell: Tell
 ) -> None:
     runs = await _runs(github, repo, month, tally)
+    if made := cron_runs(runs):
+        tally.crons[repo.name] = CronRuns.of(made, github.now_ms(), is_whole=False)
     for number, run in enumerate(runs, 1):
         tell(f"{repo.name}: run {number} of {len(runs)}")
         name = f"{repo.name} {run['id']}"
@@ -104,9 +123,10 @@ async def _runs(github: GitHub, repo: Repo, month: Month, tally: _Tally) -> list
         until_ms = min(start_ms + SLICE_MS, end_ms)
         try:
             for run in await _slice(github, repo, start_ms, until_ms, tally):
-                if _is_number(run.get("id")) and _ms(run.get("updated_at")) >= month.start_ms:
+                if _is_number(run.get("id")) and moment_ms(run.get("updated_at")) >= month.start_ms:
                     found[run["id"]] = run
         except GitHubMissing:
+            tally.missing.append(repo.name)
             tally.notes.append(f"{repo.name} has no Actions, or the token may not read them")
             return []
         start_ms = until_ms
@@ -119,7 +139,7 @@ async def _slice(
     """The runs created in a span, which is halved until GitHub lists all of it."""
     path = f"/repos/{repo.name}/actions/runs"
     params = {
-        "created": f"{_moment(start_ms)}..{_moment(until_ms - 1000)}",
+        "created": f"{spelled(start_ms)}..{spelled(until_ms - 1000)}",
         "exclude_pull_requests": "true",
         "per_page": PAGE,
     }
@@ -154,7 +174,7 @@ async def _jobs(
     async for job in github.pages(path, {"filter": "all"}, "jobs"):
         labels = _labels(job)
         system = system_of(labels)
-        started_ms, ended_ms = _ms(job.get("started_at")), _ms(job.get("completed_at"))
+        started_ms, ended_ms = moment_ms(job.get("started_at")), moment_ms(job.get("completed_at"))
         if _never_ran(job):
             if job.get("conclusion") == "failure" and _is_number(job.get("id")):
                 was_refused = True
@@ -206,18 +226,3 @@ async def _is_blocked(github: GitHub, tally: _Tally) -> bool:
     except GitHubError:
         return False
     return any(words in str(note.get("message", "")) for note in notes for words in NOT_PAID)
-
-
-def _ms(text: object) -> int:
-    """A moment as GitHub writes it, in ms since 1970; 0 for none."""
-    if not isinstance(text, str):
-        return 0
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return 0
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _moment(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

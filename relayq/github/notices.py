@@ -12,11 +12,12 @@ Public is what is posted: names, states and times, never a command, an output or
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from relayq.errors import GitHubDenied, GitHubError
 from relayq.github.api import GitHub
+from relayq.github.moments import spelled
 from relayq.model.duration import format_duration
 from relayq.model.lifecycle import State
 from relayq.model.notice import Notice
@@ -106,7 +107,7 @@ async def _post_check(github: GitHub, notice: Notice, ending: Ending) -> None:
         "status": "completed",
         "conclusion": conclusions.get(ending.state, "neutral"),
         "external_id": ending.mark,
-        "completed_at": _moment(ending.ended_ms),
+        "completed_at": spelled(ending.ended_ms),
         "output": {
             "title": _plain(ending.sentence),
             "summary": f"Job {ending.id} {_plain(ending.sentence)}.",
@@ -122,7 +123,7 @@ async def _post_check(github: GitHub, notice: Notice, ending: Ending) -> None:
 
 async def _look_for_comment(github: GitHub, notice: Notice, ending: Ending) -> bool:
     path = f"/repos/{notice.repo}/issues/{notice.target}/comments"
-    since = _moment(ending.ended_ms - int(timedelta(days=1).total_seconds() * 1000))
+    since = spelled(ending.ended_ms - int(timedelta(days=1).total_seconds() * 1000))
     return await _finds(github, path, "", lambda item: _hidden(ending) in str(item.get("body")), since=since)
 
 
@@ -173,7 +174,3 @@ def _hidden(ending: Ending) -> str:
 def _plain(text: str) -> str:
     """Text that is no Markdown, no mention and one line."""
     return "".join(letter for letter in safe(text) if letter not in "`<>@|[]*\n\\")[:100]
-
-
-def _moment(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

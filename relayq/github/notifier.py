@@ -42,7 +42,7 @@ from relayq.store.notices import NoticeClaim, Notices
 from relayq.store.reader import Reader
 from relayq.store.records import JobRecord
 from relayq.trust.bodies import part
-from relayq.trust.envelope import batch_digest_of, open_job
+from relayq.trust.envelope import Judge, batch_digest_of, is_of_run, open_job
 from relayq.trust.keys import Keyring
 from relayq.trust.slots import is_slot, read_schedule, schedule_of, slot_of
 
@@ -64,13 +64,14 @@ class Told(NamedTuple):
 
 
 class Eyes(NamedTuple):
-    """What a notifier sees with: the keys that may submit, and what opens records for it.
+    """What a notifier sees with: the keys that may submit, what judges tokens, what opens records for it.
 
     Workers sign how a job ended to the owner and the viewers of the fleet alone. Whoever is one of
     them (`is_reader`) holds the hub to it; to others its word must do.
     """
 
     submitters: Keyring
+    judge: Judge
     reader: Reader
     is_reader: bool
 
@@ -120,9 +121,9 @@ class Notifier:
         self, notices: Notices, claim: NoticeClaim, eyes: Eyes, began: tuple[float, float]
     ) -> Told:
         try:
-            notice = await self._wish(notices, claim, eyes.submitters)
+            notice = await self._wish(notices, claim, eyes)
         except (Refused, SpecError) as error:
-            return Told("failed", f"it is not told: {error}")
+            return _not_believed(error, claim)
         record = await notices.record(claim)
         if record is None:
             return Told("failed", "it is not told: the job runs again")
@@ -136,14 +137,17 @@ class Notifier:
             return _failed(error, notice, claim.tries)
         return Told("posted", notice.to_json() + (" (stood there already)" if word == "there" else ""))
 
-    async def _wish(self, notices: Notices, claim: NoticeClaim, submitters: Keyring) -> Notice:
+    async def _wish(self, notices: Notices, claim: NoticeClaim, eyes: Eyes) -> Notice:
         """The wish as it was signed, held against what the hub says."""
         if is_slot(claim.envelope):
-            fleet, job, wishes = _slot_wishes(claim.envelope, submitters)
+            fleet, job, wishes = _slot_wishes(claim.envelope, eyes.submitters)
         else:
             digest = batch_digest_of(claim.envelope)
             record = await notices.batch_record(digest) if digest else b""
-            fleet, job, wishes = _wishes(open_job(claim.envelope, submitters, lambda _: record).body)
+            opened = await asyncio.to_thread(
+                open_job, claim.envelope, eyes.submitters, lambda _: record, eyes.judge
+            )
+            fleet, job, wishes = _wishes(opened.body)
         if (fleet, job) != (self._fleet, claim.job):
             raise Refused("the wish was signed for another job or fleet")
         if not 0 <= claim.index < len(wishes):
@@ -195,10 +199,18 @@ def _name(envelope: bytes) -> str:
         return ""
 
 
+def _not_believed(error: Refused | SpecError, claim: NoticeClaim) -> Told:
+    """A wish that nobody of the fleet has signed; about a run's token its issuer may only be silent."""
+    why = f"it is not told: {error}"
+    if is_of_run(claim.envelope) and claim.tries < TRIES_DENIED:
+        return Told("later", why, _backoff_s(claim.tries))
+    return Told("failed", why)
+
+
 def _failed(error: GitHubError, notice: Notice, tries: int) -> Told:
     """What becomes of a notice that could not be told."""
     why = str(error)
-    wait_s = min(BACKOFF_MOST_S, BACKOFF_S * 2 ** min(tries - 1, 10))
+    wait_s = _backoff_s(tries)
     match error:
         case GitHubLimited():
             return Told("later", why, error.wait_s)
@@ -209,6 +221,10 @@ def _failed(error: GitHubError, notice: Notice, tries: int) -> Told:
         case GitHubDenied() | GitHubMissing() | GitHubInvalid():
             return Told("failed", why)
     return Told("later", why, wait_s) if tries < TRIES_MOST else Told("failed", why)
+
+
+def _backoff_s(tries: int) -> float:
+    return min(BACKOFF_MOST_S, BACKOFF_S * float(1 << min(tries - 1, 10)))
 
 
 async def _wait(events: Events, last_id: str, most_ms: int) -> str:

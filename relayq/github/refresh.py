@@ -13,9 +13,9 @@ from relayq.config import Config
 from relayq.errors import GitHubError
 from relayq.github.api import GitHub
 from relayq.github.billing import bill
-from relayq.github.minutes import count
+from relayq.github.minutes import Count, count
 from relayq.github.repos import Owner, Repo, owner, private_repos, repo
-from relayq.model.budget import Month, Usage
+from relayq.model.budget import Month
 from relayq.store.budget import Budget
 
 # So many requests of the hour are left to whoever else uses the token.
@@ -40,23 +40,39 @@ async def refresh(
     kept = await budget.ended_runs(done.month)
     counted = await count(github, repos, done.month, kept, tell)
     await budget.keep_runs(done.month, counted.ended)
+    for name, runs in counted.crons.items():
+        await budget.keep_crons(name, runs)
     if counted.failed is not None:
         done.problems.append(str(counted.failed))
-    if repos and not (counted.failed is not None and await _knew_more(budget, counted.usage)):
-        await budget.keep(counted.usage, included)
-    try:
-        booked = await bill(github, whose, done.month)
-        if booked is not None:
-            await budget.keep(booked, included)
-    except GitHubError as error:
-        done.problems.append(str(error))
+    done.problems += [f"{name} has no Actions, or the token may not read them" for name in counted.missing]
+    await _keep_bill(github, budget, whose, included, done)
+    # The count last: it speaks before the bill when the month is remembered.
+    if repos and not await _knew_more(budget, counted):
+        await budget.keep(counted.usage, included, whose.login)
     return done
 
 
-async def _knew_more(budget: Budget, part: Usage) -> bool:
-    """Does the hub hold more of the month than what was counted before GitHub stopped answering?"""
+async def _keep_bill(github: GitHub, budget: Budget, whose: Owner, included: int, done: Refreshed) -> None:
+    try:
+        booked = await bill(github, whose, done.month)
+    except GitHubError as error:
+        done.problems.append(str(error))
+        return
+    if booked is not None:
+        await budget.keep(booked, included, whose.login)
+
+
+async def _knew_more(budget: Budget, counted: Count) -> bool:
+    """Does the hub hold more of the month than this count, should GitHub not have let it be whole?"""
+    part = counted.usage
+    if counted.failed is None and not counted.missing:
+        return False
+    if not part.jobs:
+        return True
     known = (await budget.read(part.month)).runs
-    return not part.jobs or (known is not None and known.month == part.month and known.used >= part.used)
+    if known is None or known.month != part.month:
+        return False
+    return known.used >= part.used if counted.failed else known.used > part.used
 
 
 async def _repos(github: GitHub, whose: Owner, config: Config, done: Refreshed) -> list[Repo]:

@@ -9,7 +9,6 @@ job and named in `notes`.
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
@@ -19,20 +18,14 @@ from typing import Any, NamedTuple
 import yaml
 
 from relayq.errors import UsageError
-from relayq.model.budget import FACTORS, Month, system_of
+from relayq.model.budget import Month
+from relayq.model.cron import Cron, CronError
+from relayq.model.systems import factor_of, system_of
+from relayq.workflows import EVERY_MIN_S, check_github_cron, runner_labels
 
 MOST_BYTES = 1 << 20
 MOST_JOBS = 256  # a matrix generates no more (docs.github.com, "Usage limits", read 2026-11)
 DEFAULT_TIMEOUT_MIN = 360
-_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_NAMES = {
-    name: number
-    for names, first in (
-        ("jan feb mar apr may jun jul aug sep oct nov dec", 1),
-        ("sun mon tue wed thu fri sat", 0),
-    )
-    for number, name in enumerate(names.split(), first)
-}
 _EXPRESSION = re.compile(r"\$\{\{\s*matrix\.([\w-]+)\s*\}\}")
 
 
@@ -47,21 +40,22 @@ class PlannedJob(NamedTuple):
     @property
     def factor(self) -> int:
         """Included minutes for a minute; 0 on hardware of one's own."""
-        return 0 if self.system == "self-hosted" else FACTORS[self.system]
+        return factor_of(self.system)
 
 
 class Planned(NamedTuple):
-    """A workflow as planned: what starts it, and the jobs of a run."""
+    """A workflow as planned: what starts it, the zone of each cron, and the jobs of a run."""
 
     path: str
     crons: tuple[str, ...]
+    zones: tuple[str, ...]
     events: tuple[str, ...]
     jobs: tuple[PlannedJob, ...]
     notes: tuple[str, ...]
 
     def runs(self, month: Month) -> int:
         """How often its crons fire in a month."""
-        return sum(firings(cron, month) for cron in self.crons)
+        return sum(firings(cron, month, zone) for cron, zone in zip(self.crons, self.zones, strict=True))
 
     @property
     def least_a_run(self) -> int:
@@ -84,10 +78,11 @@ def read_workflow(path: Path) -> Planned:
     notes: list[str] = []
     planned = [job for name, body in jobs.items() for job in _jobs(path, str(name), body, notes)]
     events = (on,) if isinstance(on, str) else tuple(map(str, on)) if isinstance(on, list | dict) else ()
-    crons = tuple(_crons(path, on))
+    crons = list(_crons(path, on))
     if others := [event for event in events if event != "schedule"]:
         notes.append(f"runs that {', '.join(others)} starts are not foreseen here")
-    return Planned(str(path), crons, events, tuple(planned), tuple(notes))
+    lines, zones = tuple(cron for cron, _ in crons), tuple(zone for _, zone in crons)
+    return Planned(str(path), lines, zones, events, tuple(planned), tuple(notes))
 
 
 def _load(path: Path) -> dict[Any, Any]:
@@ -108,14 +103,23 @@ def _load(path: Path) -> dict[Any, Any]:
     return document
 
 
-def _crons(path: Path, on: Any) -> Iterator[str]:
+def _crons(path: Path, on: Any) -> Iterator[tuple[str, str]]:
     entries = on.get("schedule") if isinstance(on, dict) else None
     for entry in entries if isinstance(entries, list) else ():
         cron = entry.get("cron") if isinstance(entry, dict) else None
         if not isinstance(cron, str):
             raise UsageError(f"{path}: an entry of `schedule` has no `cron`")
-        check_cron(cron, str(path))
-        yield cron
+        zone = str(entry.get("timezone", "UTC"))
+        try:
+            check_github_cron(cron)
+            Cron(cron, zone)
+        except CronError as error:
+            raise UsageError(
+                f"{path}: {cron!a} is no cron of GitHub: {error}; nearest is '{error.nearest}'"
+            ) from None
+        except (ValueError, OSError, LookupError):
+            raise UsageError(f"{path}: the timezone {zone[:60]!a} is not known here") from None
+        yield cron, zone
 
 
 def _jobs(path: Path, name: str, body: Any, notes: list[str]) -> Iterator[PlannedJob]:
@@ -132,7 +136,7 @@ def _jobs(path: Path, name: str, body: Any, notes: list[str]) -> Iterator[Planne
     combinations = _matrix(name, body, notes)
     systems: dict[str, int] = {}
     for one in combinations:
-        labels = [_filled(label, one) for label in _labels(body)]
+        labels = [_filled(label, one) for label in runner_labels(body)]
         system = system_of(labels)
         if not system:
             notes.append(f"job {name} runs on {', '.join(labels)[:60]}: counted as Linux")
@@ -144,13 +148,6 @@ def _jobs(path: Path, name: str, body: Any, notes: list[str]) -> Iterator[Planne
 def _filled(label: str, row: Mapping[str, Any]) -> str:
     """A label with what the matrix holds in place of its expressions."""
     return _EXPRESSION.sub(lambda found: str(row.get(found[1], "?")), label)
-
-
-def _labels(body: Mapping[str, Any]) -> list[str]:
-    given = body["runs-on"]
-    if isinstance(given, dict):
-        given = given.get("labels") or given.get("group") or ""
-    return [str(label) for label in (given if isinstance(given, list) else [given])]
 
 
 def _matrix(name: str, body: Mapping[str, Any], notes: list[str]) -> list[dict[str, Any]]:
@@ -192,54 +189,12 @@ def _rows(value: Any) -> list[dict[str, Any]]:
 # -- crons
 
 
-def check_cron(cron: str, where: str) -> None:
-    """Refuse what GitHub would not run."""
-    try:
-        _fields(cron)
-    except ValueError as error:
-        raise UsageError(f"{where}: {cron!r} is no cron of GitHub: {error}") from None
-
-
-def firings(cron: str, month: Month) -> int:
-    """How often a cron of five fields fires in a month; more often than every 5 minutes counts as that."""
-    minutes, hours, days, months, weekdays = _fields(cron)
-    if month.month not in months:
-        return 0
-    is_any_day, is_any_weekday = cron.split()[2].startswith("*"), cron.split()[4].startswith("*")
-    first, length = monthrange(month.year, month.month)
-    fit = 0
-    for day in range(1, length + 1):
-        by_day, by_weekday = day in days, (first + day) % 7 in weekdays
-        either = is_any_day or is_any_weekday
-        fit += (by_day and by_weekday) if either else (by_day or by_weekday)
-    return fit * len(hours) * len({minute // 5 for minute in minutes})
-
-
-def _fields(cron: str) -> list[set[int]]:
-    words = cron.lower().split()
-    if len(words) != len(_RANGES):
-        raise ValueError("it must have five fields: minute hour day month weekday")
-    fields = [_field(word, low, high) for word, (low, high) in zip(words, _RANGES, strict=True)]
-    fields[4] = {number % 7 for number in fields[4]}
-    return fields
-
-
-def _field(word: str, low: int, high: int) -> set[int]:
-    found: set[int] = set()
-    for part in word.split(","):
-        span, slash, step = part.partition("/")
-        first, dash, last = span.partition("-")
-        start = low if span == "*" else _number(first, low, high)
-        end = high if span == "*" or (slash and not dash) else _number(last, low, high) if dash else start
-        stride = _number(step, 1, high) if slash else 1
-        if start > end:
-            raise ValueError(f"{part} runs backwards")
-        found |= set(range(start, end + 1, stride))
-    return found
-
-
-def _number(text: str, low: int, high: int) -> int:
-    number = _NAMES.get(text, int(text) if text.isdecimal() and len(text) < 4 else -1)
-    if not low <= number <= high:
-        raise ValueError(f"{text or 'nothing'} is not from {low} to {high}")
-    return number
+def firings(cron: str, month: Month, zone: str = "UTC") -> int:
+    """How often a cron fires in a month; more often than GitHub's every 5 minutes counts as that."""
+    fired, last_s = 0, -EVERY_MIN_S
+    for at_s in Cron(cron, zone).after(month.start_ms // 1000 - 1):
+        if at_s * 1000 >= month.end_ms:
+            break
+        if at_s - last_s >= EVERY_MIN_S:
+            fired, last_s = fired + 1, at_s
+    return fired

@@ -4,7 +4,7 @@
 |---|---|
 | owner | load the library, make and remove users, back up and restore, and all that workers may |
 | worker | call functions, and what these do on its behalf, on the keys of its fleet |
-| submit | push onto its own inbox, read the jobs it sent and the roster: five commands |
+| submit | push onto its own inbox, read the jobs it sent, the roster, the month's sum: five commands |
 | viewer | read |
 
 The default user is off, so nobody is anybody without a password (`acl_file` says why it is
@@ -141,7 +141,8 @@ def _keys(user: User) -> list[str]:
         case "viewer":
             return [f"%R~{own}*", "resetchannels"]
     theirs = [f"%R~{own}{kind}:{user.mark}*" for kind in ("j", "s", "r", "o", "as", "ax", "no", "why", "log")]
-    return [f"%W~{own}in:{user.name}", *theirs, f"%R~{own}b:*", f"%R~{own}roster", "resetchannels"]
+    shared = [f"%R~{own}{kind}" for kind in ("b:*", "roster", "bs")]
+    return [f"%W~{own}in:{user.name}", *theirs, *shared, "resetchannels"]
 
 
 def _channel(own: str) -> str:

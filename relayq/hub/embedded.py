@@ -30,6 +30,7 @@ from relayq.hub.process import Process, end, spawn_detached
 from relayq.store.wire import Wire, WireError, WireReplyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from relayq.config import Config
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 PING_S = 2.0
 START_S = 10.0
 STOP_S = 10.0
+STARTED = (
+    "no hub was running: started a private one in the background "
+    "(on a socket that only you may open; it leaves after an unused hour)"
+)
 
 
 class Answer(StrEnum):
@@ -55,8 +60,11 @@ def running(config: Config) -> str | None:
     return url_of(socket) if ping(socket) == Answer.READY else None
 
 
-def start(config: Config) -> str:
-    """The URL of our own local hub, started if it was not up. HubError when that cannot be."""
+def start(config: Config, tell: Callable[[str], None] | None = None) -> str:
+    """The URL of our own local hub, started if it was not up; `tell` hears that it was.
+
+    HubError when that cannot be.
+    """
     if url := running(config):
         return url
     place = place_of(config)
@@ -74,7 +82,10 @@ def start(config: Config) -> str:
             case Answer.READY:
                 return url_of(socket)
             case Answer.ABSENT:
-                return launch(place)
+                url = launch(place)
+                if tell:
+                    tell(STARTED)
+                return url
         raise HubUnreachable(
             f"the local hub{f' (process {process.pid})' if process else ''} is {found}; "
             "`relayq hub stop` ends it, its jobs are kept"

@@ -3,9 +3,7 @@
 What is billed (docs.github.com, "Actions runner pricing", read 2026-11): each job of a
 private repository on a hosted runner, rounded up to a whole minute by itself, also when
 it failed or was run again. Free are public repositories, self-hosted runners and jobs
-that were skipped. A minute of Windows counts 2 and one of macOS 10 of those included
-(the multipliers of the documentation until autumn 2025; the page of 2026 gives prices
-alone). Whether a minute of `ubuntu-slim` counts 1 or less is unresolved: 1 is taken.
+that were skipped. What a minute counts on which system stands in `systems.py`.
 
 A month is a month of UTC, and a job belongs to the month in which it started.
 """
@@ -21,12 +19,12 @@ from typing import Any, NamedTuple
 
 from relayq.errors import UsageError
 from relayq.model.forecast import Outlook, outlook
+from relayq.model.systems import FACTORS
 
 # Included minutes a month by plan, and dollars a minute by runner; valid from 2026-01-01
 # (github/docs: actions-included-quotas, actions-standard-runner-prices).
 PLAN_MINUTES = {"free": 2_000, "pro": 3_000, "team": 3_000, "enterprise": 50_000}
 DOLLARS_A_MINUTE = {"linux": 0.006, "slim": 0.002, "windows": 0.010, "macos": 0.062}
-FACTORS = {"linux": 1, "slim": 1, "windows": 2, "macos": 10}
 ALERTS_PERCENT = (75, 90, 100)
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -181,27 +179,6 @@ class Verdict:
 def billed_minutes(started_ms: int, ended_ms: int) -> int:
     """Whole minutes of one job, rounded up, at least 1, also where two clocks disagree."""
     return max(1, math.ceil((ended_ms - started_ms) / MINUTE_MS))
-
-
-def system_of(labels: Iterable[str]) -> str:
-    """`linux`, `slim`, `windows`, `macos`, `self-hosted`, or `` for a runner with a name of its own."""
-    words = [label.lower() for label in labels]
-    if "self-hosted" in words:
-        return "self-hosted"
-    for word in words:
-        for start, system in _STARTS:
-            if word.startswith(start):
-                return system
-    return ""
-
-
-_STARTS = (
-    ("ubuntu-slim", "slim"),
-    ("ubuntu", "linux"),
-    ("linux", "linux"),
-    ("windows", "windows"),
-    ("macos", "macos"),
-)
 
 
 def add_up(source: str, month: Month, read_ms: int, used: Iterable[Minutes]) -> Usage:

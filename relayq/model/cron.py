@@ -81,6 +81,8 @@ class Cron:
         self.text = " ".join(text.split())[:_MAX_TEXT]
         self.zone = ZoneInfo(zone)
         words = MACROS.get(self.text.lower(), self.text).lower().split()
+        if self.text.startswith("@") and len(words) == 1:
+            self._refuse(f"it is none of {', '.join(MACROS)}")
         if len(words) != len(FIELDS):
             self._refuse("it does not have five fields (minute hour day month weekday)")
         found = []

@@ -185,6 +185,15 @@ class Unique(NamedTuple):
             raise SpecError("a window belongs to mode 'window', and only to it (field 'unique.window')")
 
 
+def unique_words(text: str) -> str | dict[str, str]:
+    """`KEY`, or `KEY,HOW` with a mode or a window (`1h`) behind the last comma, as a spec's JSON has it."""
+    key, comma, how = text.rpartition(",")
+    if not comma:
+        return text
+    how = how.strip()
+    return {"key": key, "window": how} if how[:1].isdecimal() else {"key": key, "mode": how}
+
+
 class Blob(NamedTuple):
     """An input file, named by what is in it; it lands in the work directory as `name`.
 

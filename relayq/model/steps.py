@@ -17,9 +17,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from relayq.model.budget import FACTORS, Minutes, Month, Usage, add_up, billed_minutes
+from relayq.model.budget import Minutes, Month, Usage, add_up, billed_minutes
+from relayq.model.systems import FACTORS, RUNNER_OS
 
-SYSTEMS = {"Linux": "linux", "Windows": "windows", "macOS": "macos"}
 MAX_TEXT = 200
 
 
@@ -86,7 +86,7 @@ def step_of(environ: Mapping[str, str], started_ms: int, event: Mapping[str, Any
         job=environ.get("GITHUB_JOB", "")[:MAX_TEXT],
         run=int(environ["GITHUB_RUN_ID"]),
         attempt=int(environ.get("GITHUB_RUN_ATTEMPT", "1") or 1),
-        system=SYSTEMS.get(environ.get("RUNNER_OS", ""), "linux"),
+        system=RUNNER_OS.get(environ.get("RUNNER_OS", ""), "linux"),
         hosted=environ.get("RUNNER_ENVIRONMENT", "github-hosted") != "self-hosted",
         private=private if isinstance(private, bool) else None,
         started_ms=started_ms,

@@ -1,6 +1,6 @@
 """The front door: hand one job to a hub from a step that has installed nothing.
 
-`python3 -I .github/actions/submit/submit.py` runs this out of a checked-out repository;
+`python3 -ISB .github/actions/submit/submit.py` runs this out of a checked-out repository;
 `relayq submit --wire` is the same code, installed. It stands on `model`, `trust` and
 `store.wire` alone and speaks Python 3.9: a runner's python3 is whatever it is.
 

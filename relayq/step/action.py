@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from relayq.errors import RelayQError, UsageError
 from relayq.model.ids import short
 from relayq.model.lifecycle import State
-from relayq.step import cost
+from relayq.step import cost, month
 from relayq.step.identity import author_of
 from relayq.step.inputs import Wanted, event_of, inputs_of, secrets_of, slot_of, wanted
 from relayq.step.runner import Runner, code
@@ -82,9 +82,12 @@ class Step:
             watcher = Watcher(sender, job)
             answer = watcher.answer(ADMISSION_S)
             told, exit_code = self._told(job, answer)
-            if asked.wait and answer.word != "refused":
-                told, exit_code = self._wait(watcher, job, asked)
-        self._tell(asked, told)
+            if told.job != job:
+                self._runner.output("job-id", told.job)
+                watcher = Watcher(sender, told.job)
+            if asked.wait and self._may_wait(told, sender):
+                told, exit_code = self._wait(watcher, told.job, asked)
+            self._tell(asked, told, self._month(sender))
         return exit_code
 
     def _sender(self) -> Sender:
@@ -97,16 +100,20 @@ class Step:
 
     def _fire(self, slot: Slot) -> int:
         with self._sender() as sender:
+            spent = self._month(sender)
             job = sender.fire(slot)
         self._runner.output("job-id", job)
         self._runner.output("status", "sent")
         when = f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime(slot.at_ms // 1000))} UTC"
         line = f"the slot of {when} of schedule {slot.schedule} is fired, unless that has been done"
         self._runner.say(line)
-        self._runner.summary(f"### RelayQ\n\n{code(line)}\n")
+        self._runner.summary(f"### RelayQ\n\n{code(line)}\n\n{spent}\n")
         return OK
 
     def _told(self, job: str, answer: Answer) -> tuple[Told, int]:
+        if answer.word == "unique":
+            self._runner.say(f"job {answer.why} with this unique key is there already: no second one is made")
+            return Told(answer.why, answer.word), OK
         told = Told(job, answer.word, answer.why)
         if answer.word == "refused":
             self._runner.annotate("error", f"job {job} is refused: {answer.why}")
@@ -122,6 +129,15 @@ class Step:
         else:
             self._runner.say(f"job {job} is in")
         return told, OK
+
+    def _may_wait(self, told: Told, sender: Sender) -> bool:
+        """Has the hub a job, or will it, whose end this user may see?"""
+        if told.status == "unique" and not told.job.startswith(sender.ticket.mark):
+            self._runner.annotate(
+                "warning", f"job {told.job} is not this user's: the step cannot wait for it, and ends"
+            )
+            return False
+        return told.status != "refused"
 
     def _wait(self, watcher: Watcher, job: str, asked: Wanted) -> tuple[Told, int]:
         self._runner.say(cost.forecast(asked.cap_s, self._system))
@@ -150,7 +166,14 @@ class Step:
             job, word, "" if end.reason == "exit" else end.reason, waited=True
         ), end.exit_code & 0xFF or FAILED
 
-    def _tell(self, asked: Wanted, told: Told) -> None:
+    def _month(self, sender: Sender) -> str:
+        """The line about the month; none in a public repository, where they are free and summaries public."""
+        if self._is_private is False:
+            return ""
+        owner = self._environ.get("GITHUB_REPOSITORY", "").partition("/")[0]
+        return month.line(sender.month, owner, time.time())
+
+    def _tell(self, asked: Wanted, told: Told, spent: str) -> None:
         url = self._url(asked, told.job)
         self._runner.output("status", told.status)
         self._runner.output("url", url)
@@ -170,7 +193,8 @@ class Step:
         ]
         table = "".join(f"| {name} | {value} |\n" for name, value in rows if value)
         follow = f"At home: `relayq logs -f {short(told.job)}`, `relayq explain {short(told.job)}`."
-        self._runner.summary(f"### RelayQ\n\n| | |\n|---|---|\n{table}\n{follow}\n\n{line}\n")
+        paid = f"{line} {spent}".rstrip()
+        self._runner.summary(f"### RelayQ\n\n| | |\n|---|---|\n{table}\n{follow}\n\n{paid}\n")
 
     def _url(self, asked: Wanted, job: str) -> str:
         """A page about the job where there is one; else the run, whose summary tells of it."""

@@ -1,20 +1,20 @@
 """What a step costs in minutes of GitHub Actions, said where it is spent.
 
 Each job of a run is billed by itself, rounded up to whole minutes, in private
-repositories only (GitHub Docs, actions-runner-pricing, read 2026-11-23). Windows counts
-twice and macOS ten times (until autumn 2025 in the docs; since then prices say about the
-same). GitHub's free plan includes 2,000 minutes a month.
+repositories only (GitHub Docs, actions-runner-pricing, read 2026-11-23). GitHub's free
+plan includes 2,000 minutes a month.
 """
 
 from __future__ import annotations
 
-FACTORS = {"Windows": 2, "macOS": 10}
+from relayq.model.systems import RUNNER_OS, factor_of
+
 FREE_MINUTES = 2_000
 
 
 def minutes(seconds: float, system: str) -> int:
     """What a job of so many seconds on `Linux`, `Windows` or `macOS` is billed."""
-    return max(1, -int(-seconds // 60)) * FACTORS.get(system, 1)
+    return max(1, -int(-seconds // 60)) * factor_of(RUNNER_OS.get(system, ""))
 
 
 def sentence(seconds: float, system: str, *, is_private: bool | None, waited: bool) -> str:

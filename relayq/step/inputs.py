@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from relayq.errors import SpecError, UsageError
 from relayq.model.duration import parse_duration_ms
 from relayq.model.job import JobSpec
+from relayq.model.parts import unique_words
 from relayq.model.reading import read_json, read_map
 from relayq.step.notices import notices
 
@@ -78,8 +79,9 @@ def secrets_of(given: Mapping[str, str]) -> dict[str, str]:
 def wanted(given: Mapping[str, str], environ: Mapping[str, str]) -> Wanted:
     """What the inputs mean; SpecError and UsageError name the input that is wrong."""
     fields: dict[str, Any] = {
-        name: given[name].strip() for name in ("name", "queue", "needs", "timeout", "unique") if name in given
+        name: given[name].strip() for name in ("name", "queue", "needs", "timeout") if name in given
     }
+    fields["unique"] = unique_words(given["unique"].strip()) if "unique" in given else None
     fields["command"] = _command(given)
     fields["env"] = pairs(given.get("params", ""), "params")
     fields["secrets"] = secrets_of(given)

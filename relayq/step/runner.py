@@ -13,7 +13,7 @@ of a kind, 4,096 characters each.
 
 from __future__ import annotations
 
-import secrets
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -89,7 +89,7 @@ class Foreign:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._token = secrets.token_hex(16)
+        self._token = os.urandom(16).hex()
         self._streams: dict[bool, SafeStream] = {}
         self._left = OUTPUT_BYTES_MAX
 

@@ -7,29 +7,32 @@ same (trust/outputs.py); an array has no worker of its own, its state is the hub
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from relayq.errors import Refused
 from relayq.model.lifecycle import FINAL, State, state_of
-from relayq.trust.boxes import BoxKey
-from relayq.trust.outputs import Ear
-from relayq.trust.sealing import Opener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
     from relayq.step.sender import Sender
+    from relayq.trust.outputs import Ear
 
 ATTEMPT_STEP = 1 << 44  # the ids of a log's entries are attempt * 2^44 + position (store/keys.py)
 BLOCK_MS = 2_000
 PAGE = 500
-LOOK_S = (0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0)
+UNIQUE = "unique:"
+LOOK_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0)
 _SIGNED_REASONS = ("", "exit", "timeout")
 
 
 class Answer(NamedTuple):
-    """What became of the job: `accepted`, `refused` or `pending`, and why."""
+    """What became of the job: `accepted`, `refused`, `pending` or `unique`, and why.
+
+    Of `unique` the why is the id of the job that has its key: no second one was made.
+    """
 
     word: str
     why: str = ""
@@ -57,8 +60,15 @@ class Watcher:
     def __init__(self, sender: Sender, job: str) -> None:
         self._sender, self._job = sender, job
         self._roster = sender.roster
-        opener = Opener([BoxKey.of(sender.key)])
-        self._ear = Ear(sender.fleet, opener, self._is_worker)
+
+    @cached_property
+    def _ear(self) -> Ear:
+        """What opens output; a step that does not wait has no use for it."""
+        from relayq.trust.boxes import BoxKey
+        from relayq.trust.outputs import Ear
+        from relayq.trust.sealing import Opener
+
+        return Ear(self._sender.fleet, Opener([BoxKey.of(self._sender.key)]), self._is_worker)
 
     def answer(self, within_s: float) -> Answer:
         """What the admission said, once it has, or `pending` when nothing was said in time."""
@@ -66,7 +76,12 @@ class Watcher:
         for number in range(1 << 30):
             record, why, note = self._look()
             if why:
-                return Answer("refused", why.decode("utf-8", "replace"))
+                text = why.decode("utf-8", "replace")
+                return (
+                    Answer("unique", text[len(UNIQUE) :])
+                    if text.startswith(UNIQUE)
+                    else Answer("refused", text)
+                )
             if record:
                 return Answer("accepted", (note or b"").decode("utf-8", "replace"))
             left_s = deadline - time.monotonic()

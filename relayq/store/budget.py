@@ -9,6 +9,7 @@ from typing import Any
 
 from relayq.errors import HubError
 from relayq.model.budget import DAY_MS, Minutes, Month, Usage
+from relayq.model.cronruns import CronRuns
 from relayq.model.price import NO_WORK, Work
 from relayq.model.steps import StepReport
 from relayq.store import decode
@@ -16,6 +17,7 @@ from relayq.store.connect import CALL_TIMEOUT_S
 from relayq.store.hub import Hub
 
 MOST_AT_ONCE = 500
+CRONS = "crons "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +75,10 @@ class Budget:
             work=_by_worker(work),
         )
 
-    async def keep(self, usage: Usage, included: int) -> None:
-        """Keep what was read from GitHub, and what the month stands at."""
+    async def keep(self, usage: Usage, included: int, owner: str) -> None:
+        """Keep what was read from GitHub about this account, and what the month stands at."""
         ended = {"used": usage.used, "included": included, "read_ms": usage.read_ms}
+        told = {**ended, "month": str(usage.month), "owner": owner}
         await self._hub.run(
             "budget_put",
             {
@@ -83,6 +86,7 @@ class Budget:
                 "json": json.dumps(usage.to_json()),
                 "month": str(usage.month),
                 "ended": json.dumps(ended),
+                "told": json.dumps(told),
             },
         )
 
@@ -98,6 +102,21 @@ class Budget:
         reply = await self._hub.view("budget", {"month": str(month), "days": [], "runs": True})
         read = {name: _ended_run(text) for name, text in decode.fields(reply[3]).items()}
         return {name: run for name, run in read.items() if run is not None}
+
+    async def crons(self) -> tuple[int, dict[str, CronRuns]]:
+        """The hub's clock in ms, and what GitHub's clock did, by repository in small letters."""
+        now, kept, *_ = await self._hub.view("budget", {"month": "", "days": []})
+        found = decode.fields(kept)
+        read = {
+            name.removeprefix(CRONS): _cron_runs(text)
+            for name, text in found.items()
+            if name.startswith(CRONS)
+        }
+        return int(now), {repo: runs for repo, runs in read.items() if runs is not None}
+
+    async def keep_crons(self, repo: str, runs: CronRuns) -> None:
+        """Keep what GitHub's clock did in a repository."""
+        await self._hub.run("budget_put", {"what": CRONS + repo.lower(), "json": json.dumps(runs.to_json())})
 
     async def keep_runs(self, month: Month, runs: Mapping[str, Any]) -> None:
         """Keep what ended runs used, so that nobody asks for them again."""
@@ -117,6 +136,13 @@ def _usage(text: str | None) -> Usage | None:
     """What a client wrote; None for what is none, for any client of the hub may write there."""
     try:
         return Usage.from_json(json.loads(text)) if text else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _cron_runs(text: str) -> CronRuns | None:
+    try:
+        return CronRuns.from_json(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UsageError
@@ -68,12 +70,16 @@ class Jobs:
         """`released`, `not-held`, `ended:<state>` or `unknown`."""
         return state_word(await self._hub.run("release", {"id": job}, self._hub.signed(RELEASE, job)))
 
-    async def approve(self, job: str) -> str:
-        """Let a job run that waits for the owner's word, as it stands now; words as from `release`.
+    async def approve(self, job: str, likeness: str = "") -> str:
+        """Let a job run that waits for the owner's word; words as from `release`, or `changed`.
 
         What is signed names the envelope, so that another one under the same id is not approved.
+        With the `likeness` of the record that the owner has seen, only that one is.
         """
         envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
+        shown = self._hub.reader.clear(envelope) if self._hub.reader else envelope
+        if likeness and sha256(shown).hexdigest() != likeness:
+            return "changed"
         order = self._hub.signed(approval_of(envelope), job)
         return state_word(await self._hub.run("approve", {"id": job}, order))
 
@@ -102,7 +108,8 @@ class Jobs:
         envelope = await self._hub.link.call("GET", self._hub.keys.of("s", job)) or b""
         digest = batch_digest_of(envelope)
         record = await self._hub.link.call("GET", self._hub.keys.of("bt", digest)) if digest else b""
-        return bool(self._hub.reader and self._hub.reader.is_array(job, envelope, record or b""))
+        reader = self._hub.reader
+        return reader is not None and await asyncio.to_thread(reader.is_array, job, envelope, record or b"")
 
     async def list_jobs(
         self, states: Sequence[State] = tuple(State), *, queue: str = "", limit: int = 50
@@ -176,8 +183,8 @@ class Jobs:
         """The lanes of these jobs' fields (all lanes without an argument), kept between calls."""
         wanted = {decode.text(flat[2 * flat[::2].index(b"l") + 1]) for flat in jobs}
         if not jobs or not wanted <= self._lanes.keys():
-            for key in ("lanes", "lpast"):
-                flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + key)
+            keys = (self._hub.keys.prefix + name for name in ("lanes", "lpast"))
+            for flat in await self._hub.link.calls(*(("HGETALL", key) for key in keys)):
                 self._lanes.update(decode.lanes(flat))
         return self._lanes
 
@@ -221,8 +228,8 @@ class Queues:
         for minute in range(last - count + 1, last + 1):
             days.setdefault(minute // 1440, []).extend(f"{minute % 1440}:{what}" for what in COUNTED)
         values: list[int] = []
-        for day, names in days.items():
-            reply = await self._hub.link.call("HMGET", self._hub.keys.of("hs", str(day)), *names)
+        asked = (("HMGET", self._hub.keys.of("hs", str(day)), *names) for day, names in days.items())
+        for reply in await self._hub.link.calls(*asked):
             values += [int(value or 0) for value in reply]
         width = len(COUNTED)
         return [

@@ -39,7 +39,7 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `sd:` `sz:` `sl:<name>` | hash, zset, list | a schedule's state, slots fired out of turn, its history |
 | `ev` `n` `hs:<day>` | stream, hash, hash | events, counters, statistics |
 | `wu:<day>` | hash | what the work of a day took (`lua/meter.lua`) |
-| `bu` `bh` `br:<month>` `st:<day>` | hash | the minutes of GitHub Actions (`lua/budget.lua`) |
+| `bu` `bs` `bh` `br:<month>` `st:<day>` | hash | the minutes of GitHub Actions (`lua/budget.lua`) |
 | `nq` `nh` `nr:<id>` | zset, hash, hash | who is told how a job ended (`lua/notices.lua`) |
 """
 

@@ -32,6 +32,7 @@ from relayq.trust.steering import HOLD, Given, given, priority_order
 
 if TYPE_CHECKING:
     from relayq.trust.keys import SigningKey
+    from relayq.trust.oidc import RunJudge
 
 SEALED = "(sealed)"
 NOTHING = Ended("", 0)
@@ -45,18 +46,25 @@ class Reader:
     """Reads with one key, as far as the roster allows. Without a roster nothing is believed.
 
     `accept` judges a roster that the hub offers: what a worker wrote that was let in a moment
-    ago can be read only with the newest.
+    ago can be read only with the newest. `runs` judges the tokens of GitHub Actions, which are
+    refused without it.
     """
 
     def __init__(
-        self, key: SigningKey, fleet: str, roster: Roster | None, accept: Callable[[bytes], Roster]
+        self,
+        key: SigningKey,
+        fleet: str,
+        roster: Roster | None,
+        accept: Callable[[bytes], Roster],
+        runs: RunJudge | None = None,
     ) -> None:
-        self._box, self._fleet, self._accept = BoxKey.of(key), fleet, accept
+        self._box, self._fleet, self._accept, self._runs = BoxKey.of(key), fleet, accept, runs
         self._learn(roster)
 
     def _learn(self, roster: Roster | None) -> None:
         self._roster, self.version = roster, roster.version if roster else 0
         self._submitters = roster.submitters() if roster else Keyring(())
+        self._judge = self._runs.by(roster.github) if self._runs and roster else None
         self._opener = Opener([self._box, *(epoch_keys(roster, self._box) if roster else ())])
         self._ear = Ear(self._fleet, self._opener, roster.is_worker if roster else _nobody)
 
@@ -92,6 +100,10 @@ class Reader:
             doubt=doubt,
         )
 
+    def clear(self, envelope: bytes) -> bytes:
+        """An envelope as `record` would show it."""
+        return self._envelope(envelope)[0]
+
     def entry(self, job: str, item: LogEntry | End) -> LogEntry | End:
         """An entry of a job's log, opened; `doubt` says why it is not."""
         if isinstance(item, End):
@@ -103,7 +115,7 @@ class Reader:
         return replace(item, data=data)
 
     def is_array(self, job: str, envelope: bytes, batch_record: bytes) -> bool:
-        """Has somebody who may submit signed that this job is an array?
+        """Has somebody who may submit signed that this job is an array? May block, for a run's token.
 
         How an array ends nobody signs: it follows from its elements, whose ends are signed.
         """
@@ -112,7 +124,7 @@ class Reader:
                 signed = read_schedule(schedule_of(envelope), self._submitters)
                 named = slot_id(signed.fleet, signed.schedule.name, slot_of(envelope))
                 return named == job and signed.schedule.spec.array is not None
-            body = open_job(envelope, self._submitters, lambda _: batch_record).body
+            body = open_job(envelope, self._submitters, lambda _: batch_record, self._judge).body
             head = json.loads(part(body).head)
             return head["id"] == job and "array" in head["spec"]
         except (Refused, ValueError, KeyError, TypeError):

@@ -7,6 +7,7 @@ ids may name an array element (`<id>:<index>`); attempts count from 1.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import NamedTuple
 
 from relayq.model.lifecycle import State
@@ -299,6 +300,11 @@ class JobRecord:
     steered: Steered = NOT_STEERED
     held_by: str = ""
     alarm: str = ""
+
+    @property
+    def likeness(self) -> str:
+        """What tells this envelope, as it is shown, from any other: its SHA-256 in hex."""
+        return sha256(self.envelope).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,14 @@ class Wire:
 
     def pipeline(self, commands: Sequence[Arguments]) -> list[Reply]:
         """Send all commands at once and return their replies; the first error reply is raised last."""
+        replies = self.replies(commands)
+        for reply in replies:
+            if isinstance(reply, WireReplyError):
+                raise reply
+        return replies
+
+    def replies(self, commands: Sequence[Arguments]) -> list[Reply]:
+        """The same with error replies in their places; raised is only that the hub lets nobody in."""
         greeting = [] if self._link else self.address.greeting()
         link, stream = self._link or self._open()
         try:
@@ -134,9 +142,6 @@ class Wire:
         for reply in welcome:
             if isinstance(reply, WireReplyError):
                 self.close()
-                raise reply
-        for reply in replies:
-            if isinstance(reply, WireReplyError):
                 raise reply
         return replies
 

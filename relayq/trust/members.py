@@ -21,7 +21,7 @@ LIST_MAX = 64
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@/-]{0,63}")
 _EVENT = re.compile(r"[a-z_]{1,40}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 
 
 class Member(Record):
@@ -142,7 +142,7 @@ class GithubRule(Record):
 
     def check(self) -> None:
         """Refused for a rule that would let in more than somebody meant."""
-        if not _REPOSITORY.fullmatch(self.repository):
+        if not REPOSITORY.fullmatch(self.repository):
             raise Refused(f"{self.repository[:80]!a} is not a repository: OWNER/NAME")
         if not _NUMBER.fullmatch(self.repository_id) or not _NUMBER.fullmatch(self.owner_id):
             raise Refused(f"the rule for {self.repository} needs the numbers of repository and owner")

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 from relayq.errors import ConfigError, Refused
 from relayq.trust.audience import AUDIENCE, signer_of
 from relayq.trust.keys import decode_any
-from relayq.trust.members import GithubRule
+from relayq.trust.members import REPOSITORY, GithubRule
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -106,6 +106,24 @@ class KeyStore:
         fresh.replace(self._path)
 
 
+class RunJudge:
+    """Judges the tokens of runs by the issuer's keys, which this machine keeps in `directory`."""
+
+    def __init__(self, directory: Path, issuer: str) -> None:
+        self._directory, self._issuer = directory, issuer
+        self._keys: KeyStore | None = None
+
+    def by(self, rules: Sequence[GithubRule]) -> Callable[[str, str], Claims]:
+        """What `open_job` takes: judges by these rules. May ask the issuer, so not on an event loop."""
+
+        def judge(token: str, digest: str) -> Claims:
+            if self._keys is None:
+                self._keys = KeyStore(self._directory / "oidc-keys.json", self._issuer)
+            return verify_token(token, digest, self._keys, rules)
+
+        return judge
+
+
 def verify_token(token: str, digest: str, keys: KeyStore, rules: Sequence[GithubRule]) -> Claims:
     """Judge a token that is to sign what has this SHA-256; Refused for any reason at all."""
     from cryptography.exceptions import InvalidSignature
@@ -139,13 +157,24 @@ def rule_for(claims: Mapping[str, Any], rules: Sequence[GithubRule]) -> GithubRu
     missing = [name for name in _NEEDED if not isinstance(claims.get(name), str)]
     if missing:
         raise Refused(f"the token does not say its {missing[0]}")
-    why = "no rule of the roster is for its repository"
+    why = _unknown(claims)
     for rule in rules:
         if (claims["repository_id"], claims["repository_owner_id"]) == (rule.repository_id, rule.owner_id):
             why = _objection(claims, rule)
             if not why:
                 return rule
     raise Refused(f"the run is not let in: {why}")
+
+
+def _unknown(claims: Mapping[str, Any]) -> str:
+    """What to say to a repository that nobody trusts; its name and number are what the token says."""
+    name, number = claims.get("repository"), claims["repository_id"]
+    if not isinstance(name, str) or not REPOSITORY.fullmatch(name) or not number.isdecimal():
+        return "no rule of the roster is for its repository"
+    return (
+        f"no rule of the roster is for repository {name} (number {number[:20]}): "
+        f"the owner of the fleet makes one with `relayq trust github {name}`"
+    )
 
 
 def check_moment(claims: Claims, iat_s: int) -> None:

@@ -21,6 +21,7 @@ from relayq.trust.book import Book
 from relayq.trust.boxes import BoxKey
 from relayq.trust.keys import Keyring, PublicKey, SigningKey, owner_key
 from relayq.trust.members import Member
+from relayq.trust.oidc import RunJudge
 from relayq.trust.outputs import Voice
 from relayq.trust.roster import Roster, add_member, epoch_keys
 from relayq.trust.sealing import Opener
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from relayq.config import Config
     from relayq.store.desk import Command
-    from relayq.trust.oidc import Claims, KeyStore
+    from relayq.trust.oidc import Claims
 
 log = logging.getLogger("relayq.worker")
 
@@ -52,7 +53,7 @@ class Credentials:
         self._voice: Voice | None = None
         self._roster: Roster | None = None
         self._warned = ""
-        self._issuers: KeyStore | None = None
+        self._runs = RunJudge(config.state_dir, config.oidc_issuer)
 
     def _owners_key(self) -> SigningKey | None:
         """The owner's key, made where nobody else's is named."""
@@ -78,13 +79,7 @@ class Credentials:
 
     def judge(self, token: str, digest: str) -> Claims:
         """Judge an identity token by the roster's rules; Refused. May ask the issuer, so not on the loop."""
-        from relayq.trust.oidc import KeyStore, verify_token
-
-        rules = self._roster.github if self._roster else ()
-        if self._issuers is None:
-            path = self._config.state_dir / "oidc-keys.json"
-            self._issuers = KeyStore(path, self._config.oidc_issuer)
-        return verify_token(token, digest, self._issuers, rules)
+        return self._runs.by(self._roster.github if self._roster else ())(token, digest)
 
     def may_command(self, kid: str) -> bool:
         """Is this the owner's key, or one that this worker's own configuration trusts?"""

@@ -177,6 +177,10 @@ def _needs_repo(act: Route) -> Route:
 
 def _runs(replay: Replay, found: re.Match[str], query: dict[str, str], _: Any) -> tuple[int, Any]:
     runs = replay.runs[str(_known(replay, found))]
+    if workflow := found.groupdict().get("workflow"):
+        runs = [run for run in runs if f"/{workflow}@" in run["path"]]
+    if event := query.get("event"):
+        runs = [run for run in runs if run["event"] == event]
     if created := query.get("created"):
         low, _, high = created.partition("..")
         runs = [run for run in runs if low <= run["created_at"] <= high]
@@ -259,7 +263,7 @@ ROUTES: list[tuple[str, str, Route]] = [
     (r"/(users|organizations)/[^/]+/settings/billing/usage/summary", "GET", _usage),
     (REPO, "GET", _needs_repo(_repo)),
     (REPO + r"/actions/runs", "GET", _needs_repo(_runs)),
-    (REPO + r"/actions/workflows/[^/]+/runs", "GET", _needs_repo(_runs)),
+    (REPO + r"/actions/workflows/(?P<workflow>[^/]+)/runs", "GET", _needs_repo(_runs)),
     (REPO + r"/actions/runs/(?P<run>\d+)", "GET", _needs_repo(_run)),
     (REPO + r"/actions/runs/(?P<run>\d+)/jobs", "GET", _needs_repo(_jobs)),
     (REPO + r"/actions/runs/(?P<run>\d+)/cancel", "POST", _needs_repo(_cancel)),

@@ -63,7 +63,7 @@ def test_a_month_that_is_over_stands_as_it_was_last_read(live: Replay, hub_url: 
 
     async def keep() -> None:
         async with AsyncClient(tell=lambda _: None) as client:
-            await client.budget.keep(october, 2000)
+            await client.budget.keep(october, 2000, "acme")
 
     asyncio.run(keep())
     # The figures of October are none of this month's, however new they are in the hub.
@@ -289,3 +289,29 @@ async def test_a_github_that_cannot_be_asked_is_one_sentence_on_the_screen(
     async with AsyncClient(tell=lambda _: None) as client:
         with pytest.raises(GitHubError, match=r"^GitHub refuses the token from the variable REPLAY"):
             await carry_out(client, Order(verb="ask", ids=("GitHub",)))
+
+
+def test_what_the_token_may_not_see_any_more_makes_no_month_of_nothing(live: Replay) -> None:
+    assert "used      23 of 2000" in printed("budget")
+    live.script("GET /repos/acme/site/actions", Failure(404, {"message": "Not Found"}, times=99))
+    live.script("GET /repos/acme/lab/actions", Failure(404, {"message": "Not Found"}, times=99))
+    shown = relayq("budget", "refresh")
+    assert "used      23 of 2000" in shown.stdout
+    assert "acme/site has no Actions, or the token may not read them" in shown.stderr
+    [told] = objects("budget", "--cached")
+    months = told["months"]
+    assert isinstance(months, dict)
+    assert [month["used"] for month in months.values()] == [23]
+
+
+def test_a_month_that_nobody_counted_cannot_be_counted_now(live: Replay) -> None:
+    assert "nobody had the hub count it then" in printed("budget", "show", "--month", "2020-01")
+
+
+def test_a_limit_is_told_with_what_to_do(live: Replay) -> None:
+    reset = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOW_S) + 1800)}
+    live.script("GET", Failure(403, {"message": "API rate limit exceeded"}, reset, times=99))
+    refused = relayq("budget", "refresh")
+    assert (refused.returncode, "try again then" in refused.stderr) == (125, True)
+    assert "what was read before is shown" not in refused.stderr
+    assert "what was read before is shown" in relayq("budget").stderr

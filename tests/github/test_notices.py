@@ -60,7 +60,8 @@ def notifier(github: GitHub, rig: Rig, *, publics: set[str] | None = None) -> No
 
     def eyes() -> Eyes:
         submitters = rig.roster().submitters() if publics is None else Keyring(publics)
-        return Eyes(submitters, rig.standing().reader(), is_reader=True)
+        standing = rig.standing()
+        return Eyes(submitters, standing.runs.by(rig.roster().github), standing.reader(), is_reader=True)
 
     return Notifier(github, url=rig.url, fleet=rig.fleet, repos=(SITE,), eyes=eyes)
 

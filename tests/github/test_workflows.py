@@ -78,9 +78,30 @@ def test_firings_are_counted_by_the_calendar(cron: str, thirty: int, thirty_one:
         ("a: [", "is not valid YAML \\(line"),
         ("- 1", "it is no table"),
         ("on: push\njobs: {a: {steps: []}}", "has no `runs-on`"),
-        ("on: {schedule: [{cron: '* * *'}]}\njobs: {a: {runs-on: x}}", "must have five fields"),
-        ("on: {schedule: [{cron: '61 * * * *'}]}\njobs: {a: {runs-on: x}}", "61 is not from 0 to 59"),
-        ("on: {schedule: [{cron: '@daily'}]}\njobs: {a: {runs-on: x}}", "is no cron of GitHub"),
+        (
+            "on: {schedule: [{cron: '* * *'}]}\njobs: {a: {runs-on: x}}",
+            r"does not have five fields .*; nearest is '\* \* \* \* \*'",
+        ),
+        (
+            "on: {schedule: [{cron: '61 * * * *'}]}\njobs: {a: {runs-on: x}}",
+            "minute 61 is out of range: 0 to 59; nearest is '59 ",
+        ),
+        (
+            "on: {schedule: [{cron: '@daily'}]}\njobs: {a: {runs-on: x}}",
+            "no names of rules; nearest is '0 0 ",
+        ),
+        (
+            "on: {schedule: [{cron: '@dayly'}]}\njobs: {a: {runs-on: x}}",
+            "no names of rules; nearest is '0 0 ",
+        ),
+        (
+            "on: {schedule: [{cron: '0 0 31 2 *'}]}\njobs: {a: {runs-on: x}}",
+            "would never fire; nearest is '0 0 29 ",
+        ),
+        (
+            "on: {schedule: [{cron: '0 0 * * *', timezone: Moon/Sea}]}\njobs: {a: {runs-on: x}}",
+            "'Moon/Sea' is not",
+        ),
         ("on: {schedule: [{}]}\njobs: {a: {runs-on: x}}", "has no `cron`"),
         ("on: push\njobs: {a: {runs-on: x, strategy: {matrix: {n: [%s]}}}}" % ("1," * 300), "more than 256"),
     ],
@@ -90,6 +111,31 @@ def test_what_is_no_workflow_is_one_sentence(tmp_path: Path, text: str, words: s
         read_workflow(written(tmp_path, text))
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         read_workflow(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("cron: '* * *'", r"does not have five fields .*; nearest is '\* \* \* \* \*'"),
+        ("cron: '61 * * * *'", "minute 61 is out of range: 0 to 59; nearest is '59 "),
+        ("cron: '@daily'", r"GitHub knows no names of rules; nearest is '0 0 \* \* \*'"),
+        ("cron: '@dayly'", r"GitHub knows no names of rules; nearest is '0 0 \* \* \*'"),
+        ("cron: '0 0 31 2 *'", "would never fire; nearest is '0 0 29 2 "),
+        ("cron: '0 0 * * *', timezone: Moon/Sea", "the timezone 'Moon/Sea' is not known here"),
+    ],
+)
+def test_what_github_would_not_fire_is_one_sentence(tmp_path: Path, entry: str, words: str) -> None:
+    text = f"on: {{schedule: [{{{entry}}}]}}\njobs: {{a: {{runs-on: x}}}}"
+    with pytest.raises(UsageError, match=words):
+        read_workflow(written(tmp_path, text))
+
+
+def test_a_cron_fires_by_the_clock_of_its_zone(tmp_path: Path) -> None:
+    text = "on: {schedule: [{cron: '30 0 1 * *', timezone: %s}]}\njobs: {a: {runs-on: x}}"
+    for zone, fired in (("UTC", 1), ("Asia/Tokyo", 1), ("America/New_York", 1)):
+        assert read_workflow(written(tmp_path, text % zone)).runs(NOVEMBER) == fired
+    assert firings("30 0 31 * *", NOVEMBER, "America/New_York") == 0
+    assert firings("30 22 31 * *", NOVEMBER, "America/New_York") == 1  # in UTC that is the first of November
 
 
 @settings(max_examples=150, deadline=None)

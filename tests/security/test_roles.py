@@ -52,6 +52,7 @@ SUBMITTERS = [
     "GET {own}no:{m}0000000000", "GET {own}why:{m}0000000000",
     "GET {own}s:{m}0000000000", "HGETALL {own}o:{m}0000000000", "XRANGE {own}log:{m}0000000000 - +",
     "XREAD STREAMS {own}log:{m}0000000000:3 0", "GET {own}b:abc", "GET {own}roster",
+    "HGETALL {own}bs",
 ]  # fmt: skip
 NOT_SUBMITTERS = [
     "RPUSH {own}in:other x", "RPUSH {own}bad x", "GET {own}in:ci", "LRANGE {own}in:ci 0 -1", "DEL {own}in:ci",
@@ -60,6 +61,7 @@ NOT_SUBMITTERS = [
     "GET {own}r:0000000000000000", "XRANGE {own}log:0000000000000000 - +", "XRANGE {own}ev - +",
     "HGETALL {own}cfg",
     "SET {own}roster x", "RPUSH {own}roster x", "PING", "TIME", "INFO server", "SCAN 0", "GET {own}lanev",
+    "HGETALL {own}bu", "HGETALL {own}bh", "HGETALL {own}br:2026-11", "HSET {own}bs runs x", "DEL {own}bs",
     "FCALL rq1_tick 1 {own}cfg {{}}", "FCALL_RO rq1_stats 1 {own}cfg {{}}",
 ]  # fmt: skip
 ELSEWHERE = ["HGETALL {other}x", "HSET {other}x a b", "RPUSH {other}in:ci x", "XRANGE {other}ev - +"]

@@ -9,15 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from relayq.github.api import GitHub, Manners
+from relayq.github.notifier import Eyes, Notifier
+from relayq.github.token import Token
 from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import lane_of
+from relayq.model.notice import Notice
+from relayq.store.notices import Notices
 from relayq.store.records import JobRecord, Submission
 from relayq.trust.bodies import RunAuthor
 from relayq.trust.boxes import BoxKey
 from relayq.trust.envelope import Op, sign_op
 from relayq.trust.keys import SigningKey
 from relayq.trust.members import GithubRule
+from relayq.trust.oidc import RunJudge
 from relayq.trust.roster import add_github_rule
+from tests.github.server import TOKEN, Replay
 from tests.integration.worker_support import Rig
 from tests.security.issuer import Issuer, running
 from tests.security.test_hub_lies import let_in
@@ -172,3 +179,36 @@ async def test_a_run_that_needs_approval_waits_until_the_owner_has_signed_for_th
 
 async def asked_again(rig: Rig, job: str) -> bool:
     return (await rig.record(job)).state == "PENDING"
+
+
+async def test_a_notice_whose_issuer_is_silent_is_told_when_it_answers_again(
+    rig: Rig, issuer: Issuer, tmp_path: Path
+) -> None:
+    """Another machine than the worker's: it has none of the issuer's keys on its disk."""
+    trust(rig)
+    job, submission = run_of(rig, issuer, HARMLESS.but(notify=(Notice.from_json("comment:me/site#1"),)))
+    async with rig.worker():
+        await outcome(rig, job, submission)
+    replay = Replay()
+    replay.repo("me/site")
+    try:
+        for number, (keys, word) in enumerate((([], "later"), (issuer.keys, "posted"))):
+            issuer.keys = keys
+            await tell(rig, replay, RunJudge(tmp_path / str(number), issuer.url))
+            assert [notice.word for notice in (await rig.record(job)).notices] == [word]
+            await rig.hub.link.call("HINCRBY", rig.hub.keys.anchor, "shift", 10_000)
+        assert len(replay.posts("/comments")) == 1
+    finally:
+        replay.close()
+
+
+async def tell(rig: Rig, replay: Replay, runs: RunJudge) -> None:
+    """Tell what is due, with the owner's eyes and these keys."""
+
+    def eyes() -> Eyes:
+        roster, reader = rig.roster(), rig.standing().reader()
+        return Eyes(roster.submitters(), runs.by(roster.github), reader, is_reader=True)
+
+    async with GitHub(replay.url, Token(TOKEN, "gh"), manners=Manners(patience_s=0, gap_s=0)) as github:
+        notifier = Notifier(github, url=rig.url, fleet=rig.fleet, repos=("me/site",), eyes=eyes)
+        await notifier.work(Notices(rig.hub))

@@ -16,47 +16,11 @@ from relayq.hub.certificates import make_authority
 from relayq.store.wire import Wire
 from relayq.trust.envelope import payload_of
 from relayq.trust.keys import SigningKey
-from relayq.trust.ticket import Ticket, read_ticket
 from tests.security.issuer import Issuer, running
-from tests.security.site_support import InstalledHub, Person
+from tests.step.house import Home, json_url
 from tests.step.runner_support import ACTION, SHA, Ran, Runner
 from tests.step.tokens import Tokens, tokens
 from tests.support import eventually_sync
-
-
-class Home:
-    """A hub, its owner, a worker, and the join string that a repository keeps as its secret."""
-
-    def __init__(self, issuer: Issuer) -> None:
-        self.site = InstalledHub().start()
-        self.owner = self.site.owner()
-        (self.owner.config / "config.toml").write_text(f'[trust]\noidc_issuer = "{issuer.url}"\n')
-        log = self.owner.home / "worker.log"
-        self.worker = self.owner.start("worker", "--headless", log=log.name)
-        self.join = self.invited("ci", "--queues", "default,video")
-        eventually_sync(lambda: "worker ready" in log.read_text(), "the worker is registered")
-
-    def invited(self, name: str, *options: str, role: str = "submit") -> str:
-        """A join string."""
-        return self.owner.relayq("hub", "invite", role, name, *options).strip()
-
-    @property
-    def ticket(self) -> Ticket:
-        """What the string says."""
-        return read_ticket(self.join)
-
-    def ended(self, job: str) -> dict[str, object]:
-        """The job once it has ended, as its owner sees it."""
-        self.owner.ended("wait", job)
-        record: dict[str, object] = json.loads(self.owner.relayq("show", job, "--json"))
-        return record
-
-    def output(self, job: str) -> str:
-        """What it wrote."""
-        self.owner.ended("wait", job)
-        ended = self.owner.process("logs", job)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +103,48 @@ def test_it_is_said_why_no_worker_can_run_it(house: Home, runner: Runner) -> Non
     assert house.owner.relayq("cancel", ran.outputs["job-id"])
 
 
+def test_a_second_job_with_a_unique_key_is_not_made_and_the_first_is_named(
+    house: Home, runner: Runner
+) -> None:
+    first = runner.run(join=house.join, command="sleep 4; echo the first", unique="nightly build")
+    assert first.outputs["status"] == "accepted"
+    ran = runner.run(join=house.join, command="true", unique="nightly build,until_done")
+    assert (ran.code, ran.outputs["status"]) == (0, "unique"), ran.raw
+    assert ran.outputs["job-id"] == first.outputs["job-id"]
+    assert "is there already: no second one is made" in ran.log.text
+    assert "| status | unique |" in ran.summary
+    ran = runner.run(join=house.join, command="true", unique="nightly build", wait="true")
+    assert (ran.code, ran.outputs["status"]) == (0, "succeeded"), ran.raw
+    assert "the first" in ran.log.shown
+    assert runner.run(join=house.join, command="true", unique="nightly build").outputs["status"] == "accepted"
+
+
+def test_every_way_to_be_unique_is_one_of_the_step_too(house: Home, runner: Runner) -> None:
+    house.owner.relayq("queue", "pause", "video")
+    first = runner.run(join=house.join, command="true", queue="video", unique="cut,replace")
+    second = runner.run(join=house.join, command="true", queue="video", unique="cut,replace")
+    assert [one.outputs["status"] for one in (first, second)] == ["accepted"] * 2
+    assert house.ended(first.outputs["job-id"])["state"] == "CANCELLED"
+    for how in ("queued", "1h"):
+        there = runner.run(join=house.join, command="true", queue="video", unique=f"cut,{how}")
+        assert (there.outputs["status"], there.outputs["job-id"]) == ("unique", second.outputs["job-id"])
+    house.owner.relayq("queue", "resume", "video")
+    assert house.ended(second.outputs["job-id"])["state"] == "SUCCEEDED"
+    windows = [runner.run(join=house.join, command="true", unique="day,1h") for _ in range(2)]
+    assert [one.outputs["status"] for one in windows] == ["accepted", "unique"]
+
+
+def test_nobody_replaces_the_job_of_another_by_its_key(house: Home, runner: Runner) -> None:
+    submit = ("submit", "--queue", "video", "--unique", "mine", "--", "true")
+    house.owner.relayq("queue", "pause", "video")
+    job = house.owner.relayq(*submit).strip()
+    ran = runner.run(join=house.join, command="true", queue="video", unique="mine,replace", wait="true")
+    assert (ran.code, ran.outputs["status"], ran.outputs["job-id"]) == (0, "unique", job), ran.raw
+    assert "is not this user's: the step cannot wait for it" in ran.log.annotations("warning")[0]
+    house.owner.relayq("queue", "resume", "video")
+    assert house.ended(job)["state"] == "SUCCEEDED"
+
+
 def test_a_refused_job_fails_the_step_with_the_workers_reason(house: Home, runner: Runner) -> None:
     ran = runner.run(join=house.join, command="true", queue="other")
     assert (ran.code, ran.outputs["status"]) == (1, "refused")
@@ -171,10 +177,10 @@ def test_the_twin_of_a_schedule_fires_its_latest_slot_once(
     house: Home, runner: Runner, tmp_path: Path
 ) -> None:
     hub, mark = Wire(json_url(house.owner)), tmp_path / "fired"
-    hub.call("HINCRBY", "{rq:home}:cfg", "shift", -120_000)  # made two minutes ago by the hub's time
     rule = ("--cron", "* * * * *", "--zone", "UTC", "--overlap", "allow")
     house.owner.relayq("schedule", "add", "tick", *rule, "--", f"echo x >> {mark}")
-    hub.call("HINCRBY", "{rq:home}:cfg", "shift", 120_000)
+    # As if made two minutes ago; the hub's clock stands for the worker's lease too and is left alone.
+    hub.call("HINCRBY", "{rq:home}:sd:tick", "fl", -120_000)
     runner.environment["RELAYQ_JOIN"] = house.join
     ran = [runner.run(schedule="tick", slot="* * * * * UTC") for _ in range(2)]
     assert [(one.code, one.outputs["status"]) for one in ran] == [(0, "sent")] * 2, ran[0].raw
@@ -244,6 +250,8 @@ def test_no_input_is_ever_read_by_the_runners_shell(house: Home, runner: Runner)
         ({"command": "true", "array": "20000000"}, "is too large: at most 10000000"),
         ({"command": "true", "after": "nonsense"}, "is not the id of a job"),
         ({"command": "true", "needs": "gpu=many"}, "'many' is not a count"),
+        ({"command": "true", "unique": "key,sometimes"}, "'sometimes' is not one of until_done, queued"),
+        ({"command": "true", "unique": ",queued"}, "the key is empty"),
         ({"command": "true", "wait": "perhaps"}, "neither true nor false"),
         ({"command": "true", "notify": "everybody"}, "is none of status, check, comment, dispatch"),
         ({"command": "true", "notify": "comment"}, "belongs to no issue or pull request"),
@@ -308,7 +316,7 @@ def test_nothing_but_the_standard_library_is_loaded(house: Home, runner: Runner,
         f"runpy.run_path({str(ACTION / 'submit.py')!r}, run_name='__main__')\n"
     )
     env = runner.environment | {"RELAYQ_INPUT_JOIN": house.join, "RELAYQ_INPUT_COMMAND": "true"}
-    subprocess.run(["python3", "-I", str(report)], env=env, check=True, capture_output=True, timeout=60)
+    subprocess.run(["python3", "-ISB", str(report)], env=env, check=True, capture_output=True, timeout=60)
     modules = (tmp_path / "modules").read_text().split()
     # These are the ones that ruff holds to Python 3.9 (pyproject.toml).
     ours = {".".join(name.split(".")[1:3]) for name in modules if name.startswith("relayq.")}
@@ -454,9 +462,3 @@ def dumped(wire: Wire, key: bytes) -> bytes:
     kind = wire.call("TYPE", key)
     reads = {b"string": ("GET", key), b"hash": ("HGETALL", key), b"stream": ("XRANGE", key, "-", "+")}
     return repr(wire.call(*reads[kind])).encode() if kind in reads else b""
-
-
-def json_url(owner: Person) -> str:
-    """The owner's address of the hub."""
-    written = (owner.config / "joined.toml").read_text()
-    return str(json.loads(written.partition("url = ")[2].splitlines()[0]))

@@ -55,6 +55,11 @@ class Terminal:
             self.out += data
         return self.out
 
+    def read_for(self, most_s: float) -> bytes:
+        """Everything so far, and what comes next, if it comes within this time."""
+        select.select([self._link], [], [], most_s)
+        return self.read()
+
     def shows(self, text: str) -> bool:
         """Has it ever written this?"""
         return text.encode() in self.read()

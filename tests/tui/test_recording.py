@@ -15,6 +15,7 @@ from relayq_tui.feed import Counts, JobsGone, Snapshot, Update
 from relayq_tui.keymap import keymap
 from relayq_tui.replay import ReplayFeed
 from relayq_tui.store import Store
+from relayq_tui.views import checked
 from tests.support import eventually
 from tests.tui.app_support import running, settled, shows
 
@@ -56,6 +57,48 @@ async def test_what_was_recorded_can_be_played_back(tmp_path: Path) -> None:
             await feed.submit({})
 
 
+async def lines_of_a_recording(path: Path) -> list[str]:
+    """A recording of the demo, line by line."""
+    async with running(record=path):
+        pass
+    return path.read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize(
+    "cut", ['{"ms":1,"update":{"kind":"Snap', '{"a":1}', "7", '{"ms":1,"update":{"kind":"Fly"}}']
+)
+async def test_a_recording_that_is_damaged_is_shown_as_far_as_it_goes(tmp_path: Path, cut: str) -> None:
+    path = tmp_path / "session"
+    lines = await lines_of_a_recording(path)
+    path.write_text("\n".join([*lines, cut]), "utf-8")
+    async with running(feed=ReplayFeed(path), read_only=True) as (app, _):
+        said = f"the recording is damaged in line {len(lines) + 1}"
+        await eventually(lambda: shows(app, said), "it says where")
+        assert shows(app, "train-lora")
+
+
+async def test_where_a_recording_is_over_it_says_so_and_its_clock_stands_still(tmp_path: Path) -> None:
+    path = tmp_path / "session"
+    lines = await lines_of_a_recording(path)
+    feed = ReplayFeed(path)
+    async with running(feed=feed, read_only=True) as (app, pilot):
+        await eventually(lambda: shows(app, "the recording is over"), "it says so")
+        assert feed.now_ms() - json.loads(lines[0])["at_ms"] == json.loads(lines[-1])["ms"]
+        await pilot.press("r")
+        await eventually(lambda: shows(app, "the recording is over"), "once more")
+
+
+async def test_a_recording_tells_the_terminal_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "session"
+    lines = await lines_of_a_recording(path)
+    evil = [line.replace("train-lora", "\\u001b]52;c;UFdO\\u0007\\u009btrain") for line in lines]
+    path.write_text("\n".join(evil).replace("home@", "\\u001b[2Jhome@"), "utf-8")
+    feed = ReplayFeed(path)
+    told = [repr(update) for _, update in recording.opened(path).updates()]
+    assert not any(sign in text for text in (*told, repr(feed.name)) for sign in ("\\x1b", "\\x07", "\\x9b"))
+    assert any("train" in text for text in told)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"relayq": 99}', "\x00"])
 def test_what_is_no_recording_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "session"
@@ -91,6 +134,35 @@ def test_a_hub_that_never_answered_leaves_no_cache(tmp_path: Path) -> None:
 
 def test_other_keys_are_taken() -> None:
     assert keymap({"retry": "Z"}) == {"retry": "Z"}
+
+
+@pytest.mark.parametrize("key", ["ctrl+kk", "hyper+x", "enterr", "ctrl+"])
+def test_keys_that_no_terminal_sends_are_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match="there is no key"):
+        keymap({"retry": key})
+
+
+@pytest.mark.parametrize(
+    "key", ["Z", "ctrl+z", "f2", "space", "ctrl+f2", "+", "ctrl+left_square_bracket", "Z, f3", ""]
+)
+def test_keys_that_a_terminal_sends_are_taken(key: str) -> None:
+    assert keymap({"retry": key, "mark": "ctrl+t"})["retry"] == key
+
+
+@pytest.mark.parametrize("given", [{"retry": "j"}, {"cancel": "1"}, {"down": "K"}, {"help": "l"}])
+def test_a_key_that_is_listened_to_everywhere_is_not_given_to_one_list(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="give one another"):
+        keymap(given)
+
+
+def test_a_key_that_was_freed_may_be_given() -> None:
+    assert keymap({"retry": "j", "down": "f5"})
+
+
+def test_a_view_that_cannot_be_asked_is_refused_with_a_sentence() -> None:
+    assert checked({"gpu": "queue:gpu"}) == (("gpu", "queue:gpu"),)
+    with pytest.raises(ConfigError, match="the view 'bad'"):
+        checked({"bad": "state:("})
 
 
 def test_keys_for_actions_that_do_not_exist_are_refused() -> None:

@@ -79,12 +79,45 @@ async def test_undoing_takes_the_latest_back_and_only_that() -> None:
         assert made.undo() is None
 
 
+async def test_the_moment_of_an_order_taken_back_passes_and_the_next_one_is_carried_out() -> None:
+    hands, loop = Hands(), asyncio.get_running_loop()
+    async with steering(hands, grace_s=0.05) as made:
+        await made.order(order("cancel"))
+        due_s = loop.time() + 0.05
+        await eventually(lambda: loop.time() > due_s - 0.03, "it is under way")
+        made.undo()
+        await eventually(lambda: loop.time() > due_s + 0.05, "it would have been carried out")
+        await made.order(order("hold"))
+        await eventually(lambda: hands.done, "the other order is carried out")
+        assert [one.verb for one in hands.done] == ["hold"]
+
+
 async def test_what_only_helps_does_not_wait() -> None:
     hands = Hands()
     async with steering(hands) as made:
         for verb in ("retry", "release", "resume"):
             await made.order(order(verb))
         assert [one.verb for one in hands.done] == ["retry", "release", "resume"]
+
+
+async def test_an_order_that_is_half_sent_is_seen_through_though_nobody_waits_for_it_any_more() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    done: list[Order] = []
+
+    async def act(given: Order) -> str:
+        begun.set()
+        await go_on.wait()
+        done.append(given)
+        return ""
+
+    made = Steering(act, str, grace_s=0.0)
+    giver = asyncio.create_task(made.order(order("retry")))
+    await begun.wait()
+    giver.cancel()
+    leaving = asyncio.create_task(made.flush())
+    go_on.set()
+    await leaving
+    assert [one.verb for one in done] == ["retry"]
 
 
 async def test_an_order_that_fails_is_said_and_the_next_one_goes_on() -> None:

@@ -21,10 +21,10 @@ from relayq.model.budget import (
     limit_minutes,
     read_limit,
     running_sum,
-    system_of,
 )
 from relayq.model.price import NO_WORK, Work, hosted_system, tag
 from relayq.model.steps import StepReport, step_of, used_by_steps
+from relayq.model.systems import system_of
 
 NOVEMBER = Month(2026, 11)
 START = NOVEMBER.start_ms

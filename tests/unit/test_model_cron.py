@@ -188,7 +188,7 @@ def test_a_leap_day_is_waited_for() -> None:
         ("*/0 * * * *", "is not a number above 0", "* * * * *"),
         ("0 0 30 2 *", "would never fire", "0 0 29 2 *"),
         ("0 0 31 4,6 *", "would never fire", "0 0 30 4,6 *"),
-        ("@houly", "does not have five fields", "@hourly"),
+        ("@houly", "it is none of @hourly, @daily", "@hourly"),
         ("0 9 * * 1#2", "is not a weekday", "0 9 * * 0"),
         ("-5 * * * *", "is not a minute", "0-5 * * * *"),
         ("² * * * *", "is not a minute", "0 * * * *"),

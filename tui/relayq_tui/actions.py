@@ -131,6 +131,7 @@ ACTIONS: tuple[Action, ...] = (
     _look("export", "x", "export", "jobs.export", "relayq jobs --json '{query}'"),
     _look("bell", "!", "bell when it ends", "jobs.bell", "relayq wait {id}"),
     _change("retry", "R", "retry", "jobs.retry:now:job", "relayq retry {ids}", rank=50),
+    _change("approve", "A", "approve", "jobs.approve:now:job", "relayq approve {id}"),
     _change("cancel", "C", "cancel", "jobs.cancel:undo:job", "relayq cancel {ids}", rank=55),
     _change("kill", "K", "kill", "jobs.kill:now:job", "relayq cancel --kill {ids}"),
     _change("priority", "P", "priority", "jobs.priority:undo:job", "relayq reprioritise {id} {value}", 60),

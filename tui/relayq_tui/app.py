@@ -21,20 +21,24 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.timer import Timer
 
 from relayq.client.steering import Order, Steering
 from relayq_tui import cache, theme
-from relayq_tui.actions import Action, bindings, of_context
+from relayq_tui.actions import ACTIONS, Action, bindings, of_context, shown_key
+from relayq_tui.asking import Asking
 from relayq_tui.bells import Bells, notice
 from relayq_tui.feed import Feed, JobsChanged, Snapshot, Update
 from relayq_tui.glyphs import ASCII, UNICODE
+from relayq_tui.memory import part_large_from_small, settle
 from relayq_tui.navigation import Navigation
 from relayq_tui.recording import Recorder
 from relayq_tui.rows import JobRow
 from relayq_tui.screens.base import HubScreen
 from relayq_tui.store import Changes, Store
+from relayq_tui.thrift import sparing
 
 REPAINT_S, REPAINT_MAX_S = 0.1, 0.5
 REST = 30  # as many times longer than a drawing takes is the pause after it
@@ -74,6 +78,7 @@ class RelayQApp(Navigation):
 
     def __init__(self, feed: Feed, options: Options = Options()) -> None:
         os.environ.pop("NO_COLOR", None)  # Textual would draw in greys; the theme `mono` draws without any
+        part_large_from_small()
         super().__init__()
         self.feed = feed
         self.options = options
@@ -82,6 +87,7 @@ class RelayQApp(Navigation):
         self.palette = theme.PALETTES[options.theme]
         self.steering = Steering(self._act, self.say, grace_s=options.grace_s)
         self.bells = Bells(self._ring)
+        self.asking = Asking(self.store.jobs)
         self.said = ""
         self.is_frozen = False
         self.absolute_times = False
@@ -89,7 +95,7 @@ class RelayQApp(Navigation):
         self._rested_s = 0.0
         self._ticks = 0
         self._lost_s = 0.0
-        self._settling = Timer(self, 0, callback=settle_memory)
+        self._settling = Timer(self, 0, callback=settle)
         self._recorder = Recorder(options.record, feed.name, feed.now_ms) if options.record else None
 
     # -- life ---------------------------------------------------------------
@@ -109,7 +115,6 @@ class RelayQApp(Navigation):
     def _start(self) -> None:
         self._lost_s = asyncio.get_running_loop().time()
         gc.freeze()
-        gc.enable()
         self.action_refresh_data()
         self.run_worker(self.steering.run(), name="steering")
         if self.options.ticks:
@@ -135,14 +140,17 @@ class RelayQApp(Navigation):
         """What the feed has to say."""
         was = self.store.connection.state
         self.store.apply(update)
+        if isinstance(update, JobsChanged | Snapshot):
+            self.asking.hear(update.jobs)
         if isinstance(update, JobsChanged):
             self.bells.hear(update.jobs)
         if isinstance(update, Snapshot):
             self._settling.stop()
-            self._settling = self.set_timer(SETTLED_S, settle_memory)
+            self._settling = self.set_timer(SETTLED_S, settle)
         if was != self.store.connection.state:
             self._lost_s = asyncio.get_running_loop().time()
-        self._ask_repaint()
+        if self.store.has_changes:
+            self._ask_repaint()
 
     def _ask_repaint(self) -> None:
         if not self._repaint_asked:
@@ -176,6 +184,10 @@ class RelayQApp(Navigation):
         is_away = self.store.connection.state != "live"
         return is_away or bool(self.steering.waiting) or getattr(self.screen, "shows_seconds", False)
 
+    def get_driver_class(self) -> type[Driver]:
+        """What writes to the terminal."""
+        return sparing(super().get_driver_class())
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What the theme does to every line."""
         filters = list(super().get_line_filters())
@@ -191,11 +203,13 @@ class RelayQApp(Navigation):
     # -- what the frame shows ------------------------------------------------
 
     def flag(self) -> str:
-        """The one thing that needs a person most: why the hub is away, the latest failure, or nothing."""
+        """What needs a person most: why the hub is away, or what failed or asked for a word last."""
         link = self.store.connection
-        if link.message and (link.state == "lost" or self.seconds_lost() > 0):
+        if link.message and (link.state != "connecting" or self.seconds_lost() > 0):
             return link.message
-        row = self.store.latest_failure()
+        row, asking = self.store.latest_failure(), self.asking.latest()
+        if asking and (row is None or asking.submitted_ms > row.ended_ms):
+            return self.asking.sentence(shown_key(self.key_named("approve")))
         if row is None:
             return ""
         code = "" if row.exit_code is None else f" (exit {row.exit_code})"
@@ -214,7 +228,7 @@ class RelayQApp(Navigation):
 
     def key_named(self, id: str) -> str:
         """The key of the action with this id."""
-        return self.key_of(next(action for action in of_context("anywhere") if action.id == id))
+        return self.key_of(next(action for action in ACTIONS if action.id == id))
 
     def say(self, sentence: str) -> None:
         """Show a sentence in the status line for a while."""
@@ -245,11 +259,14 @@ class RelayQApp(Navigation):
         return False
 
     async def order(self, order: Order) -> None:
-        """Give an order; one that can be undone waits for its grace."""
+        """Give an order; one that can be undone waits for its grace. No key waits for what the hub says."""
         if self.may_change():
-            await self.steering.order(order)
-            if order in self.steering.waiting:
-                self.say(order.sentence)
+            self.run_worker(self._give(order), name="order")
+
+    async def _give(self, order: Order) -> None:
+        await self.steering.order(order)
+        if order in self.steering.waiting:
+            self.say(order.sentence)
 
     async def _act(self, order: Order) -> str:
         return await self.feed.act(order)
@@ -269,6 +286,8 @@ class RelayQApp(Navigation):
     def action_freeze(self) -> None:
         """Let nothing move, or let it move again."""
         self.is_frozen = not self.is_frozen
+        if self.is_frozen and isinstance(self.screen, HubScreen):
+            self.screen.hold()
         self.refresh_frame()
         self._ask_repaint()
 
@@ -277,9 +296,3 @@ class RelayQApp(Navigation):
         self.absolute_times = not self.absolute_times
         if isinstance(self.screen, HubScreen):
             self.screen.draw_all()
-
-
-def settle_memory() -> None:
-    """A hundred thousand rows that stay are none of the collector's business: it would pause us for them."""
-    gc.collect()
-    gc.freeze()

@@ -138,6 +138,7 @@ def _state(letter: str) -> State:
 TEMPLATES = {
     "submit": Said(State.RUNNABLE, "{by}", "submitted", "people"),
     "wait": Said(State.PENDING, "", "waits: {why}", "jobs"),
+    "approval": Said(State.PENDING, "", "waits for its owner's word", "people"),
     "retry": Said(State.RUNNABLE, "", "is tried again: {why}", "trouble"),
     "again": Said(State.RUNNABLE, "", "queued again by a person", "people"),
     "cancel": Said(State.CANCELLED, "{detail}", "told it to end", "people"),

@@ -207,7 +207,7 @@ class DemoFeed:
         match order.verb:
             case "hold":
                 self._put(replace(row, state=State.PENDING, reason="held"), "wait", "held")
-            case "release":
+            case "release" | "approve":
                 self._put(replace(row, state=State.RUNNABLE, reason="", ready_ms=self.now_ms()))
             case "reprioritise":
                 self._put(replace(row, priority=int(order.value)), "priority", order.value)

@@ -66,7 +66,7 @@ KINDS = (
 def home(now_ms: int, *, seed: int = 7, older: int = 130) -> Home:
     """The home at `now_ms`, with `older` jobs of the days before."""
     dice = random.Random(seed)
-    jobs = {row.id: row for row in (*_today(now_ms, dice), *_earlier(now_ms, dice, older))}
+    jobs = {row.id: row for row in (*_today(now_ms, dice), _asking(now_ms), *_earlier(now_ms, dice, older))}
     return Home(
         jobs=jobs,
         workers={row.name: row for row in _workers(now_ms, dice, jobs)},
@@ -103,6 +103,15 @@ def _today(now_ms: int, dice: random.Random) -> Iterator[JobRow]:
             id=job, name=name, command=command, state=state, submitted_ms=submitted, ready_ms=ready,
             started_ms=started, ended_ms=ended, by="you@laptop", **fields,
         )  # fmt: skip
+
+
+def _asking(now_ms: int) -> JobRow:
+    """A job of a GitHub Actions run whose rule says that the owner has to let it run."""
+    return JobRow(
+        id="5HJ2WC8QXT7RDKM1", name="deploy-site", command="./deploy.sh production", state=State.PENDING,
+        reason="approval", priority=5, submitted_ms=now_ms - 32 * MINUTE, ready_ms=now_ms - 32 * MINUTE,
+        by="run 9190 of acme/site by octocat (push on main)", labels={"run": "acme/site#9190"},
+    )  # fmt: skip
 
 
 R, F, S, C = State.RUNNING, State.FAILED, State.SUCCEEDED, State.CANCELLED

@@ -127,6 +127,7 @@ class JobDetail:
     `spec` is the JSON of the spec with secrets masked, `explain` the sentences of
     `relayq explain`, `dependents` the jobs that wait for this one, `result` its text;
     `elements` are those of an array that ended, the failed first, with the index as number.
+    `asker` is who asked for it, where the spec's signature tells, `likeness` what an approval is bound to.
     """
 
     row: JobRow
@@ -136,6 +137,8 @@ class JobDetail:
     dependents: Sequence[str] = ()
     result: str = ""
     elements: Sequence[AttemptRow] = ()
+    asker: str = ""
+    likeness: str = ""
 
 
 class Feed(Protocol):

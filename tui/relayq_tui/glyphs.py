@@ -138,6 +138,8 @@ def state_mark(row: JobRow, glyphs: Glyphs) -> tuple[str, str]:
             return glyphs.depends, "deps"
         if row.reason == "held":
             return glyphs.held, "held"
+        if row.reason == "approval":
+            return glyphs.flag, "asks"
         if row.reason == "delay" and row.ready_ms:
             return glyphs.later, clock(row.ready_ms)
     return glyphs.states[row.state], WORDS[row.state]

@@ -124,6 +124,8 @@ def _of_failure(row: JobRow) -> Hint:
 def _of_pending(row: JobRow, explained: Sequence[str]) -> Hint:
     if row.reason == "held":
         return Hint("it is held", "let it go", "hold")
+    if row.reason == "approval":
+        return Hint("it waits for your word", "look at it, then let it run", "approve")
     if row.reason == "dependency":
         waits_for = ", ".join(short(job) for job in row.after)
         return Hint(explained[0] if explained else f"it waits for {waits_for}", "", "flow")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
 from relayq.client.glance import title_of
+from relayq.model.cronruns import CronRuns, Seen
 from relayq.store.schedules import Board, ScheduleRecord
 from relayq.text import safe
 from relayq.workflows import Found, WorkflowCron, monthly_minutes, read_crons, repository_of
@@ -21,12 +23,15 @@ def here() -> Found:
     return read_crons(repository) if repository else Found([], [])
 
 
-def schedule_rows(board: Board, found: Found) -> list[ScheduleRow]:
-    """A row for each schedule, and for each cron line that is not the twin of one."""
+def schedule_rows(board: Board, found: Found, runs: Mapping[str, CronRuns]) -> list[ScheduleRow]:
+    """A row for each schedule, and for each cron line that is not the twin of one.
+
+    `runs` are those that GitHub's clock made, by repository, as somebody with a token has read them.
+    """
     kept = {record.name for record in board.schedules}
     crons = (cron for cron in found.crons if cron.twin_of not in kept)
     return [_kept(record, board.now_ms) for record in board.schedules] + [
-        _cron(cron, board.now_ms) for cron in crons
+        _cron(cron, found.seen(cron, runs), board.now_ms) for cron in crons
     ]
 
 
@@ -59,8 +64,8 @@ def _kept(record: ScheduleRecord, now_ms: int) -> ScheduleRow:
     return row
 
 
-def _cron(cron: WorkflowCron, now_ms: int) -> ScheduleRow:
-    return ScheduleRow(
+def _cron(cron: WorkflowCron, seen: Seen | None, now_ms: int) -> ScheduleRow:
+    row = ScheduleRow(
         name=safe(cron.name),
         origin="github",
         rule=safe(cron.cron),
@@ -69,3 +74,9 @@ def _cron(cron: WorkflowCron, now_ms: int) -> ScheduleRow:
         minutes=cron.minutes,
         command=safe(f"the workflow {cron.name}"),
     )
+    if seen is not None:
+        row.missed = seen.missed or 0
+    if seen is not None and seen.last is not None:
+        row.last_ms, row.last_state, row.last_by = seen.last.made_ms, seen.last.state, "github"
+        row.drift_ms = seen.late_ms or 0
+    return row

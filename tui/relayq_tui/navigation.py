@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from textual.app import App
-
+from relayq_tui.keyboard import Keyboard
 from relayq_tui.screens import SCREENS, screen_class, tabs
 from relayq_tui.screens.base import HubScreen
 
 
-class Navigation(App[None]):
+class Navigation(Keyboard):
     """An app of screens that are kept when they are left, and others that are opened over them."""
 
     def __init__(self) -> None:
-        super().__init__(watch_css=False)
+        super().__init__()
         self._kept: dict[str, HubScreen] = {}
 
     def tabs(self) -> list[tuple[int, str, bool]]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from relayq.errors import ConfigError
 from relayq.model.lifecycle import State
 from relayq.store.records import ArrayCounts
+from relayq.text import safe
 from relayq_tui.feed import (
     BudgetChanged,
     Connection,
@@ -85,6 +86,17 @@ def _same(value: Any) -> Any:
     return tuple(map(_same, value)) if isinstance(value, list) else value
 
 
+def _harmless(value: Any) -> Any:
+    """The same with every text safe for a terminal."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, list):
+        return [_harmless(one) for one in value]
+    if isinstance(value, dict):
+        return {safe(name): _harmless(one) for name, one in value.items()}
+    return value
+
+
 def _states(given: Mapping[str, int]) -> dict[State, int]:
     return {State(name): count for name, count in given.items()}
 
@@ -142,12 +154,22 @@ class Recording(NamedTuple):
     path: Path
 
     def updates(self) -> Iterator[tuple[int, Update]]:
-        """(milliseconds since it began, update) in order."""
-        with self.path.open(encoding="utf-8") as file:
-            next(file)
-            for line in file:
-                document = json.loads(line)
-                yield document["ms"], load(document["update"])
+        """(milliseconds since it began, update) in order; ConfigError at the first that is none.
+
+        Whoever recorded it may be a stranger: what its texts would tell a terminal is taken out.
+        """
+        number = 1
+        try:
+            with self.path.open(encoding="utf-8") as file:
+                next(file)
+                for line in file:
+                    number += 1
+                    document = _harmless(json.loads(line))
+                    yield int(document["ms"]), load(document["update"])
+        except OSError as error:
+            raise ConfigError(f"{self.path} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(f"the recording is damaged in line {number}: it ends here") from error
 
 
 def opened(path: Path) -> Recording:
@@ -157,7 +179,7 @@ def opened(path: Path) -> Recording:
             header = json.loads(file.readline())
         if header["relayq"] != VERSION:
             raise ConfigError(f"{path} was recorded by another version of RelayQ: record it again")
-        return Recording(header["name"], header["at_ms"], path)
+        return Recording(safe(str(header["name"])), int(header["at_ms"]), path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:

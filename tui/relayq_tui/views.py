@@ -6,11 +6,13 @@ only where that costs nothing worth speaking of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from relayq.errors import ConfigError
 from relayq.model.lifecycle import State
 from relayq.query import Query, QueryError, parse
+from relayq_tui.sieve import sift
 from relayq_tui.store import Store
 
 USUAL = (
@@ -36,7 +38,17 @@ class View:
         words = self.query.text.split()
         if len(words) == 1 and words[0].startswith("state:") and self.query.plan.states is not None:
             return store.count(*self.query.plan.states)
-        return len(self.query.select(store.newest, store.now_ms())) if len(store.newest) <= FEW else None
+        return len(sift(self.query, store.newest, store.now_ms())) if len(store.newest) <= FEW else None
+
+
+def checked(configured: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The views of the configuration; ConfigError for one whose query makes no sense."""
+    for name, text in configured.items():
+        try:
+            parse(text)
+        except QueryError as error:
+            raise ConfigError(f"the view {name!r} (tui.views) cannot be asked: {error}") from None
+    return tuple(configured.items())
 
 
 def views(configured: Iterable[tuple[str, str]]) -> list[View]:

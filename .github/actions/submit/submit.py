@@ -1,4 +1,8 @@
-"""Run the step out of this repository as it was checked out: `python3 -I submit.py`."""
+"""Run the step out of this repository as it was checked out: `python3 -ISB submit.py`.
+
+It needs the standard library alone (-I, -S: no site-packages, whose start would cost more than TLS), and
+leaves no bytecode in somebody's checkout (-B).
+"""
 
 import os
 import sys

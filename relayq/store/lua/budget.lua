@@ -1,6 +1,7 @@
 -- budget: the minutes of GitHub Actions as clients have counted them, and what steps reported.
 --
--- bu  hash: runs, bill, limit -> JSON, as the client that read it wrote it
+-- bu  hash: runs, bill, limit, crons <repo> -> JSON, as the client that read it wrote it
+-- bs  hash: runs, bill -> JSON, the sum of the month alone: all that submit-only users may read
 -- bh  hash: month -> JSON, how each month ended (the last figures that were written for it)
 -- br:<month>  hash, kept 70 days: '<repo> <run>' -> JSON of a run whose jobs have all ended
 -- st:<day>    hash, kept 70 days: '<run>.<attempt>.<job>' -> JSON, what a step told when it submitted
@@ -10,10 +11,11 @@ local MOST = 20000  -- records a day or month: beyond it nobody counts by steps
 
 local function is_month(text) return type(text) == 'string' and string.match(text, '^%d%d%d%d%-%d%d$') end
 
--- request: what, json, month + ended (what to remember of the month)      -> 'kept'
+-- request: what, json, month + ended (what to remember of the month), told (for `bs`)      -> 'kept'
 function R.budget_put(x, request, op)
   call('HSET', x.P .. 'bu', request.what, request.json)
   if is_month(request.month) then call('HSET', x.P .. 'bh', request.month, request.ended) end
+  if request.told then call('HSET', x.P .. 'bs', request.what, request.told) end
   R.event(x, 'budget', request.what, op and request.json, op)
   return 'kept'
 end

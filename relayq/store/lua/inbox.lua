@@ -2,7 +2,7 @@
 --
 -- inn  name -> the mark of its jobs   in:<name>  list of envelopes, oldest first
 -- ib:<name>  the session that looks at its head, for ten seconds
--- no:<id>  why this job was refused, for its sender, for a day
+-- no:<id>  why this job was refused, or unique:<job> that has its key, for its sender, for a day
 -- bad  what was refused, as JSON, newest first   badn  how many there were
 -- Nothing is popped before it is judged: a worker that dies leaves the list as it was.
 
@@ -132,13 +132,20 @@ function R.admit(x, request, envelopes)
   local key, looker = x.P .. 'in:' .. request.from, x.P .. 'ib:' .. request.from
   if call('GET', looker) ~= request.session then return {'lost'} end
   local words, taken = {}, 0
+  x.mark = call('HGET', x.P .. 'inn', request.from)
   if #request.jobs > 0 then
     words = R.submit(x, {jobs = request.jobs, lanes = request.lanes, watch = 1}, '', envelopes)
     if words[1] == 'full' or words[1] == 'lanes' then return words end
   end
   for i, word in ipairs(words) do
     local why = string.match(word, '^bad:(.*)')
-    if why then request.refused[#request.refused + 1] = {request.jobs[i].i, why} else taken = taken + 1 end
+    if why then
+      request.refused[#request.refused + 1] = {request.jobs[i].i, why}
+    elseif string.find(word, '^unique:') then
+      call('SET', x.P .. 'no:' .. request.jobs[i].i, word, 'EX', 86400)
+    else
+      taken = taken + 1
+    end
   end
   for _, fire in ipairs(request.fire or {}) do
     local word = R.fire(x, fire)[1]

@@ -34,7 +34,7 @@ function R.settle(x, id, from, keep_place)
   if (tonumber(j[1]) or 0) > 0 or (j[4] == '1' and call('LLEN', x.P .. 'ar:' .. id) == 0) then
     wait(x, id, from, 'pend', x.now, 'dependency')
   elseif j[2] then
-    wait(x, id, from, 'pend', x.now, 'held')
+    wait(x, id, from, 'pend', x.now, j[2] == 'a' and 'approval' or 'held')
   elseif due > x.now then
     wait(x, id, from, 'delay', due, 'delay')
     R.wake_someone(x, j[5], due - x.now)

@@ -14,6 +14,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+# The app's own keys are not listened to under a question.
+QUIT = Binding("ctrl+q", "app.leave", "quit", id="quit", show=False)
+
 
 class Question(ModalScreen[str | None]):
     """A box in the middle; escape is no answer."""
@@ -27,7 +30,10 @@ class Question(ModalScreen[str | None]):
     Question OptionList { height: auto; max-height: 16; margin-top: 1; }
     Question Input { margin-top: 1; background: $background; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", "close", show=False),
+        QUIT,
+    ]
 
     def __init__(self, question: str) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.messages import Prune
 from textual.screen import Screen
 
 from relayq_tui.actions import Action, bindings, of_context, offered
@@ -69,6 +70,9 @@ class HubScreen(Screen[None]):
         """Does anything here look different a second later, with nothing happening?"""
         return True
 
+    def hold(self) -> None:
+        """Updates are paused: nothing that is drawn here may change by itself."""
+
     def clear(self) -> None:
         """Take back what was typed or marked here; where nothing was, say how to leave."""
         self.rq.say(f"{self.rq.key_named('close')} leaves")
@@ -79,7 +83,7 @@ class HubScreen(Screen[None]):
 
     def draw(self, changes: Changes) -> None:
         """Draw the frame and what has changed; called by the app. All is drawn when all is there."""
-        if not self.is_mounted:
+        if not (self.is_mounted and self.is_attached):
             return
         self.query_one(Header).draw(changes)
         self.query_one(Status).update()
@@ -93,6 +97,10 @@ class HubScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Other screens were on top: what was drawn here is old."""
         self.draw_all()
+
+    async def on_prune(self, event: Prune) -> None:
+        """It is being closed: whatever is still on its way to it has nothing to be shown in any more."""
+        self.workers.cancel_node(self)
 
     def draw_all(self) -> None:
         """Draw everything as it is now."""

@@ -75,11 +75,13 @@ class Burn(Framed):
             return []
         ahead = outlook_of(budget)
         line = Line().add(f" burn {ahead.burn:.0f}/day", p.text)
+        verdict = f"   {self._sign(ahead)}{WORDS[ahead.verdict]}"
         if ahead.empty_in_days is not None and ahead.verdict != "lasts":
             empty_ms = budget.read_ms + int(ahead.empty_in_days * DAY_MS)
             line.add(f"   runs out {clock(empty_ms, '%-d %b')}", p.text)
-            line.add(f" ±{max(1, round(ahead.give_or_take))} d" if self._has_plus_minus else "", p.head)
-        return [line.add(f"   {self._sign(ahead)}{WORDS[ahead.verdict]}", self._style(ahead))]
+            error = f" ±{max(1, round(ahead.give_or_take))} d" if self._has_plus_minus else ""
+            line.add(error if line.fits(error + verdict, self.size.width) else "", p.head)
+        return [line.add(verdict, self._style(ahead))]
 
     @property
     def _has_plus_minus(self) -> bool:
@@ -276,7 +278,7 @@ class BudgetScreen(HubScreen):
         """Let GitHub be asked, by a process of its own."""
         if self.rq.may_change():
             self.rq.say("asking GitHub, which may take a while")
-            self.run_worker(self.rq.order(Order(verb="ask", ids=("GitHub",))), group="github", exclusive=True)
+            await self.rq.order(Order(verb="ask", ids=("GitHub",)))
 
     def _show_minutes(self) -> None:
         budget = measured(self.store.budget)

@@ -89,7 +89,7 @@ class JobScreen(JobLooks):
         useless = OF_LIVING if row is None or row.is_final else OF_ENDED
         hidden = {self._tab} if self._tab in ("attempts", "flow") else {self._tab, "open"}
         is_log = self._tab == "log"
-        hidden |= useless
+        hidden |= useless if row is not None and row.reason == "approval" else useless | {"approve"}
         return [one for one in super().actions() if one.id not in hidden and (is_log or one.context != "log")]
 
     # -- drawing

@@ -7,18 +7,23 @@ which the app gives to the core; how long it can be undone is decided there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from textual import work
 
 from relayq.client.steering import Order
 from relayq.errors import RelayQError
 from relayq.model.lifecycle import State
+from relayq.text import safe
+from relayq_tui.feed import JobDetail
 from relayq_tui.rows import JobRow
 from relayq_tui.screens.ask import Ask, Pick
 from relayq_tui.screens.base import HubScreen
 
 MANY = 10
 MAX_PRIORITY = 100
+SHOWN, COMMAND_SHOWN = 3, 600
+ANSWERS = (("yes", "let it run, signed with your key"), ("no", "leave it waiting"))
 
 
 class JobActions(HubScreen):
@@ -35,6 +40,25 @@ class JobActions(HubScreen):
     async def action_cancel(self) -> None:
         """End jobs, running or not."""
         await self._order("cancel", [row for row in self.selected() if not row.is_final], "can be cancelled")
+
+    @work(exclusive=True, group="ask")
+    async def action_approve(self) -> None:
+        """Let jobs run that wait for the owner's word: shown first, then signed."""
+        rows = [row for row in self.selected() if row.reason == "approval" and not row.is_final]
+        if not rows:
+            self.rq.say("no selected job waits for your word")
+            return
+        details = [detail for row in rows if (detail := await self.rq.feed.detail(row.id)) is not None]
+        if not details or not self.rq.may_change():
+            return
+        shown = [introduced(detail, is_named=len(details) > 1) for detail in details[:SHOWN]]
+        more = [f"and {len(details) - SHOWN} more"] if len(details) > SHOWN else []
+        question = "\n".join([f"Let {self._what([detail.row for detail in details])} run?", *shown, *more])
+        if await self.app.push_screen_wait(Pick(question, ANSWERS)) == "yes":
+            ids = tuple(detail.row.id for detail in details)
+            seen = tuple(detail.likeness for detail in details)
+            await self.rq.order(Order(verb="approve", ids=ids, seen=seen))
+            self.unselect()
 
     @work(exclusive=True, group="ask")
     async def action_kill(self) -> None:
@@ -127,6 +151,15 @@ class JobActions(HubScreen):
 
     def _what(self, rows: Sequence[JobRow]) -> str:
         return f"{rows[0].short_id} {rows[0].title}" if len(rows) == 1 else f"{len(rows)} jobs"
+
+
+def introduced(detail: JobDetail, *, is_named: bool) -> str:
+    """Who asked for a job, and for what, in two lines: as its spec says now."""
+    row, command = detail.row, detail.spec.get("command", "")
+    asker = detail.asker or row.by or "somebody of the fleet"
+    text = command if isinstance(command, str) else " ".join(map(str, cast("list[object]", command)))
+    name = f"{row.short_id} {row.title}, " if is_named else ""
+    return f"{name}asked for by {asker}\n$ {safe(text)[:COMMAND_SHOWN]}"
 
 
 def new_priority(old: int, answer: str) -> int | None:

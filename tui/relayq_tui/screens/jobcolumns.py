@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.style import Style
+
 from relayq.model.duration import format_duration
 from relayq.model.lifecycle import State
 from relayq.store.records import ArrayCounts
@@ -76,10 +78,14 @@ class _Cells:
         ]
 
     def _state(self, row: JobRow) -> Cell:
-        return " ".join(state_mark(row, self._glyphs)), self._palette.of(row.state)
+        return " ".join(state_mark(row, self._glyphs)), self._colour(row)
 
     def _glyph(self, row: JobRow) -> Cell:
-        return state_mark(row, self._glyphs)[0], self._palette.of(row.state)
+        return state_mark(row, self._glyphs)[0], self._colour(row)
+
+    def _colour(self, row: JobRow) -> Style:
+        """That of its state; what waits for a person stands out."""
+        return self._palette.warn if row.reason == "approval" else self._palette.of(row.state)
 
     def _id(self, row: JobRow) -> Cell:
         return row.short_id, self._palette.head

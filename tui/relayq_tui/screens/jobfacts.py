@@ -68,11 +68,11 @@ class JobFacts:
         end_ms = self._app.store.history.end_ms(row, now_ms)
         told = [
             ending(row) if row.is_final and row.state is not State.SUCCEEDED else "",
-            attempts(row) if row.max_attempts > 1 else "",
-            f"on {row.worker}" if row.worker else "",
             "" if run_ms is None else f"ran {format_duration(run_ms)}",
             "" if row.progress is None or row.is_final else f"{row.progress:.0f}%",
             "" if end_ms is None else f"done {self._glyphs.about}{clock(end_ms)}",
+            f"on {row.worker}" if row.worker else "",
+            attempts(row) if row.max_attempts > 1 else "",
             f"queue {row.queue}",
             f"{age(now_ms - row.submitted_ms)} old",
             row.message,
@@ -89,7 +89,14 @@ class JobFacts:
             yield from ([(f"  {sentence}", self._palette.text)] for sentence in self._detail.explain)
         yield from self._section("what")
         yield self._fact("id", self._row.id)
-        yield from self._fields(spec, WHAT, {"command": self._row.command, "by": self._row.by})
+        yield from self._fields(
+            spec,
+            WHAT,
+            {
+                "command": self._row.command,
+                "by": self._row.by or (self._detail.asker if self._detail else ""),
+            },
+        )
         yield from self._section("where")
         yield from self._fields(spec, WHERE, {"queue": self._row.queue, "worker": self._row.worker})
         yield from self._section("rules")

@@ -6,17 +6,19 @@ have the keys. Letters of the home row come first.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.geometry import Offset
 from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+from relayq_tui.screens.ask import QUIT
 from relayq_tui.widgets.frame import NARROW, Keys
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnmASDFGHJKLQWERTYUIOPZXCVBNM"
@@ -74,6 +76,7 @@ class Jump(ModalScreen[None]):
     """The letters, until one is typed."""
 
     DEFAULT_CSS = "Jump { background: transparent; }"
+    BINDINGS: ClassVar[list[BindingType]] = [QUIT]
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,6 +89,9 @@ class Jump(ModalScreen[None]):
 
     async def on_key(self, event: events.Key) -> None:
         """Jump, or leave everything as it is."""
+        bound = self.active_bindings.get(event.key)
+        if bound is not None and bound.binding.id == QUIT.id:
+            return
         event.stop()
         target = self.targets.get(event.character or "")
         self.dismiss(None)

@@ -97,9 +97,10 @@ class Preview(Framed):
         yield [("$ ", p.head), (row.command, p.text)]
         if row.is_final and (said := row.message or self.last_words):
             yield from self._labelled("said", said)
-        if row.by or row.labels:
+        by = row.by or (self.detail.asker if self.detail else "")
+        if by or row.labels:
             labels = " ".join(f"{name}={value}" for name, value in row.labels.items())
-            yield from self._labelled("by", f"{row.by}  {labels}".strip())
+            yield from self._labelled("by", f"{by}  {labels}".strip())
         where = row.worker or glyphs_of(self).dash
         yield from self._labelled("on", f"{where}  needs {row.needs}" if row.needs else where)
         if row.after:
@@ -117,7 +118,8 @@ class Preview(Framed):
             spent += f"   run {format_duration(run_ms)}"
         if row.progress is not None and not row.is_final:
             spent += f"   {row.progress:.0f}%"
-        yield [("time".ljust(LABEL), p.head), (spent, p.text)]
+        if spent:
+            yield [("time".ljust(LABEL), p.head), (spent, p.text)]
         if (place := self.store.place(row)) is not None:
             yield self._place(*place)
         end_ms = self.store.history.end_ms(row, now_ms)
@@ -131,10 +133,10 @@ class Preview(Framed):
     def _place(self, number: int, start_ms: int | None) -> Pieces:
         p, row = self.palette, self.row
         queue = row.queue if row else ""
-        pieces = [("place".ljust(LABEL + 1), p.head), (f"#{number} of its kind in {queue}", p.text)]
+        pieces = [("place".ljust(LABEL + 1), p.head), (f"#{number} of its kind", p.text)]
         if queue in self.store.counts.paused:
-            return [*pieces, (", which is paused", p.warn)]
-        soon = f", starts {glyphs_of(self).about} in {age(start_ms)}" if start_ms is not None else ""
+            return [*pieces, (", queue is paused", p.warn)]
+        soon = f", starts in {glyphs_of(self).about}{age(start_ms)}" if start_ms is not None else ""
         return [*pieces, (soon, p.accent)]
 
     def _usual(self, usual: tuple[int, int], run_ms: int | None) -> Pieces:
@@ -246,7 +248,9 @@ class Preview(Framed):
     def _buttons(self) -> Line:
         line = Line().add(self._edge(), self.palette.dim)
         is_final = self.row is not None and self.row.is_final
-        wanted = ("retry", "edit", "open", "log") if is_final else ("cancel", "priority", "open", "log")
+        asks = self.row is not None and self.row.reason == "approval"
+        of_living = ("cancel", "approve" if asks else "priority", "open", "log")
+        wanted = ("retry", "edit", "open", "log") if is_final else of_living
         known = {one.id: one for one in cast("HubScreen", self.screen).actions()}
         for name in wanted:
             if name in known:

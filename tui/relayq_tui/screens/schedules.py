@@ -20,6 +20,7 @@ from relayq_tui.rows import ScheduleRow
 from relayq_tui.screens.jobcolumns import age
 from relayq_tui.screens.prose import prose
 from relayq_tui.screens.scheduleactions import ScheduleActions
+from relayq_tui.sieve import named
 from relayq_tui.store import Changes
 from relayq_tui.widgets.frame import Framed
 from relayq_tui.widgets.jobtable import Cell, Column, JobTable
@@ -107,8 +108,8 @@ class Ahead(Framed):
         """The next firings, under each other where there is room."""
         p = self.palette
         told = [
-            (f"{_day_of(ms, now_ms)}{clock(ms)}", f"in {format_duration(ms - now_ms)}")
-            for ms in row.next_ms[:FIRES_MAX]
+            (f"{_day_of(ms, now_ms)}{clock(ms)}", _ahead(ms, now_ms))
+            for ms in _coming(row, now_ms)[:FIRES_MAX]
         ]
         if self.size.height < TALL:
             line = Line().add(" fires  ", p.head)
@@ -130,13 +131,15 @@ class Ahead(Framed):
         line = Line().add(" last   ", p.head).add(f"{age(now_ms - row.last_ms)} ago  ", p.text)
         if row.last_state is not None:
             line.add(f"{g.states[row.last_state]} {WORDS[row.last_state]}", p.of(row.last_state))
-        line.add(f"   {_lateness(row)}", p.warn if row.drift_ms >= LATE_MS else p.head)
-        if row.last_by:
-            line.add(f"   fired by {row.last_by}", p.head)
-        if row.missed:
-            line.add(f"   {row.missed} missed", p.warn)
-        if row.minutes:
-            line.add(f"   {row.minutes} GitHub minutes a month", p.head)
+        parts = (
+            (f"{row.missed} missed" if row.missed else "", p.warn),
+            (_lateness(row), p.warn if row.drift_ms >= LATE_MS else p.head),
+            (f"fired by {row.last_by}" if row.last_by else "", p.head),
+            (f"{row.minutes} GitHub minutes a month" if row.minutes else "", p.head),
+        )
+        for text, style in parts:
+            if text and line.fits(f"   {text}", self.size.width):
+                line.add(f"   {text}", style)
         return [line]
 
 
@@ -188,7 +191,7 @@ class SchedulesScreen(ScheduleActions):
         """The job that the schedule names, or the newest that is called like it."""
         if row.last_job:
             return row.last_job if row.last_job in self.store.jobs else ""
-        return next((job.id for job in self.store.newest if job.name == row.name), "")
+        return next(iter(named(self.store.newest, row.name).ids), "")
 
     def _show_rows(self) -> None:
         rows, table = self.store.schedules, self.table
@@ -244,12 +247,14 @@ class SchedulesScreen(ScheduleActions):
             return f"{self.rq.glyphs.held} paused", p.warn
         if not row.next_ms:
             return self.rq.glyphs.dash, p.dim
-        return f"{self.rq.glyphs.later} {_day_of(row.next_ms[0], now_ms)}{clock(row.next_ms[0])}", None
+        following = _coming(row, now_ms)[0]
+        return f"{self.rq.glyphs.later} {_day_of(following, now_ms)}{clock(following)}", None
 
     def _in(self, row: ScheduleRow) -> Cell:
         if row.is_paused or not row.next_ms:
             return self.rq.glyphs.dash, self.rq.palette.dim
-        return format_duration(row.next_ms[0] - self.store.now_ms()), self.rq.palette.head
+        now_ms = self.store.now_ms()
+        return _ahead(_coming(row, now_ms)[0], now_ms).removeprefix("in "), self.rq.palette.head
 
     def _last(self, row: ScheduleRow) -> Cell:
         if row.last_state is None:
@@ -274,6 +279,16 @@ class SchedulesScreen(ScheduleActions):
     def _missed(self, row: ScheduleRow) -> Cell:
         p = self.rq.palette
         return (f"{row.missed}" if row.missed else ""), p.warn
+
+
+def _coming(row: ScheduleRow, now_ms: int) -> tuple[int, ...]:
+    """Its firings that are still to come; where all that are known have passed, the last of them."""
+    return tuple(ms for ms in row.next_ms if ms > now_ms) or row.next_ms[-1:]
+
+
+def _ahead(ms: int, now_ms: int) -> str:
+    """In how long that is."""
+    return f"in {format_duration(ms - now_ms)}" if ms > now_ms else "is due"
 
 
 def _name(row: ScheduleRow) -> Cell:

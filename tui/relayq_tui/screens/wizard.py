@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from relayq.config import Config
 
 WAYS = (
-    ("local", "Start here", "a private hub and one worker on this machine; nothing listens on a port"),
+    ("local", "Start here", "a private hub and one worker on this machine; no port is opened"),
     ("join", "Join a hub", "you have the address of one: redis://, rediss:// or unix://"),
     ("demo", "Look around", "a made-up home with a few machines; nothing is started"),
 )
 WELCOME = "RelayQ: a job queue for the machines you already own."
+NO_ADDRESS = "this is no redis://, rediss:// or unix:// address; a join string goes into: relayq join -"
 ADDRESS = "rediss://user:password@vm.example:6379"
 
 
@@ -129,6 +130,8 @@ class Wizard(App[Choice]):
         url = event.value.strip()
         if url and url == self._tried:
             self._join(url)
+        elif url and "://" not in url:  # which may be a secret: it is not repeated
+            self._say(NO_ADDRESS, is_bad=True)
         elif url:
             self._try(url)
 

@@ -48,6 +48,7 @@ class LogBuffer:
         self.dropped = 0
         self.matches: list[int] = []
         self.pattern: re.Pattern[str] | None = None
+        self.wanted = ""
         self._open: dict[int, int] = {}
         self._searched = 0
 
@@ -74,6 +75,7 @@ class LogBuffer:
 
         Capitals matter only when the pattern has some. The empty pattern ends the search.
         """
+        self.wanted = pattern
         flags = re.IGNORECASE if pattern == pattern.lower() else re.NOFLAG
         try:
             self.pattern = re.compile(pattern, flags) if pattern else None

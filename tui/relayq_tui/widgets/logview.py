@@ -134,8 +134,7 @@ def _word(is_on: bool) -> str:
 
 
 def _found(view: LogView) -> str:
-    matches, pattern = view.buffer.matches, view.buffer.pattern
-    text = safe(pattern.pattern) if pattern else ""
+    matches, text = view.buffer.matches, safe(view.buffer.wanted)
     index = -1 if view.here is None else bisect_left(matches, view.here)
     place = f"{index + 1} of " if view.here in matches[index : index + 1] else ""
     return f'{place}{len(matches)} matches "{text}"'
