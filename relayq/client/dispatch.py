@@ -28,8 +28,8 @@ from relayq.store.wire import (
     WireBrokenError,
     WireError,
     WireReplyError,
-    full_disk,
     denial,
+    full_disk,
     push_args,
     submit_args,
 )
