@@ -50,8 +50,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _up(config: Config, *, scheduler: bool) -> None:
     url = hub.start(config)
-    was_started = LocalWorker(config, url).start(idle_exit="", scheduler=scheduler)
+    worker = LocalWorker(config, url)
+    was_started = worker.start(idle_exit="", scheduler=scheduler)
     say(f"the hub runs at {url}")
+    if was_started:
+        worker.await_ready()
     say("a worker was started in the background" if was_started else "the background worker runs already")
     if scheduler and not was_started:
         say("whether it fires schedules was decided when it was started: relayq down, then this again")

@@ -79,7 +79,9 @@ class AsyncClient:
         self.bulk = Bulk(self._hub, self.jobs)
         self.blobs, self.pulls = Blobs(self._hub), Pulls(self._hub)
         self.budget = Budget(self._hub)
-        self._follower = Follower(self._hub, self.submitter.tend, self.submitter.tell)
+        self._follower = Follower(
+            self._hub, self.submitter.tend, self.submitter.tell, is_local=self.submitter.is_embedded
+        )
         return self
 
     async def __aexit__(

@@ -30,6 +30,7 @@ from relayq.trust.envelope import Op, sign_op
 
 if TYPE_CHECKING:
     from relayq.client.files import PathText
+    from relayq.client.local import LocalWorker
     from relayq.client.step import StepTeller
     from relayq.config import Config
     from relayq.model.job import JobSpec
@@ -76,11 +77,15 @@ class Submitter:
         return self.config.fleet
 
     def tend(self) -> None:
-        """See that a local hub and its worker are still there; a joined hub is others' business."""
+        """See that a local hub and its worker are still there; a joined hub is others' business.
+
+        WorkerError, once, when the worker that was started for it could not work.
+        """
         if self.is_embedded:
             with suppress(HubUnreachable), self._lock:
                 choose_url(self.config, self.tell)
-                self._see_to_local_worker()
+                self._local.require_alive()
+                self._start_local_worker()
 
     @cached_property
     def _role(self) -> str:
@@ -258,9 +263,16 @@ class Submitter:
         if now_s - self._looked_s < LOOK_AGAIN_S:
             return
         self._looked_s = now_s
+        self._start_local_worker()
+
+    @cached_property
+    def _local(self) -> LocalWorker:
         from relayq.client.local import LocalWorker
 
-        if LocalWorker(self.config, self.url).start(self._has_workers):
+        return LocalWorker(self.config, self.url)
+
+    def _start_local_worker(self) -> None:
+        if self._local.start(self._has_workers):
             self.tell(
                 "no worker was running: started one in the background (it leaves after 15 idle minutes)"
             )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,39 @@ def test_down_kill_waits_for_nothing_and_the_job_runs_again(home: Path) -> None:
     assert relayq("up").returncode == 0
     printed("wait", job)
     assert state_of(job) == "SUCCEEDED"
+
+
+@pytest.fixture
+def broken_policy(home: Path) -> str:
+    """A policy that no worker starts with; what one says of it."""
+    file = home / ".config/relayq/policy.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("bogus = 1\n")
+    return "there is no rule 'bogus' at the top"
+
+
+def test_a_background_worker_that_cannot_start_is_not_waited_for(broken_policy: str) -> None:
+    for words in (("run", "--", "true"), ("run", "-q", "--", "true"), ("up",)):
+        ended = relayq(*words)
+        assert ended.returncode == 125
+        assert "the background worker cannot work here" in ended.stderr
+        assert ended.stderr.rstrip().splitlines()[-1].count(broken_policy) == 1
+
+
+def test_who_waits_for_a_job_is_told_why_its_worker_cannot_start(home: Path, broken_policy: str) -> None:
+    job = printed("submit", "--", "echo now").strip()
+    ended = relayq("wait", job)
+    assert (ended.returncode, broken_policy in ended.stderr) == (125, True)
+    (home / ".config/relayq/policy.toml").unlink()
+    assert relayq("wait", job).returncode == 0
+
+
+def test_who_follows_a_job_soon_replaces_its_killed_worker(home: Path) -> None:
+    command = f"echo begun; touch {home}/begun; until [ -e {home}/go ]; do sleep 0.1; done; echo ended"
+    job = printed("submit", "--", command).strip()
+    eventually_sync((home / "begun").exists)
+    os.kill(int((home / ".local/state/relayq/background-worker.lock").read_text()), signal.SIGKILL)
+    (home / "go").touch()
+    began_s = time.monotonic()
+    assert printed("logs", "-f", job) == "begun\nended\n"
+    assert time.monotonic() - began_s < 10
