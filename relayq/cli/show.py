@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from relayq.store.elements import FailedElement
     from relayq.store.records import AttemptRecord, Explanation, JobRecord
 
+WORTH_RECKONING = 0.01  # dollars, or whatever the kWh was priced in
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
@@ -88,13 +90,18 @@ def _facts(record: JobRecord, failed: list[FailedElement], now_ms: int) -> Itera
 
 
 def _prices(record: JobRecord, kwh_price: float | None) -> Iterator[tuple[str, str]]:
-    """What the same work would have cost elsewhere, all its attempts together."""
-    if record.took.run_s:
-        from relayq.cli.budgetviews import price_facts
-        from relayq.model.price import tag
+    """What the same work would have cost elsewhere, all its attempts together; next to nothing in a line."""
+    if not record.took.run_s:
+        return
+    from relayq.cli.budgetviews import price_facts
+    from relayq.model.price import tag
 
-        for name, text in price_facts(tag(record.took, kwh_price)):
-            yield f"price {name}", text
+    price = tag(record.took, kwh_price)
+    if max(price.fargate_x86, price.fargate_arm, price.hosted, price.home or 0) < WORTH_RECKONING:
+        yield "price", f"under {WORTH_RECKONING:g} anywhere (--json says how much)"
+        return
+    for name, text in price_facts(price):
+        yield f"price {name}", text
 
 
 def _spec_facts(spec: JobSpec | None) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from relayq.client.glance import glance
 from relayq.model.duration import format_duration
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL, State
@@ -16,6 +17,7 @@ from relayq.model.needs import Lane
 from relayq.store.fleet import why_not
 from relayq.store.records import Explanation, JobRecord, WorkerRecord
 
+NAMES_TOLD = 10
 REASONS = {
     "exit": "the command failed",
     "timeout": "it reached its timeout",
@@ -89,10 +91,9 @@ def _blocker(explanation: Explanation, kind: str, detail: str) -> str:
         case "dependency":
             return f"it waits for job {short(detail)}"
         case "dependencies":
+            is_number = detail.isdigit()
             return (
-                f"it waits for {detail} dependencies"
-                if detail.isdigit()
-                else "it waits for another array, " + detail
+                _dependencies(record, int(detail)) if is_number else f"it waits for another array, {detail}"
             )
         case "delay":
             return f"it starts no earlier than in {format_duration(int(float(detail)))}"
@@ -111,6 +112,18 @@ def _blocker(explanation: Explanation, kind: str, detail: str) -> str:
         case "ahead":
             return f"{detail} jobs of its kind stand before it"
     return f"{kind} {detail}".strip()
+
+
+def _dependencies(record: JobRecord, number: int) -> str:
+    """The jobs it waits for; the hub knows how many of them are left, their names stand in the spec."""
+    spec = glance(record.envelope)
+    names = [short(item.job) for item in spec.after] if spec else []
+    if len(names) < number:
+        return f"it waits for {number} {'dependency' if number == 1 else 'dependencies'}"
+    told = ", ".join(names[:NAMES_TOLD]) + (", ..." if len(names) > NAMES_TOLD else "")
+    if len(names) > number:
+        return f"it waits for {number} of the jobs {told}"
+    return f"it waits for {'job' if number == 1 else 'jobs'} {told}"
 
 
 def _workers(record: JobRecord, workers: list[WorkerRecord], *, is_free: bool) -> Iterator[str]:
