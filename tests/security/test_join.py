@@ -190,6 +190,25 @@ def test_a_second_hub_wants_a_second_word(site: InstalledHub, owner: Person) -> 
     assert one.ended("join", "--leave").returncode == 1
 
 
+def test_what_was_in_the_private_hub_is_not_left_behind_in_silence(site: InstalledHub, owner: Person) -> None:
+    one = site.person("mover")
+    job = one.relayq("submit", "--delay", "1h", "--", "true").strip()
+    joined = one.ended("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "mover"))
+    assert "stay in this machine's private hub" in joined.stderr
+    assert "`relayq join --leave` goes back" in joined.stderr
+    assert "`relayq down` ends them" in joined.stderr
+    assert job not in one.relayq("jobs", "--json")
+    one.relayq("down")
+    left = one.ended("join", "--leave").stderr
+    assert "its private hub again, which has kept its jobs" in left
+    assert job in one.relayq("jobs", "--json")
+    one.relayq("down")
+    fresh = site.person("fresh")
+    joined = fresh.ended("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "fresh"))
+    assert "private" not in joined.stderr
+    assert "private" not in fresh.ended("join", "--leave").stderr
+
+
 def test_a_name_that_is_taken_is_not_invited_again(owner: Person) -> None:
     owner.relayq("hub", "invite", "worker", "pi4")
     assert "relayq revoke pi4" in owner.refused("hub", "invite", "submit", "pi4")
