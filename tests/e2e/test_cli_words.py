@@ -61,6 +61,17 @@ def test_a_typed_address_or_id_that_makes_no_sense_is_a_usage_error(home: Path) 
     assert relayq("show", "ab").returncode == 2
 
 
+def test_a_hub_that_is_not_there_is_no_dead_end(home: Path) -> None:
+    for words in (["jobs"], ["run", "--", "true"], ["submit", "--", "true"], ["workers"]):
+        options, dashes, command = words[:1], words[1:2], words[2:]
+        ended = relayq(*options, "--url", "redis://127.0.0.1:1", *dashes, *command)
+        assert ended.returncode == 125
+        assert ended.stderr == (
+            "relayq: hub redis://127.0.0.1:1 cannot be reached: Connection refused; check the address "
+            "(`relayq config show`) and the network, then try again\n"
+        )
+
+
 def test_a_directory_is_the_one_where_the_person_stands(served: None, tmp_path: Path) -> None:
     ended = subprocess.run(
         [*RELAYQ, "run", "-q", "--cwd", ".", "--", "pwd"],

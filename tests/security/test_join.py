@@ -190,6 +190,25 @@ def test_a_second_hub_wants_a_second_word(site: InstalledHub, owner: Person) -> 
     assert one.ended("join", "--leave").returncode == 1
 
 
+def test_what_was_in_the_private_hub_is_not_left_behind_in_silence(site: InstalledHub, owner: Person) -> None:
+    one = site.person("mover")
+    job = one.relayq("submit", "--delay", "1h", "--", "true").strip()
+    joined = one.ended("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "mover"))
+    assert "stay in this machine's private hub" in joined.stderr
+    assert "`relayq join --leave` goes back" in joined.stderr
+    assert "`relayq down` ends them" in joined.stderr
+    assert job not in one.relayq("jobs", "--json")
+    one.relayq("down")
+    left = one.ended("join", "--leave").stderr
+    assert "its private hub again, which has kept its jobs" in left
+    assert job in one.relayq("jobs", "--json")
+    one.relayq("down")
+    fresh = site.person("fresh")
+    joined = fresh.ended("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "fresh"))
+    assert "private" not in joined.stderr
+    assert "private" not in fresh.ended("join", "--leave").stderr
+
+
 def test_a_name_that_is_taken_is_not_invited_again(owner: Person) -> None:
     owner.relayq("hub", "invite", "worker", "pi4")
     assert "relayq revoke pi4" in owner.refused("hub", "invite", "submit", "pi4")
@@ -259,6 +278,9 @@ def test_revoking_cuts_the_live_connection_at_once(site: InstalledHub, owner: Pe
 def test_what_a_role_may_not_do_is_told_by_the_role(site: InstalledHub, owner: Person) -> None:
     one = site.person("narrow")
     one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "submit", "narrow"))
+    said = one.refused("worker", "--once")
+    assert "is not enrolled in fleet" in said
+    assert "`relayq hub invite worker NAME`, and `relayq join` with it" in said
     for words in (("jobs",), ("workers",), ("queues",)):
         said = one.refused(*words)
         assert "joined as a submit-only user, who may submit and see its own jobs" in said
@@ -333,6 +355,11 @@ def test_a_repository_and_a_key_are_trusted_by_name_and_number(site: InstalledHu
     owner.relayq("trust", "github", "anna/films", "--remove")
     assert "no rule" in owner.refused("trust", "github", "anna/films", "--remove")
     assert "is not a public key" in owner.refused("trust", "key", "foe", "x", "y")
+
+
+def test_what_is_no_repository_is_said_before_github_is_asked(owner: Person) -> None:
+    for word in ("bad", "me/site/more", "me/"):
+        assert f"'{word}' is not a repository: OWNER/NAME" in owner.refused("trust", "github", word)
 
 
 def test_a_hub_that_was_killed_knows_its_members_again(site: InstalledHub, owner: Person) -> None:
