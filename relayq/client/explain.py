@@ -20,6 +20,8 @@ REASONS = {
     "exit": "the command failed",
     "timeout": "it reached its timeout",
     "crash_limit": "it lost its worker too often",
+    "lost": "its worker was lost",
+    "replaced": "another job with its unique key took its place",
     "refused": "a worker refused its signed spec",
     "dependency": "a dependency did not do what was needed",
     "held": "it is held",
@@ -45,6 +47,8 @@ def sentences(explanation: Explanation, now_ms: int) -> list[str]:
 
 
 def _ending(record: JobRecord) -> str:
+    if record.state is State.CANCELLED:
+        return _cancelled(record)
     why = REASONS.get(record.reason, record.reason)
     if record.reason == "refused" and record.message:
         why += f": {record.message}"
@@ -53,9 +57,16 @@ def _ending(record: JobRecord) -> str:
     return f"it has ended: {record.state.value}{code}{where}" + (f"; {why}" if why else "")
 
 
+def _cancelled(record: JobRecord) -> str:
+    where = f" while it ran on worker {record.worker}" if record.worker else ""
+    why = "" if record.reason == "cancelled" else REASONS.get(record.reason, record.reason)
+    return f"it was cancelled{where}" + (f": {why}" if why else "")
+
+
 def _running(record: JobRecord, now_ms: int) -> str:
     since = format_duration(max(0, now_ms - record.started_ms))
     told = "; it was told to end" if record.cancel_asked else ""
+    told += f": {record.cancel_why}" if record.cancel_why else ""
     if record.state == State.UNREACHABLE:
         return f"attempt {record.attempt} is in grace: worker {record.worker} was not heard of lately{told}"
     if record.array:

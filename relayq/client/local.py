@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from relayq.config import Config
 
 IDLE_EXIT = "15m"
+KILL_SIGNAL = signal.SIGUSR1  # to a worker: end what runs, and leave (worker.py)
+LAST_WORD_S = 30.0
 
 # The shell ends at once, so the worker belongs to init and never becomes our zombie.
 DETACH = '"$@" </dev/null >>"$0" 2>&1 & echo $!'
@@ -61,16 +63,24 @@ class LocalWorker:
         finally:
             os.close(lock)
 
-    def stop(self, patience_s: float = 30.0) -> bool:
-        """End it and wait until it has gone; whether it was there."""
+    def is_there(self) -> bool:
+        """Does it run, or is somebody just starting it?"""
         lock = self._locked()
         if lock is not None:
             os.close(lock)
+        return lock is None
+
+    def stop(self, *, kill: bool = False) -> bool:
+        """End it, and with `kill` what it runs, and wait until it has gone; whether it was there.
+
+        It takes as long as the deadline that the worker gives its jobs, and for its last word.
+        """
+        if not self.is_there():
             return False
         pid = int(self._lock_path.read_text() or 0)
         if pid:
-            os.kill(pid, signal.SIGTERM)
-        self._await_end(pid, patience_s)
+            os.kill(pid, KILL_SIGNAL if kill else signal.SIGTERM)
+        self._await_end(pid, self._config.worker.stop_deadline_ms / 1000 + LAST_WORD_S)
         return True
 
     @property

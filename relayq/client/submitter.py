@@ -42,13 +42,13 @@ LOOK_AGAIN_S = 30.0
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
 
 
-def choose_url(config: Config) -> tuple[str, bool]:
+def choose_url(config: Config, tell: Callable[[str], None] | None = None) -> tuple[str, bool]:
     """The hub's URL, and whether it is the local one, whose code is loaded only when it is."""
     if config.url:
         return config.url, False
     from relayq import hub
 
-    return hub.choose_url(config)
+    return hub.choose_url(config, tell)
 
 
 def tell_on_stderr(sentence: str) -> None:
@@ -61,7 +61,7 @@ class Submitter:
 
     def __init__(self, config: Config, tell: Callable[[str], None] = tell_on_stderr) -> None:
         self.config = config
-        self.url, self.is_embedded = choose_url(config)
+        self.url, self.is_embedded = choose_url(config, tell)
         self.tell = tell
         self._lock = allocate_lock()
         self._looked_s = float("-inf")
@@ -79,7 +79,7 @@ class Submitter:
         """See that a local hub and its worker are still there; a joined hub is others' business."""
         if self.is_embedded:
             with suppress(HubUnreachable), self._lock:
-                choose_url(self.config)
+                choose_url(self.config, self.tell)
                 self._see_to_local_worker()
 
     @property
@@ -146,8 +146,7 @@ class Submitter:
         """Submit one job; `watch` announces that somebody will wait for it."""
         self._check_type(spec)
         with self._lock:
-            if self.is_embedded:
-                self._see_to_local_worker()
+            self._see_to_local_hub()
             receipt = self._submit(spec, watch=watch)
             self._tell_step()
             return receipt
@@ -157,8 +156,7 @@ class Submitter:
         for spec in specs:
             self._check_type(spec)
         with self._lock:
-            if self.is_embedded:
-                self._see_to_local_worker()
+            self._see_to_local_hub()
             receipts = self._dispatcher.submit_many(self.standing.author(), specs)
             self._tell_step()
             return receipts
@@ -235,6 +233,14 @@ class Submitter:
             return  # the background worker is just starting
         if why:
             self.tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
+
+    def _see_to_local_hub(self) -> None:
+        """Before something is sent to the local hub: it can write that down, and somebody will run it."""
+        if self.is_embedded:
+            from relayq import hub
+
+            hub.require_room(self.config)
+            self._see_to_local_worker()
 
     def _see_to_local_worker(self) -> None:
         """Twice a minute at most: it may have left after its idle time."""

@@ -29,7 +29,15 @@ from redis.exceptions import (
 )
 
 from relayq.errors import ConfigError, HubDenied, HubError, HubFull, HubUnreachable
-from relayq.store.wire import SPEAKS_TLS, Address, WireError, tls_context, tls_reason, unheard_reason
+from relayq.store.wire import (
+    SPEAKS_TLS,
+    Address,
+    WireError,
+    full_disk,
+    tls_context,
+    tls_reason,
+    unheard_reason,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -189,6 +197,8 @@ def refusal(shown: str, error: Exception) -> HubError:
         return HubDenied(f"hub {shown} does not allow this to your user: {text}")
     if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
         return HubFull(f"hub {shown} has no memory left for new jobs: wait, or raise its maxmemory")
+    if text.startswith("MISCONF"):
+        return HubFull(full_disk(shown, text))
     return HubError(f"hub {shown} answered: {text}")
 
 

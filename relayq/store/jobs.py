@@ -25,6 +25,7 @@ from relayq.trust.steering import HOLD, PAUSE, RELEASE, RESUME, priority_order, 
 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
+MOST_WHY = 200
 COUNTED = ("in", "S", "F", "C", "K", "E")
 
 
@@ -55,10 +56,14 @@ class Jobs:
     async def cancel(self, job: str, *, who: str = "", why: str = "", kill: bool = False) -> str:
         """`cancelled`, `asked` (it runs: its worker is told), `ended:<state>` or `unknown`.
 
-        `kill` leaves a running job no time to end by itself.
+        `kill` leaves a running job no time to end by itself. `why` is kept with the job in up to 200
+        characters; without it, `who`.
         """
-        detail = " ".join(part for part in (who, why) if part) or "cancelled"
-        request: dict[str, object] = {"id": job, "why": detail[:64], **({"kill": 1} if kill else {})}
+        request: dict[str, object] = {
+            "id": job,
+            "why": (why or who or "cancelled")[:MOST_WHY],
+            **({"kill": 1} if kill else {}),
+        }
         order = self._hub.signed("kill" if kill else "cancel", job)
         return state_word(await self._hub.run("cancel", request, order))
 

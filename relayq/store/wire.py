@@ -210,6 +210,15 @@ def tls_context(address: Address) -> ssl.SSLContext:
     return context
 
 
+def full_disk(shown: str, text: str) -> str:
+    """The sentence for a hub's MISCONF, which is `text`: it cannot write, so it takes nothing new."""
+    reason = text.rpartition("file: ")[2] if "AOF file: " in text else "its snapshots fail"
+    return (
+        f"hub {shown} cannot write to its disk ({reason}) and takes nothing new until it can: "
+        "make room there; its log says more"
+    )
+
+
 def unheard_reason(address: Address, error: BaseException) -> str:
     """Why a hub may hang up before its first word; empty where that says nothing.
 

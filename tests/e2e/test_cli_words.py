@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.command_line import RELAYQ, printed, relayq
+from tests.e2e.command_line import RELAYQ, printed, relayq, state_of
+from tests.support import eventually_sync
 
 
 def test_the_doctor_finds_a_broken_configuration(hub: str) -> None:
@@ -83,3 +84,37 @@ def test_down_stops_what_up_started_whichever_hub_is_configured_by_now(
     assert relayq("up").returncode == 0
     monkeypatch.setenv("RELAYQ_URL", "redis://127.0.0.1:1")
     assert "its jobs are kept" in relayq("down").stderr
+
+
+@pytest.fixture
+def short_deadline(home: Path) -> None:
+    """Workers that give their jobs two seconds to end."""
+    config = home / ".config/relayq/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[worker]\nstop_deadline = "2s"\n')
+
+
+@pytest.mark.usefixtures("short_deadline")
+def test_down_names_what_runs_and_stops_the_hub_as_well_when_the_deadline_is_over(home: Path) -> None:
+    job = printed("submit", "--", "tail -f /dev/null").strip()
+    eventually_sync(lambda: state_of(job) == "RUNNING")
+    ended = relayq("down")
+    assert ended.returncode == 0, ended.stderr
+    waiting, left, on, hub = ended.stderr.splitlines()
+    assert f"waiting up to 2.0s for job {job[-6:]} to end; `relayq down --kill`" in waiting
+    assert "has left" in left
+    assert f"job {job[-6:]} may go on without it" in on
+    assert "its jobs are kept" in hub
+
+
+def test_down_kill_waits_for_nothing_and_the_job_runs_again(home: Path) -> None:
+    command = f"[ -e {home}/again ] || {{ touch {home}/again; tail -f /dev/null; }}"
+    job = printed("submit", "--", command).strip()
+    eventually_sync((home / "again").exists)
+    ended = relayq("down", "--kill")
+    assert (ended.returncode, "waiting" in ended.stderr) == (0, False), ended.stderr
+    assert relayq("hub", "start").returncode == 0
+    assert state_of(job) == "RUNNABLE"
+    assert relayq("up").returncode == 0
+    printed("wait", job)
+    assert state_of(job) == "SUCCEEDED"
