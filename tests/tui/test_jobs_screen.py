@@ -262,6 +262,18 @@ async def test_while_updates_are_paused_no_row_changes_or_goes() -> None:
         assert second.id not in {row.id for row in jobs(app).table.rows}
 
 
+async def test_what_is_asked_for_while_updates_are_paused_stays_as_it_was_then() -> None:
+    async with running() as (app, pilot):
+        first = app.store.newest[0]
+        await pilot.press("p")
+        app.post_update(JobsChanged([replace(first, name="asked-for")]))
+        jobs(app).action_ask("asked-for")
+        app.post_update(JobsChanged([replace(first, name="another-name")]))
+        jobs(app).table.refresh()
+        await settled(pilot)
+        assert [row.name for row in jobs(app).table.rows] == ["asked-for"]
+
+
 async def test_the_preview_follows_the_cursor_even_when_the_hub_tells_nothing() -> None:
     class Mute(DemoFeed):
         """The demo, whose hub takes very long to explain a job."""

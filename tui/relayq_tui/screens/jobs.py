@@ -266,6 +266,8 @@ class JobsScreen(JobLooks):
     def _ask(self, query: Query) -> None:
         self._typed = query
         self._listing.ask(self._view.query.also(query).also(parse(SORTS[self._sort])))
+        if self.rq.is_frozen:
+            self._listing.keep()
         self._show_rows()
 
     def clear(self) -> None:
