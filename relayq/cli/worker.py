@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     )
     os.umask(0o077)  # nothing that a worker writes is anybody else's business
     log.setup(json=args.log_json, level=args.log_level)
-    url = choose_url(config)[0]
+    url = choose_url(config, say)[0]
     options = WorkerOptions(
         url=url,
         labels=tuple(word.strip() for word in (args.labels or "").split(",") if word.strip()),

@@ -36,6 +36,7 @@ from relayq.hub.process import Process, end, spawn_detached, within
 from relayq.store.wire import Wire, WireError, WireReplyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from relayq.config import Config
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 PING_S = 2.0
 START_S = 10.0
 STOP_S = 10.0
+STARTED = (
+    "no hub was running: started a private one in the background "
+    "(on a socket that only you may open; it leaves after an unused hour)"
+)
 WRITE_S = 3.0  # the server tries again every second
 ROOM_BYTES_MIN = 1 << 20
 
@@ -67,22 +72,25 @@ def running(config: Config) -> str | None:
     return url_of(socket) if ping(socket) == Answer.READY else None
 
 
-def start(config: Config) -> str:
-    """The URL of our own local hub, started if it was not up. HubError when that cannot be."""
+def start(config: Config, tell: Callable[[str], None] | None = None) -> str:
+    """The URL of our own local hub, started if it was not up; `tell` hears that it was.
+
+    HubError when that cannot be.
+    """
     if url := running(config):
         return url
     place = place_of(config)
     prepare(place)
     try:
-        return found_or_launched(place)
+        return found_or_launched(place, tell)
     except OSError as error:
         raise HubError(
             f"the local hub cannot be started in {place.data}: {error.strerror or error}"
         ) from error
 
 
-def found_or_launched(place: Place) -> str:
-    """The URL of the hub of this place, alone among all who may start it."""
+def found_or_launched(place: Place, tell: Callable[[str], None] | None = None) -> str:
+    """The URL of the hub of this place, alone among all who may start it; `tell` hears of a start."""
     with locked(place):
         process, socket = read_record(place)
         if process is not None and process.is_alive(place.mark):
@@ -96,7 +104,10 @@ def found_or_launched(place: Place) -> str:
             case Answer.READY:
                 return url_of(socket)
             case Answer.ABSENT:
-                return launch(place)
+                url = launch(place)
+                if tell:
+                    tell(STARTED)
+                return url
         raise HubUnreachable(
             f"the local hub{f' (process {process.pid})' if process else ''} is {found}; "
             "`relayq hub stop` ends it"

@@ -61,6 +61,17 @@ def test_a_typed_address_or_id_that_makes_no_sense_is_a_usage_error(home: Path) 
     assert relayq("show", "ab").returncode == 2
 
 
+def test_a_hub_that_is_not_there_is_no_dead_end(home: Path) -> None:
+    for words in (["jobs"], ["run", "--", "true"], ["submit", "--", "true"], ["workers"]):
+        options, dashes, command = words[:1], words[1:2], words[2:]
+        ended = relayq(*options, "--url", "redis://127.0.0.1:1", *dashes, *command)
+        assert ended.returncode == 125
+        assert ended.stderr == (
+            "relayq: hub redis://127.0.0.1:1 cannot be reached: Connection refused; check the address "
+            "(`relayq config show`) and the network, then try again\n"
+        )
+
+
 def test_a_directory_is_the_one_where_the_person_stands(served: None, tmp_path: Path) -> None:
     ended = subprocess.run(
         [*RELAYQ, "run", "-q", "--cwd", ".", "--", "pwd"],
@@ -191,3 +202,52 @@ def test_the_doctor_misses_whoever_would_run_jobs_and_fire_schedules(hub: str) -
 
 def test_the_doctor_counts_the_workers_that_are_online(served: None) -> None:
     assert checked("workers") == ("ok", "1 of 1 online; ")
+
+
+def test_a_quiet_run_says_nothing_beside_the_output(home: Path) -> None:
+    """Not even that it started a hub and a worker."""
+    ended = relayq("run", "-q", "--", "echo out")
+    assert (ended.stdout, ended.stderr) == ("out\n", "")
+
+
+def test_wait_gives_up_after_the_time_that_was_typed(hub: str) -> None:
+    job = printed("submit", "--", "true").strip()
+    for typed in ("300ms", "0.5s"):
+        ended = relayq("wait", job, "--timeout", typed)
+        said = typed.replace("0.5s", "500ms")
+        assert (ended.returncode, ended.stderr) == (
+            124,
+            f"relayq: job {job} has not ended after {said}; it goes on\n",
+        )
+
+
+def test_a_priority_below_zero_may_stand_behind_a_dash(hub: str) -> None:
+    job = printed("submit", "--", "true").strip()
+    assert printed("reprioritise", job, "--", "-5").split() == [job, "priority", "-5"]
+    assert printed("reprioritise", job, "-6").split() == [job, "priority", "-6"]
+    assert relayq("jobs", "--", "a", "b").returncode == 2
+
+
+def test_what_a_job_waits_for_is_named(hub: str) -> None:
+    first, second = (printed("submit", "--", "true").strip() for _ in range(2))
+    one = printed("submit", "--after", first, "--", "true").strip()
+    assert f"it waits for job {first[-6:]}\n" in printed("explain", one)
+    both = printed("submit", "--after", first, "--after", second, "--", "true").strip()
+    assert f"it waits for jobs {first[-6:]}, {second[-6:]}\n" in printed("explain", both)
+
+
+def test_a_job_that_costs_next_to_nothing_takes_one_line_for_it(served: None) -> None:
+    job = printed("submit", "--", "true").strip()
+    printed("wait", job)
+    prices = [line for line in printed("show", job).splitlines() if line.startswith("price")]
+    assert len(prices) == 1 and "under 0.01" in prices[0]
+
+
+def test_only_a_waiting_job_is_replaced_and_the_words_say_so(served: None) -> None:
+    running = printed("submit", "--unique", "k", "--", "exec tail -f /dev/null").strip()
+    eventually_sync(lambda: state_of(running) == "RUNNING", "it runs")
+    ended = relayq("submit", "--unique", "k,replace", "--", "true")
+    assert (ended.returncode, ended.stdout) == (0, f"{running}\n")
+    assert "runs already, and only one that waits is replaced" in ended.stderr
+    assert "is there already: no second one is made" in relayq("submit", "--unique", "k", "--", "true").stderr
+    printed("cancel", running)

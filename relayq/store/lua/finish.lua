@@ -52,7 +52,7 @@ function R.finish(x, id, from, to, reason, exit)
   else
     call('HSET', key, 'e', int(ended))
   end
-  call('HDEL', key, 'd', 'h', 'ho', 'du', 'ls')
+  call('HDEL', key, 'd', 'h', 'ho', 'du', 'ls', 'cy')
   if reason then call('HSET', key, 'r', reason) else call('HDEL', key, 'r') end
   if exit then call('HSET', key, 'x', exit) end
   R.move(x, id, from, to)
