@@ -133,3 +133,28 @@ def test_only_a_waiting_job_is_replaced_and_the_words_say_so(served: None) -> No
     assert "runs already, and only one that waits is replaced" in ended.stderr
     assert "is there already: no second one is made" in relayq("submit", "--unique", "k", "--", "true").stderr
     printed("cancel", running)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("worker", "--labels", "=,="), "'=' is not a label"),
+        (("worker", "--labels", "cpus=4"), "'cpus=4' is no label"),
+        (("submit", "--at", "2020-01-01", "--", "true"), "is past"),
+        (("submit", "--prefer", ",", "--", "true"), "',' names nothing"),
+        (("submit", "--needs", " , ,", "--", "true"), "names nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_not_taken_without_a_word(hub: str, argv: tuple[str, ...], words: str) -> None:
+    ended = relayq(*argv)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert words in ended.stderr
+
+
+def test_what_is_taken_but_may_be_a_slip_is_said(hub: str) -> None:
+    empty = relayq("submit", "-", stdin="\n")
+    assert (empty.returncode, empty.stdout) == (0, "")
+    assert "stdin held no job spec" in empty.stderr
+    assert "no job stands in a queue called 'nosuchq'" in relayq("queue", "pause", "nosuchq").stderr
+    printed("submit", "--queue", "night", "--", "true")
+    assert relayq("queue", "pause", "night").stderr == ""
