@@ -158,3 +158,31 @@ def test_what_is_taken_but_may_be_a_slip_is_said(hub: str) -> None:
     assert "no job stands in a queue called 'nosuchq'" in relayq("queue", "pause", "nosuchq").stderr
     printed("submit", "--queue", "night", "--", "true")
     assert relayq("queue", "pause", "night").stderr == ""
+
+
+def test_a_name_that_nothing_has_is_a_usage_error_everywhere(hub: str, tmp_path: Path) -> None:
+    nobody = "0123456789ABCDEF"
+    lines = [
+        *((verb, name) for verb in ("show", "explain", "logs", "wait", "fetch") for name in (nobody, "ZZZZ")),
+        *((verb, nobody) for verb in ("cancel", "hold", "release", "retry", "forget", "approve")),
+        ("reprioritise", nobody, "5"),
+        ("quiet", "nosuch"),
+        ("stop", "nosuch"),
+        *(("schedule", verb, "nosuch") for verb in ("show", "pause", "resume", "remove", "run", "next")),
+        ("revoke", "nosuch"),
+        ("join", "rq1broken"),
+        ("hub", "invite", "worker", "bad name!"),
+        ("hub", "restore", str(tmp_path / "none")),
+    ]
+    for line in lines:
+        ended = relayq(*line)
+        assert (line, ended.returncode) == (line, 2), ended.stderr
+    (tmp_path / "b").write_text("x")
+    assert relayq("hub", "backup", str(tmp_path / "b")).returncode == 2
+
+
+def test_a_cancelled_job_has_no_exit_code_of_its_own(hub: str) -> None:
+    job = printed("submit", "--", "true").strip()
+    printed("cancel", job)
+    ended = relayq("wait", job)
+    assert (ended.returncode, ended.stdout) == (1, f"{job}  CANCELLED\n")

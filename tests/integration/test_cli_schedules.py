@@ -65,7 +65,7 @@ def test_it_is_paused_resumed_and_run_by_hand(typed: Typed) -> None:
     assert typed("schedule pause tick")[1] == "schedule tick is paused\n"
     assert "paused" in typed("schedule list")[1]
     code, out, err = typed("schedule resume tick nobody")
-    assert (code, out) == (1, "schedule tick fires again, from its next slot on\n")
+    assert (code, out) == (2, "schedule tick fires again, from its next slot on\n")
     assert "there is no schedule 'nobody'" in err
     job = typed("schedule run tick")[1].strip()
     assert json.loads(typed(f"show --json {job}")[1])["labels"] == {"schedule": "tick"}
