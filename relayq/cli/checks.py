@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from relayq.errors import RelayQError
 from relayq.model.duration import format_duration, format_size
-from relayq.store.wire import Address, Wire, WireError, WireReplyError
+from relayq.store.wire import Address, Wire, WireError, WireReplyError, denial
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +141,11 @@ def hub_checks(config: Config) -> Iterator[Check]:
             yield submit_only(wire, config.fleet)
             return
         facts = parse_info(wire.call("INFO"))
-    except (RelayQError, WireError, WireReplyError) as error:
+    except WireReplyError as error:
+        denied = denial(wire.address, error.code, str(error).partition(" ")[2])
+        yield Check("hub", BAD, denied or f"hub {wire.address.shown} answered: {error}")
+        return
+    except (RelayQError, WireError) as error:
         yield Check("hub", BAD, str(error), "`relayq hub status` and `relayq config show` say more")
         return
     yield Check("hub", OK, f"{Address(url).shown}{' (local)' if is_embedded else ''}")
@@ -166,11 +170,13 @@ def certificate(path: str) -> Check:
     from relayq.hub.certificates import end_of
 
     try:
-        left = end_of(Path(path).read_text()) - datetime.now(UTC)
+        end = end_of(Path(path).read_text())
     except (OSError, ValueError):
         return Check("certificate", BAD, f"{path} cannot be read", "join the hub again")
-    found = f"good for {max(0, left.days)} days"
-    remedy = "ask the owner for another join string"
+    left, remedy = end - datetime.now(UTC), "ask the owner for another join string"
+    if left.total_seconds() <= 0:
+        return Check("certificate", BAD, f"it expired on {end:%Y-%m-%d at %H:%M} UTC", remedy)
+    found = f"good for {left.days} days"
     if left.days < CERTIFICATE_DAYS_MIN:
         return Check("certificate", WARN, found, remedy)
     return Check("certificate", OK, found)

@@ -65,11 +65,7 @@ def _install(args: argparse.Namespace, config: Config) -> int:
         )
     elif ticket:
         say(f"the owner's join string is in {place.ticket}; remove it when you have joined")
-    say(
-        f"the hub is installed; let TCP port {wishes.port} through the firewall"
-        if is_new
-        else "the hub is up to date"
-    )
+    say(installation.next_step(wishes) if is_new else "the hub is up to date")
     return OK
 
 

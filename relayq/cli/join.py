@@ -13,6 +13,7 @@ from relayq.config import load
 from relayq.errors import Refused, UsageError
 
 if TYPE_CHECKING:
+    from relayq.config import Config
     from relayq.trust.ticket import Ticket
 
 READ_CHARS_MAX = 65_536
@@ -36,18 +37,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Join, or leave; 1 when there was nothing to leave."""
     from relayq.hub.joining import join, joined_as, leave
+    from relayq.hub.place import has_private_hub
 
     config = load({"hub.url": args.url, "hub.fleet": args.fleet})
     if args.leave:
         was_there = leave(config)
         say("this machine belongs to no hub any more" if was_there else "this machine had joined no hub")
+        if was_there and not load({}).url and has_private_hub(config):
+            say("commands speak with its private hub again, which has kept its jobs and schedules")
         return OK if was_there else FAILED
     if not args.string:
         raise UsageError("`relayq join` wants a join string: `relayq join -`, and paste it")
     if (before := joined_as(config)) and not args.replace:
         raise UsageError(f"this machine has joined already, as {before}: add --replace to join another hub")
     join(config, _ticket(args), say)
+    if not config.url and has_private_hub(config):
+        _tell_what_stays_behind(config)
     return OK
+
+
+def _tell_what_stays_behind(config: Config) -> None:
+    """The private hub that was used until now: commands show its jobs no more."""
+    from relayq.hub import running
+
+    say("the jobs and schedules that were submitted here so far stay in this machine's private hub, unseen:")
+    say("commands speak with the joined hub now; `relayq join --leave` goes back to the private one")
+    if running(config):
+        say("it and its worker go on with what they have: `relayq down` ends them, their jobs are kept")
 
 
 def _ticket(args: argparse.Namespace) -> Ticket:

@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--as",
         dest="signer",
         metavar="WHO",
-        help="who signs: owner, github or a key's name (default: who signed the job, else owner)",
+        help="who signs: owner, github or a known key's name (default: who signed the job, else owner)",
     )
     add_json(parser, "one JSON object")
     add_job_options(parser)
@@ -84,16 +84,43 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, config: Config) -> int:
     """Judge one job as the worker would."""
-    from relayq.model.signer import Signer
     from relayq.worker.judge import Judge
 
     spec, signer = _job(args)
-    signer, judge = Signer.parse(args.signer) if args.signer else signer, Judge.of(config)
+    judge = Judge.of(config)
+    signer = _named(args.signer, judge.policy, config) if args.signer else signer
     try:
         terms = judge.terms(spec, signer)
     except Refused as refused:
         return _tell(args, signer, why=str(refused))
     return _tell(args, signer, level=terms.level)
+
+
+def _named(text: str, policy: Policy, config: Config) -> Signer:
+    """Whom `--as` names; UsageError for a key that neither the policy nor the roster knows."""
+    from relayq.model.signer import MEMBER, Signer
+
+    signer = Signer.parse(text)
+    in_policy = {name.removeprefix("keys.") for name in policy.sections if name.startswith("keys.")}
+    known = sorted(in_policy | _submitters(config))
+    if signer.kind == MEMBER and signer.name and signer.name not in known:
+        names = f"they know {', '.join(known)}" if known else "they know none"
+        raise UsageError(
+            f"no key is called {signer.name[:80]!r} in this policy or in the roster that was last seen here: "
+            f"{names}; owner and github are known everywhere"
+        )
+    return signer
+
+
+def _submitters(config: Config) -> set[str]:
+    """The names of those whom the roster that was last seen here lets submit."""
+    from relayq.trust.book import Book
+    from relayq.trust.keys import owner_key
+
+    path = config.owner_key_path
+    owner = config.trust_owner or (owner_key(path).public if path.exists() else "")
+    roster = Book(config.state_dir, config.fleet, owner).load() if owner else None
+    return {one.name for one in roster.of_role("submit")} if roster else set()
 
 
 def _tell(args: argparse.Namespace, signer: Signer, *, why: str = "", level: str = "") -> int:

@@ -6,10 +6,14 @@ import argparse
 import os
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
 from relayq.cli.output import say
 from relayq.errors import UsageError
+
+if TYPE_CHECKING:
+    from relayq.services.manager import Wish
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     if args.action in ("status", "logs"):
         if args.dry_run:
             raise UsageError(f"`relayq service {args.action}` changes nothing: leave out --dry-run")
+        if args.action == "status":
+            _require_manager(wish)
         command = manager.status_command(wish) if args.action == "status" else manager.logs_command(wish)
         return _hand_over(command)
     is_install = args.action == "install"
@@ -43,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
         for line in shown(steps):
             print(line)
         return OK
-    _require_manager(is_system=wish.is_system)
+    _require_manager(wish)
+    if wish.is_system and os.geteuid() != 0:
+        raise UsageError("a system service needs root: type it with sudo")
     carry_out(steps, say)
     word = "is installed and started" if is_install else "is uninstalled; running jobs are left alone"
     say(f"service {wish.name} {word}; see `relayq service status`")
@@ -57,11 +65,10 @@ def _hand_over(command: list[str]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def _require_manager(*, is_system: bool) -> None:
-    for program in ("systemctl", "launchctl"):
-        if shutil.which(program):
-            break
-    else:
+def _require_manager(wish: Wish) -> None:
+    from relayq.services.manager import unreachable
+
+    if not any(map(shutil.which, ("systemctl", "launchctl"))):
         raise UsageError("this machine runs neither systemd nor launchd: see what to do with --dry-run")
-    if is_system and os.geteuid() != 0:
-        raise UsageError("a system service needs root: type it with sudo")
+    if why := unreachable(wish, os.environ):
+        raise UsageError(why)

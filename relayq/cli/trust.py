@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 def _github(args: argparse.Namespace, config: Config, repository: str) -> int:
     from relayq.hub.registrar import Registrar
     from relayq.hub.repository import ask_numbers
-    from relayq.trust.members import EVENTS, GithubRule
+    from relayq.trust.members import EVENTS, GithubRule, check_repository
 
     if args.remove:
         with Registrar(config) as desk:
@@ -89,6 +89,7 @@ def _github(args: argparse.Namespace, config: Config, repository: str) -> int:
         raise UsageError("a rule goes by --branch or by --environment, not by both")
     if bool(args.repository_id) != bool(args.owner_id):
         raise UsageError("--repository-id and --owner-id go together")
+    check_repository(repository)
     numbers = (args.repository_id, args.owner_id) if args.owner_id else ask_numbers(repository)
     branch = args.branch or ("" if args.environment else "main")
     rule = GithubRule(

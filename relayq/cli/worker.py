@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     )
     os.umask(0o077)  # nothing that a worker writes is anybody else's business
     log.setup(json=args.log_json, level=args.log_level)
-    url = choose_url(config)[0]
+    url = choose_url(config, say)[0]
     options = WorkerOptions(
         url=url,
         labels=parse_labels(args.labels or "", "--labels"),

@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from relayq.client.asyncjob import AsyncArray, AsyncJob
-from relayq.client.dispatch import require_taken
+from relayq.client.dispatch import advice, require_taken
 from relayq.client.following import Follower
 from relayq.client.specs import map_spec, on_label, spec_of, with_files
 from relayq.client.submitter import Submitter, tell_on_stderr
 from relayq.config import load
-from relayq.errors import UnknownName
+from relayq.errors import HubUnreachable, UnknownName
 from relayq.model.job import JobSpec
 from relayq.store.blobs import Blobs, Pulls
 from relayq.store.budget import Budget
@@ -31,6 +31,7 @@ from relayq.store.jobs import Jobs, Queues
 from relayq.store.logs import Logs
 from relayq.store.records import End, LogEntry
 from relayq.store.schedules import Schedules
+from relayq.store.wire import Address
 from relayq.store.workers import Workers
 
 
@@ -70,7 +71,7 @@ class AsyncClient:
 
     async def __aenter__(self) -> Self:
         self.submitter = await asyncio.to_thread(self._open_submitter)
-        self._hub: Hub = await connect(self.submitter.url, self.submitter.fleet)
+        self._hub: Hub = await self._connected()
         self._hub.reader = await asyncio.to_thread(self.submitter.reader)
         self._hub.pen = self.submitter.sign_order
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
@@ -79,8 +80,16 @@ class AsyncClient:
         self.bulk = Bulk(self._hub, self.jobs)
         self.blobs, self.pulls = Blobs(self._hub), Pulls(self._hub)
         self.budget = Budget(self._hub)
-        self._follower = Follower(self._hub, self.submitter.tend, self.submitter.tell)
+        self._follower = Follower(
+            self._hub, self.submitter.tend, self.submitter.tell, is_local=self.submitter.is_embedded
+        )
         return self
+
+    async def _connected(self) -> Hub:
+        try:
+            return await connect(self.submitter.url, self.submitter.fleet)
+        except HubUnreachable as error:
+            raise HubUnreachable(f"{error}; {advice(Address(self.submitter.url))}") from error
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -28,6 +28,8 @@ from relayq.store.wire import (
     WireBrokenError,
     WireError,
     WireReplyError,
+    denial,
+    full_disk,
     push_args,
     submit_args,
 )
@@ -103,7 +105,7 @@ class Dispatcher:
             raise HubUnreachable(f"{error}; {advice(self._wire.address)}") from error
         except WireReplyError as reply:
             if "Function not found" not in str(reply):
-                raise error_of(reply, self._wire.address.shown) from reply
+                raise error_of(reply, self._wire.address) from reply
         give_library(self._url, self.fleet)
         return self.ask(*commands)
 
@@ -175,19 +177,17 @@ def advice(address: Address) -> str:
     return "check the address (`relayq config show`) and the network, then try again"
 
 
-def error_of(reply: WireReplyError, shown: str) -> HubError:
+def error_of(reply: WireReplyError, address: Address) -> HubError:
     """The error that an error reply stands for."""
-    text = str(reply)
-    if reply.code == "NOPERM":
-        return HubDenied(f"hub {shown} does not allow this to your user: {text.partition(' ')[2]}")
-    if reply.code in ("WRONGPASS", "NOAUTH"):
-        return HubDenied(
-            f"hub {shown} refused the user or password: check the address (`relayq config show`)"
-        )
+    text, shown = str(reply), address.shown
+    if denied := denial(address, reply.code, text.partition(" ")[2]):
+        return HubDenied(denied)
     if reply.code == "OOM":
         return HubFull(
             f"hub {shown} has no memory for new jobs: nothing was queued; wait, or raise its maxmemory"
         )
+    if reply.code == "MISCONF":
+        return HubFull(full_disk(shown, text))
     if "unknown command" in text.lower():
         return HubTooOld(f"hub {shown} is older than Redis 7.0: use a newer Redis or Valkey")
     return HubError(f"hub {shown} answered: {text}")

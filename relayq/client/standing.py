@@ -7,12 +7,12 @@ from the next submit on. Only the very first one makes a roster, or fetches one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from relayq.errors import NotFound
+from relayq.errors import NotFound, Refused
 from relayq.store.desk import Desk, Foreign, no_roster
 from relayq.trust.bodies import Author
 from relayq.trust.book import Book
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from relayq.store.reader import Reader
     from relayq.trust.oidc import RunJudge
     from relayq.trust.roster import Roster
+
+VOICELESS = ("worker", "viewer")  # the roles whose keys are in the roster for other things than submitting
 
 
 class Standing:
@@ -45,14 +47,18 @@ class Standing:
     @cached_property
     def desk(self) -> Desk:
         """Where the roster is read and, by its owner, changed."""
-        owner = self._config.trust_owner or self.key.public
+        owner = self._owner
         pen = self.key if self.key.public == owner else self._pen(owner)
         return Desk(self._book, lambda command: self._ask(command)[0], pen)
 
     @cached_property
     def _book(self) -> Book:
-        owner = self._config.trust_owner or self.key.public
-        return Book(self._config.state_dir, self._config.fleet, owner)
+        return Book(self._config.state_dir, self._config.fleet, self._owner)
+
+    @property
+    def _owner(self) -> str:
+        """The public key of the fleet's owner: our own unless another is named."""
+        return self._config.trust_owner or self.key.public
 
     @cached_property
     def runs(self) -> RunJudge:
@@ -73,6 +79,22 @@ class Standing:
             self._roster = self._book.load() or self._fetched()
             self._author = Author(self.key, self._roster)
         return self._author
+
+    def require_voice(self, role: str) -> None:
+        """Refused where no worker would run what is signed here: on a worker's or viewer's machine.
+
+        `role` is what this machine has joined as. Another key may be named (`paths.identity`) and
+        be let in; only who seems not to be waits for the hub's latest roster.
+        """
+        if role not in VOICELESS or self.key.public in (self._owner, *self._config.trust_keys):
+            return
+        if any(roster and roster.member("submit", self.key.public) for roster in self._rosters()):
+            return
+        raise Refused(
+            f"this machine has joined as a {role}, and workers run nothing that it signs: ask its owner "
+            "for a string of `relayq hub invite submit NAME`, and join with it where you submit from "
+            "(or, here, `relayq submit --wire` with it in RELAYQ_JOIN)"
+        )
 
     def questions(self) -> list[Command]:
         """What travels with the first submit of a process."""
@@ -95,6 +117,11 @@ class Standing:
         with suppress(Foreign):
             roster = self.desk.seen()
         return Reader(self.key, self._config.fleet, roster, self._book.accept, self.runs)
+
+    def _rosters(self) -> Iterator[Roster | None]:
+        """The one on disk, then the hub's."""
+        yield self._book.load()
+        yield self.desk.current()
 
     def _fetched(self) -> Roster:
         roster = self.desk.current()

@@ -30,6 +30,7 @@ from relayq.trust.envelope import Op, sign_op
 
 if TYPE_CHECKING:
     from relayq.client.files import PathText
+    from relayq.client.local import LocalWorker
     from relayq.client.step import StepTeller
     from relayq.config import Config
     from relayq.model.job import JobSpec
@@ -42,13 +43,13 @@ LOOK_AGAIN_S = 30.0
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
 
 
-def choose_url(config: Config) -> tuple[str, bool]:
+def choose_url(config: Config, tell: Callable[[str], None] | None = None) -> tuple[str, bool]:
     """The hub's URL, and whether it is the local one, whose code is loaded only when it is."""
     if config.url:
         return config.url, False
     from relayq import hub
 
-    return hub.choose_url(config)
+    return hub.choose_url(config, tell)
 
 
 def tell_on_stderr(sentence: str) -> None:
@@ -61,7 +62,7 @@ class Submitter:
 
     def __init__(self, config: Config, tell: Callable[[str], None] = tell_on_stderr) -> None:
         self.config = config
-        self.url, self.is_embedded = choose_url(config)
+        self.url, self.is_embedded = choose_url(config, tell)
         self.tell = tell
         self._lock = allocate_lock()
         self._looked_s = float("-inf")
@@ -76,16 +77,25 @@ class Submitter:
         return self.config.fleet
 
     def tend(self) -> None:
-        """See that a local hub and its worker are still there; a joined hub is others' business."""
+        """See that a local hub and its worker are still there; a joined hub is others' business.
+
+        WorkerError, once, when the worker that was started for it could not work.
+        """
         if self.is_embedded:
             with suppress(HubUnreachable), self._lock:
-                choose_url(self.config)
-                self._see_to_local_worker()
+                choose_url(self.config, self.tell)
+                self._local.require_alive()
+                self._start_local_worker()
+
+    @cached_property
+    def _role(self) -> str:
+        """What this machine has joined as; empty where it has joined no hub."""
+        return Address(self.url).role
 
     @property
     def is_narrow(self) -> bool:
         """Is this a submit-only user, whose way into the hub is its inbox?"""
-        return Address(self.url).role == "submit"
+        return self._role == "submit"
 
     def push_order(self, word: str, job: str) -> None:
         """Ask a worker, through the inbox of a submit-only user, to cancel, hold, release or move a job."""
@@ -112,6 +122,7 @@ class Submitter:
         """The envelope of a schedule, which is all that its jobs need."""
         self._check_type(schedule.spec)
         with self._lock:
+            self.standing.require_voice(self._role)
             return self.standing.author().schedule(schedule, int(time.time()))
 
     @property
@@ -146,8 +157,8 @@ class Submitter:
         """Submit one job; `watch` announces that somebody will wait for it."""
         self._check_type(spec)
         with self._lock:
-            if self.is_embedded:
-                self._see_to_local_worker()
+            self.standing.require_voice(self._role)
+            self._see_to_local_hub()
             receipt = self._submit(spec, watch=watch)
             self._tell_step()
             return receipt
@@ -157,8 +168,8 @@ class Submitter:
         for spec in specs:
             self._check_type(spec)
         with self._lock:
-            if self.is_embedded:
-                self._see_to_local_worker()
+            self.standing.require_voice(self._role)
+            self._see_to_local_hub()
             receipts = self._dispatcher.submit_many(self.standing.author(), specs)
             self._tell_step()
             return receipts
@@ -185,6 +196,8 @@ class Submitter:
 
         if self.is_narrow:
             raise UsageError("a submit-only user cannot send files along: let the job fetch them itself")
+        with self._lock:
+            self.standing.require_voice(self._role)
         sender = Dispatcher(self.url, self.fleet, TRANSFER_TIMEOUT_S)
         try:
             return put_files(paths, sender, self.standing.key)
@@ -236,15 +249,30 @@ class Submitter:
         if why:
             self.tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
 
+    def _see_to_local_hub(self) -> None:
+        """Before something is sent to the local hub: it can write that down, and somebody will run it."""
+        if self.is_embedded:
+            from relayq import hub
+
+            hub.require_room(self.config)
+            self._see_to_local_worker()
+
     def _see_to_local_worker(self) -> None:
         """Twice a minute at most: it may have left after its idle time."""
         now_s = time.monotonic()
         if now_s - self._looked_s < LOOK_AGAIN_S:
             return
         self._looked_s = now_s
+        self._start_local_worker()
+
+    @cached_property
+    def _local(self) -> LocalWorker:
         from relayq.client.local import LocalWorker
 
-        if LocalWorker(self.config, self.url).start(self._has_workers):
+        return LocalWorker(self.config, self.url)
+
+    def _start_local_worker(self) -> None:
+        if self._local.start(self._has_workers):
             self.tell(
                 "no worker was running: started one in the background (it leaves after 15 idle minutes)"
             )

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from relayq.hub.embedded import start
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from relayq.config import Config
 
 
-def choose_url(config: Config) -> tuple[str, bool]:
-    """The hub's URL, and whether it is our own embedded one."""
+def choose_url(config: Config, tell: Callable[[str], None] | None = None) -> tuple[str, bool]:
+    """The hub's URL, and whether it is our own embedded one; `tell` hears that this was started."""
     if config.url:
         return config.url, False
-    return start(config), True
+    return start(config, tell), True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from relayq.errors import HubUnreachable, UsageError
+from relayq.errors import HubDenied, HubUnreachable, UsageError
 from relayq.hub.acl import OWNER, SUBMITTER
 from relayq.hub.embedded import running
 from relayq.hub.info import facts, newest_schema, parse_info
@@ -14,7 +14,7 @@ from relayq.hub.place import place_of, url_of
 from relayq.store.hub import Hub
 from relayq.store.jobs import Queues
 from relayq.store.scripts import SCHEMA
-from relayq.store.wire import Address, Wire, WireError, WireReplyError
+from relayq.store.wire import Address, Wire, WireError, WireReplyError, denial
 
 if TYPE_CHECKING:
     from relayq.config import Config
@@ -40,7 +40,10 @@ def status(config: Config) -> dict[str, object]:
     try:
         info = parse_info(wire.call("INFO"))
         schema = _schema(wire, config.fleet)
-    except (WireError, WireReplyError) as error:
+    except WireReplyError as error:
+        denied = denial(wire.address, error.code, str(error).partition(" ")[2])
+        raise HubDenied(denied or f"hub {wire.address.shown} answered: {error}") from error
+    except WireError as error:
         raise HubUnreachable(f"{error}; check the address and whether the server runs") from error
     finally:
         wire.close()

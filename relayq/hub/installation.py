@@ -199,6 +199,20 @@ def install(wishes: Wishes, tell: Callable[[str], None]) -> tuple[str, bool]:
     return (place.ticket.read_text().strip() if place.ticket.exists() else ""), is_new
 
 
+def next_step(wishes: Wishes) -> str:
+    """What is left to do after a first installation."""
+    place = layout(wishes.system, wishes.root)
+    is_ours_alone = all(word.startswith("127.") or word in ("::1", "localhost") for word in wishes.listen)
+    reach = (
+        "it listens on this machine alone"
+        if is_ours_alone
+        else f"let TCP port {wishes.port} through the firewall"
+    )
+    if wishes.root:
+        return f"the hub's files are written; start it with `{place.server} {place.config}`; {reach}"
+    return f"the hub is installed and started; {reach}"
+
+
 def uninstall_plan(system: str = sys.platform, root: Path | None = None) -> list[Step]:
     """Everything but the data goes."""
     place = layout(system, root)

@@ -6,6 +6,7 @@
     <config_dir>/hub/member.key   our signing key; the owner's own stays where it is
     <config_dir>/hub/authority.pem   the owner's only: what certificates are made with
 
+An invitation that has expired says so by its certificate, and is not tried.
 Nothing is written before the hub was reached with what the string says and has shown the
 roster of the owner that the string names; then all of it is put in place at once.
 """
@@ -18,13 +19,14 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relayq.config import JOINED_FILE
-from relayq.errors import ConfigError, HubError, HubUnreachable, Refused
+from relayq.errors import ConfigError, HubDenied, HubError, HubUnreachable, Refused
 from relayq.hub.acl import OWNER, SUBMITTER, WORKER
-from relayq.hub.certificates import Pair, certificate_pem, is_issued_by, is_pair
+from relayq.hub.certificates import Pair, certificate_pem, end_of, is_issued_by, is_pair
 from relayq.places import make_dir, private_dir
 from relayq.store.hub import Hub
 from relayq.store.rosters import Rosters
@@ -79,6 +81,12 @@ def _check(ticket: Ticket) -> None:
         is_whole = is_whole and is_pair(Pair(ticket.authority, ticket.authority_key))
     if not is_whole:
         raise Refused("the certificates in this join string do not belong together: ask for another one")
+    now, end = datetime.now(UTC), end_of(certificate_pem(ticket.certificate))
+    if end <= now:
+        raise Refused(
+            f"this invitation expired on {end:%Y-%m-%d at %H:%M} UTC (here it is {now:%Y-%m-%d %H:%M}): "
+            "ask the owner for another join string; nothing was changed"
+        )
 
 
 def _write_keys(directory: Path, ticket: Ticket) -> None:
@@ -102,6 +110,11 @@ async def _look(config: Config, ticket: Ticket, url: str) -> None:
     except HubUnreachable as error:
         raise HubUnreachable(
             f"{error}; nothing was changed: join again when the hub can be reached"
+        ) from error
+    except HubDenied as error:
+        raise Refused(
+            f"the hub at {ticket.address} does not let {_what(ticket)} in: "
+            "the join string may have been revoked: ask for another one"
         ) from error
     except HubError as error:
         raise Refused(f"{error}; the join string may have been revoked: ask for another one") from error

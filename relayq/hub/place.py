@@ -60,6 +60,11 @@ def place_of(config: Config) -> Place:
     return Place(config.data_dir / "hub", config.runtime_dir / "hub.sock")
 
 
+def has_private_hub(config: Config) -> bool:
+    """Was the private hub ever started here? Its jobs are kept whether it runs or not."""
+    return place_of(config).configuration.exists()
+
+
 def url_of(socket: Path) -> str:
     """A socket as a hub URL."""
     return f"unix://{quote(str(socket))}"

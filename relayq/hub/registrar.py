@@ -28,7 +28,7 @@ from relayq.hub.choose import choose_url
 from relayq.hub.info import parse_info
 from relayq.store.desk import Desk
 from relayq.store.hub import connect
-from relayq.store.wire import Wire, WireError, WireReplyError
+from relayq.store.wire import Wire, WireError, WireReplyError, denial
 from relayq.trust.book import Book
 from relayq.trust.boxes import BoxKey
 from relayq.trust.keys import SigningKey, owner_key
@@ -244,7 +244,9 @@ class Registrar:
             raise HubUnreachable(f"{error}; try again when it answers") from error
         except WireReplyError as error:
             shown = self._wire.address.shown
-            if error.code in ("NOPERM", "NOAUTH", "WRONGPASS"):
+            if error.code in ("NOAUTH", "WRONGPASS"):
+                raise HubDenied(denial(self._wire.address, error.code)) from error
+            if error.code == "NOPERM":
                 raise HubDenied(f"hub {shown} does not let you do this: you are not its owner") from error
             raise HubError(f"hub {shown} answered: {error}") from error
 

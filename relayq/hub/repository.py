@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
@@ -45,7 +46,7 @@ def ask_numbers(repository: str, connect: Callable[[], HTTPConnection] = github)
         text = answer.read(ANSWER_BYTES_MAX)
     except (OSError, HTTPException) as error:
         raise RelayQError(
-            f"GitHub cannot be asked about {repository}: {error}; try again, {_ADVICE}"
+            f"GitHub cannot be asked about {repository}: {_reason(error)}; try again, {_ADVICE}"
         ) from error
     finally:
         link.close()
@@ -56,6 +57,13 @@ def ask_numbers(repository: str, connect: Callable[[], HTTPConnection] = github)
     if answer.status != 200:
         raise RelayQError(f"GitHub answers {answer.status} about {repository}: try again later, {_ADVICE}")
     return _numbers(text, repository)
+
+
+def _reason(error: OSError | HTTPException) -> str:
+    """Words for a person, where the system has a number before its own."""
+    if isinstance(error, socket.gaierror):
+        return f"{HOST} is not found (is this machine online?)"
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def _numbers(text: bytes, repository: str) -> Numbers:

@@ -85,6 +85,25 @@ def logs_command(wish: Wish) -> list[str]:
     return ["journalctl", *scope, "--no-pager", "-n", LOG_LINES, "-u", unit_path(wish).name]
 
 
+def unreachable(wish: Wish, environment: Mapping[str, str], run: Path = Path("/run")) -> str:
+    """Why systemd cannot be spoken to here, and what to do; empty where it can, or where launchd is."""
+    if wish.system == "darwin":
+        return ""
+    if not (run / "systemd/system").is_dir():
+        return (
+            "systemd does not run on this machine (is it a container?): start it by your own means, "
+            f"as `relayq service install {wish.what} --dry-run` shows it"
+        )
+    mine = Path(environment.get("XDG_RUNTIME_DIR") or run / "user" / str(os.getuid()))
+    has_bus = "DBUS_SESSION_BUS_ADDRESS" in environment or (mine / "bus").exists()
+    if wish.is_system or has_bus or (mine / "systemd/private").exists():
+        return ""
+    return (
+        "this user's own systemd cannot be reached: log in as this user, not by su or sudo "
+        f"(`loginctl enable-linger {_user()}` keeps it running), or add --system"
+    )
+
+
 def unit_path(wish: Wish) -> Path:
     """Where the service manager looks for it."""
     home = wish.home or Path.home()

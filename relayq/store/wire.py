@@ -30,6 +30,12 @@ REFUSES_US = "it refuses this machine's certificate, or there is none: join it w
 JOB, CANCEL, STEER, FIRE = b"j", b"c", b"o", b"f"  # how an entry of an inbox begins
 TLS_ALERT = b"\x15\x03"  # how a TLS server begins its no to plain text (RFC 8446, 5.1 and 6)
 
+MAY = {
+    "submit": "a submit-only user, who may submit and see its own jobs; ask the owner for what you need",
+    "viewer": "a viewer, who may look and change nothing; ask the owner for what you need",
+    "worker": "a worker, who runs jobs; ask the owner for what you need",
+}
+
 
 class WireError(Exception):
     """The link failed: `str()` says where, without the password."""
@@ -208,6 +214,37 @@ def tls_context(address: Address) -> ssl.SSLContext:
         except OSError as error:
             raise OSError(f"{path} cannot be used ({error.strerror or error}); join the hub again") from error
     return context
+
+
+def full_disk(shown: str, text: str) -> str:
+    """The sentence for a hub's MISCONF, which is `text`: it cannot write, so it takes nothing new."""
+    reason = text.rpartition("file: ")[2] if "AOF file: " in text else "its snapshots fail"
+    return (
+        f"hub {shown} cannot write to its disk ({reason}) and takes nothing new until it can: "
+        "make room there; its log says more"
+    )
+
+
+def denial(address: Address, code: str, detail: str = "") -> str:
+    """What it means for a person that the hub's list of users says no; empty for any other reply.
+
+    `code` is the first word of the reply, `detail` the rest. Whoever was let in by a join string
+    knows no other password: when it counts no more, the user was removed.
+    """
+    if code in ("WRONGPASS", "NOAUTH"):
+        said = f"hub {address.shown} refused the user or password"
+        if address.role == "owner":
+            return f"{said}: most likely it was installed anew; join it with the string that this printed"
+        if address.role:
+            return (
+                f"{said} of this machine: most likely its owner has revoked it; ask for another join string"
+            )
+        return f"{said}: check the address (`relayq config show`)"
+    if code != "NOPERM":
+        return ""
+    said = f"hub {address.shown} does not allow this to your user"
+    may = MAY.get(address.role)
+    return f"{said}: this machine has joined as {may}" if may else f"{said}: {detail}"
 
 
 def unheard_reason(address: Address, error: BaseException) -> str:

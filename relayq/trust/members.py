@@ -142,14 +142,19 @@ class GithubRule(Record):
 
     def check(self) -> None:
         """Refused for a rule that would let in more than somebody meant."""
-        if not REPOSITORY.fullmatch(self.repository):
-            raise Refused(f"{self.repository[:80]!a} is not a repository: OWNER/NAME")
+        check_repository(self.repository)
         if not _NUMBER.fullmatch(self.repository_id) or not _NUMBER.fullmatch(self.owner_id):
             raise Refused(f"the rule for {self.repository} needs the numbers of repository and owner")
         if not self.ref and not self.environment:
             raise Refused(f"the rule for {self.repository} names neither a branch nor an environment")
         if not self.events or not all(_EVENT.fullmatch(event) for event in self.events):
             raise Refused(f"the rule for {self.repository} names no event")
+
+
+def check_repository(repository: str) -> None:
+    """Refused unless it is OWNER/NAME."""
+    if not REPOSITORY.fullmatch(repository):
+        raise Refused(f"{repository[:80]!a} is not a repository: OWNER/NAME")
 
 
 def check_keys(sign: str, box: str) -> None:

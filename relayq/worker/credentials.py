@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from relayq.errors import HubDenied, HubError, HubUnreachable, Refused, WorkerError
 from relayq.store.desk import Desk, no_roster
-from relayq.store.wire import Wire, WireError, WireReplyError
+from relayq.store.wire import Wire, WireError, WireReplyError, denial
 from relayq.trust.book import Book
 from relayq.trust.boxes import BoxKey
 from relayq.trust.keys import Keyring, PublicKey, SigningKey, owner_key
@@ -126,7 +126,7 @@ class Credentials:
         if roster is None:
             raise WorkerError(no_roster(self._config.fleet))
         if not roster.is_worker(self.key.public):
-            raise WorkerError(self._stranger(roster))
+            raise WorkerError(self._stranger(roster, wire.address.role))
         return roster
 
     def _owner(self, ask: Callable[[Command], object]) -> str:
@@ -153,10 +153,15 @@ class Credentials:
         taken = {one.name for one in roster.of_role("worker")}
         return f"{name[:50]}.{self.key.kid}" if name in taken else name
 
-    def _stranger(self, roster: Roster) -> str:
+    def _stranger(self, roster: Roster, role: str) -> str:
         why = "was shut out of" if self.key.kid in roster.revoked else "is not enrolled in"
-        card = f"{self.key.public}.{self._box.public}"
-        return f"this worker's key {self.key.kid} {why} fleet {roster.fleet!r}: its owner lets in {card}"
+        who = f"this worker's key {self.key.kid} {why} fleet {roster.fleet!r}"
+        if role:
+            return (
+                f"{who}: ask its owner for a string of `relayq hub invite worker NAME`, "
+                "and `relayq join` with it"
+            )
+        return f"{who}: a worker lets itself in where the owner's key is (`paths.owner_key`)"
 
     def _learn(self, roster: Roster) -> None:
         if self._roster == roster:
@@ -178,7 +183,8 @@ def _asker(wire: Wire) -> Callable[[Command], object]:
         except WireError as error:
             raise HubUnreachable(str(error)) from error
         except WireReplyError as reply:
-            kind = HubDenied if reply.code in ("WRONGPASS", "NOAUTH", "NOPERM") else HubError
-            raise kind(f"hub {wire.address.shown} answered: {reply}") from reply
+            if denied := denial(wire.address, reply.code, str(reply).partition(" ")[2]):
+                raise HubDenied(denied) from reply
+            raise HubError(f"hub {wire.address.shown} answered: {reply}") from reply
 
     return ask

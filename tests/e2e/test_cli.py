@@ -320,6 +320,7 @@ def test_no_colour_is_honoured(hub: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_fresh_checkout_runs_a_job_with_one_command(home: Path) -> None:
     ended = relayq("run", "--", "echo hello")
     assert (ended.returncode, ended.stdout) == (0, "hello\n")
+    assert "no hub was running: started a private one in the background" in ended.stderr
     assert "started one in the background" in ended.stderr
     again = relayq("run", "--", "echo again")
     assert (again.returncode, again.stdout) == (0, "again\n")
@@ -338,13 +339,14 @@ def test_a_killed_background_worker_is_replaced(home: Path) -> None:
     assert printed("run", "-q", "--", "echo again") == "again\n"
 
 
-def test_many_at_once_start_one_worker(home: Path) -> None:
+def test_many_at_once_start_one_hub_and_one_worker(home: Path) -> None:
     processes = [
         subprocess.Popen([*RELAYQ, "run", "--", "true"], stderr=subprocess.PIPE, text=True) for _ in range(6)
     ]
     said = [process.communicate(timeout=90)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 6
-    assert sum("started one in the background" in words for words in said) == 1
+    for what in ("started a private one in the background", "started one in the background"):
+        assert sum(what in words for words in said) == 1
     assert objects("hub", "status")[0]["workers"] == 1
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,17 @@ def test_a_typed_address_or_id_that_makes_no_sense_is_a_usage_error(home: Path) 
     assert relayq("show", "ab").returncode == 2
 
 
+def test_a_hub_that_is_not_there_is_no_dead_end(home: Path) -> None:
+    for words in (["jobs"], ["run", "--", "true"], ["submit", "--", "true"], ["workers"]):
+        options, dashes, command = words[:1], words[1:2], words[2:]
+        ended = relayq(*options, "--url", "redis://127.0.0.1:1", *dashes, *command)
+        assert ended.returncode == 125
+        assert ended.stderr == (
+            "relayq: hub redis://127.0.0.1:1 cannot be reached: Connection refused; check the address "
+            "(`relayq config show`) and the network, then try again\n"
+        )
+
+
 def test_a_directory_is_the_one_where_the_person_stands(served: None, tmp_path: Path) -> None:
     ended = subprocess.run(
         [*RELAYQ, "run", "-q", "--cwd", ".", "--", "pwd"],
@@ -84,6 +97,76 @@ def test_down_stops_what_up_started_whichever_hub_is_configured_by_now(
     assert relayq("up").returncode == 0
     monkeypatch.setenv("RELAYQ_URL", "redis://127.0.0.1:1")
     assert "its jobs are kept" in relayq("down").stderr
+
+
+@pytest.fixture
+def short_deadline(home: Path) -> None:
+    """Workers that give their jobs two seconds to end."""
+    config = home / ".config/relayq/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[worker]\nstop_deadline = "2s"\n')
+
+
+@pytest.mark.usefixtures("short_deadline")
+def test_down_names_what_runs_and_stops_the_hub_as_well_when_the_deadline_is_over(home: Path) -> None:
+    job = printed("submit", "--", "tail -f /dev/null").strip()
+    eventually_sync(lambda: state_of(job) == "RUNNING")
+    ended = relayq("down")
+    assert ended.returncode == 0, ended.stderr
+    waiting, left, on, hub = ended.stderr.splitlines()
+    assert f"waiting up to 2.0s for job {job[-6:]} to end; `relayq down --kill`" in waiting
+    assert "has left" in left
+    assert f"job {job[-6:]} may go on without it" in on
+    assert "its jobs are kept" in hub
+
+
+def test_down_kill_waits_for_nothing_and_the_job_runs_again(home: Path) -> None:
+    command = f"[ -e {home}/again ] || {{ touch {home}/again; tail -f /dev/null; }}"
+    job = printed("submit", "--", command).strip()
+    eventually_sync((home / "again").exists)
+    ended = relayq("down", "--kill")
+    assert (ended.returncode, "waiting" in ended.stderr) == (0, False), ended.stderr
+    assert relayq("hub", "start").returncode == 0
+    assert state_of(job) == "RUNNABLE"
+    assert relayq("up").returncode == 0
+    printed("wait", job)
+    assert state_of(job) == "SUCCEEDED"
+
+
+@pytest.fixture
+def broken_policy(home: Path) -> str:
+    """A policy that no worker starts with; what one says of it."""
+    file = home / ".config/relayq/policy.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("bogus = 1\n")
+    return "there is no rule 'bogus' at the top"
+
+
+def test_a_background_worker_that_cannot_start_is_not_waited_for(broken_policy: str) -> None:
+    for words in (("run", "--", "true"), ("run", "-q", "--", "true"), ("up",)):
+        ended = relayq(*words)
+        assert ended.returncode == 125
+        assert "the background worker cannot work here" in ended.stderr
+        assert ended.stderr.rstrip().splitlines()[-1].count(broken_policy) == 1
+
+
+def test_who_waits_for_a_job_is_told_why_its_worker_cannot_start(home: Path, broken_policy: str) -> None:
+    job = printed("submit", "--", "echo now").strip()
+    ended = relayq("wait", job)
+    assert (ended.returncode, broken_policy in ended.stderr) == (125, True)
+    (home / ".config/relayq/policy.toml").unlink()
+    assert relayq("wait", job).returncode == 0
+
+
+def test_who_follows_a_job_soon_replaces_its_killed_worker(home: Path) -> None:
+    command = f"echo begun; touch {home}/begun; until [ -e {home}/go ]; do sleep 0.1; done; echo ended"
+    job = printed("submit", "--", command).strip()
+    eventually_sync((home / "begun").exists)
+    os.kill(int((home / ".local/state/relayq/background-worker.lock").read_text()), signal.SIGKILL)
+    (home / "go").touch()
+    began_s = time.monotonic()
+    assert printed("logs", "-f", job) == "begun\nended\n"
+    assert time.monotonic() - began_s < 10
 
 
 def test_a_quiet_run_says_nothing_beside_the_output(home: Path) -> None:

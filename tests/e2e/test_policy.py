@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from relayq.trust.boxes import BoxKey
+from relayq.trust.keys import SigningKey
 from tests.e2e.command_line import objects, printed, relayq, state_of
 
 
@@ -26,6 +28,20 @@ def test_a_policy_begins_closed_for_github_and_open_for_the_owner(hub: str) -> N
     again = relayq("policy", "init")
     assert again.returncode == 2
     assert "is there already" in again.stderr
+
+
+def test_a_key_that_nobody_knows_is_no_answer(hub: str) -> None:
+    policy("[keys.laptop]\nshell = false")
+    other = SigningKey.generate()
+    printed("trust", "key", "ci", other.public, BoxKey.of(other).public)
+    for name in ("nobody", "member:nobody"):
+        mistyped = relayq("policy", "check", "--as", name, "--", "true")
+        assert (mistyped.returncode, mistyped.stdout) == (2, "")
+        assert "no key is called 'nobody'" in mistyped.stderr
+        assert "they know ci, laptop" in mistyped.stderr
+    assert printed("policy", "check", "--as", "ci", "--", "true").startswith("allowed for member:ci")
+    assert relayq("policy", "check", "--as", "laptop", "--", "true").returncode == 1
+    assert printed("policy", "check", "--as", "member", "--", "true").startswith("allowed for member")
 
 
 def test_a_job_of_the_hub_is_checked_against_a_policy_that_is_only_tried(hub: str, home: Path) -> None:

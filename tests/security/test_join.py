@@ -190,6 +190,25 @@ def test_a_second_hub_wants_a_second_word(site: InstalledHub, owner: Person) -> 
     assert one.ended("join", "--leave").returncode == 1
 
 
+def test_what_was_in_the_private_hub_is_not_left_behind_in_silence(site: InstalledHub, owner: Person) -> None:
+    one = site.person("mover")
+    job = one.relayq("submit", "--delay", "1h", "--", "true").strip()
+    joined = one.ended("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "mover"))
+    assert "stay in this machine's private hub" in joined.stderr
+    assert "`relayq join --leave` goes back" in joined.stderr
+    assert "`relayq down` ends them" in joined.stderr
+    assert job not in one.relayq("jobs", "--json")
+    one.relayq("down")
+    left = one.ended("join", "--leave").stderr
+    assert "its private hub again, which has kept its jobs" in left
+    assert job in one.relayq("jobs", "--json")
+    one.relayq("down")
+    fresh = site.person("fresh")
+    joined = fresh.ended("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "fresh"))
+    assert "private" not in joined.stderr
+    assert "private" not in fresh.ended("join", "--leave").stderr
+
+
 def test_a_name_that_is_taken_is_not_invited_again(owner: Person) -> None:
     owner.relayq("hub", "invite", "worker", "pi4")
     assert "relayq revoke pi4" in owner.refused("hub", "invite", "submit", "pi4")
@@ -202,6 +221,39 @@ def test_who_is_not_the_owner_invites_nobody(site: InstalledHub, owner: Person) 
     assert "installed hub" in site.person("nobody").refused("hub", "invite", "worker", "friend")
 
 
+@pytest.mark.parametrize("role", ["worker", "viewer"])
+def test_a_machine_that_nobody_listens_to_says_so_before_it_submits(
+    site: InstalledHub, owner: Person, role: str, tmp_path: Path
+) -> None:
+    one = site.person(f"silent-{role}")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", role, f"silent-{role}"))
+    file = tmp_path / "words"
+    file.write_text("words")
+    commands: tuple[tuple[str, ...], ...] = (
+        ("submit", "--", "true"),
+        ("submit", "--in", str(file), "--", "true"),
+        ("run", "--", "true"),
+        ("schedule", "add", f"of-{role}", "--every", "1h", "--", "true"),
+    )
+    for words in commands:
+        said = one.refused(*words)
+        assert f"this machine has joined as a {role}" in said
+        assert "hub invite submit" in said
+    assert f"joined as a {role}" in one.refused("submit", "-", stdin='{"command": "true"}')
+    assert owner.relayq("jobs", "--json") == ""
+
+
+def test_a_key_of_its_own_lets_a_workers_machine_submit(site: InstalledHub, owner: Person) -> None:
+    one = site.person("speaker")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "worker", "speaker"))
+    SigningKey.generate().save(one.home / "own.key")
+    (one.config / "config.toml").write_text(f'[paths]\nidentity = "{one.home}/own.key"\n')
+    assert "joined as a worker" in one.refused("submit", "--", "true")
+    own = json.loads(one.relayq("keys", "--json").splitlines()[0])
+    owner.relayq("trust", "key", "speaker-submits", own["key"], own["box"])
+    owner.relayq("cancel", one.relayq("submit", "--", "true").strip())
+
+
 def test_revoking_cuts_the_live_connection_at_once(site: InstalledHub, owner: Person) -> None:
     string = owner.relayq("hub", "invite", "viewer", "gone")
     one = site.person("gone")
@@ -211,11 +263,28 @@ def test_revoking_cuts_the_live_connection_at_once(site: InstalledHub, owner: Pe
     owner.relayq("revoke", "gone")
     with pytest.raises(WireError):
         wire.call("PING")
-    assert "refused the user or password" in one.refused("jobs")
+    for words in (("jobs",), ("hub", "status"), ("worker", "--once")):
+        said = one.refused(*words)
+        assert "refused the user or password of this machine: most likely its owner has revoked it" in said
+    checks = [json.loads(line) for line in one.ended("doctor", "--json").stdout.splitlines()]
+    [found] = [check["found"] for check in checks if check["name"] == "hub"]
+    assert "most likely its owner has revoked it; ask for another join string" in found
     assert "may have been revoked" in site.person("gone2").refused("join", "-", stdin=string)
     assert "nobody" in owner.refused("revoke", "gone")
     whose = [json.loads(line)["whose"] for line in owner.relayq("keys", "--json").splitlines()]
     assert "viewer gone" not in whose
+
+
+def test_what_a_role_may_not_do_is_told_by_the_role(site: InstalledHub, owner: Person) -> None:
+    one = site.person("narrow")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "submit", "narrow"))
+    said = one.refused("worker", "--once")
+    assert "is not enrolled in fleet" in said
+    assert "`relayq hub invite worker NAME`, and `relayq join` with it" in said
+    for words in (("jobs",), ("workers",), ("queues",)):
+        said = one.refused(*words)
+        assert "joined as a submit-only user, who may submit and see its own jobs" in said
+        assert "fcall" not in said
 
 
 def test_revoking_begins_a_new_epoch_and_rotate_another(owner: Person) -> None:
@@ -231,10 +300,20 @@ def test_revoking_begins_a_new_epoch_and_rotate_another(owner: Person) -> None:
 
 
 def test_an_invitation_that_expired_opens_no_door(site: InstalledHub, owner: Person) -> None:
-    string = owner.relayq("hub", "invite", "viewer", "late", "--expires", "1s").strip()
-    ends = time.monotonic() + 1.1
-    eventually_sync(lambda: time.monotonic() > ends, "its second is over")
-    assert "certificate" in site.person("late").refused("join", "-", stdin=string)
+    string = owner.relayq("hub", "invite", "viewer", "late", "--expires", "2s").strip()
+    ends = time.monotonic() + 2.1
+    guest = site.person("guest")
+    guest.relayq("join", "-", stdin=string)
+    eventually_sync(lambda: time.monotonic() > ends, "its seconds are over")
+    assert "certificate" in guest.refused("jobs")
+    [found] = [line for line in guest.ended("doctor").stdout.splitlines() if "certificate " in line[:20]]
+    assert found.startswith("bad") and "it expired on" in found
+    # Nobody listens at that port: the sentence comes from the certificate alone.
+    late = site.person("late")
+    said = late.refused("join", "-", "--address", "127.0.0.1:1", stdin=string)
+    assert "this invitation expired on 20" in said
+    assert "ask the owner for another join string; nothing was changed" in said
+    assert not (late.config / "hub").exists()
 
 
 def test_the_address_of_a_string_can_be_another_from_here(site: InstalledHub, owner: Person) -> None:
@@ -276,6 +355,11 @@ def test_a_repository_and_a_key_are_trusted_by_name_and_number(site: InstalledHu
     owner.relayq("trust", "github", "anna/films", "--remove")
     assert "no rule" in owner.refused("trust", "github", "anna/films", "--remove")
     assert "is not a public key" in owner.refused("trust", "key", "foe", "x", "y")
+
+
+def test_what_is_no_repository_is_said_before_github_is_asked(owner: Person) -> None:
+    for word in ("bad", "me/site/more", "me/"):
+        assert f"'{word}' is not a repository: OWNER/NAME" in owner.refused("trust", "github", word)
 
 
 def test_a_hub_that_was_killed_knows_its_members_again(site: InstalledHub, owner: Person) -> None:

@@ -122,6 +122,19 @@ def content(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def test_what_is_left_to_do_fits_what_was_installed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert installation.next_step(wishes(port=7000)) == (
+        "the hub is installed and started; let TCP port 7000 through the firewall"
+    )
+    alone = wishes(listen=("127.0.0.1", "::1"))
+    assert installation.next_step(alone).endswith("it listens on this machine alone")
+    assert main(["hub", "install", "--root", str(home / "vm"), "--listen", "127.0.0.1"]) == 0
+    said = capsys.readouterr().err
+    assert "firewall" not in said
+    command = said.partition("start it with `")[2].partition("`")[0].split()
+    assert [Path(word).exists() for word in command] == [True, True]
+
+
 def test_uninstalling_leaves_the_data_and_says_where(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = home / "vm"
     assert main(["hub", "install", "--root", str(root)]) == 0

@@ -83,3 +83,8 @@ def test_what_goes_wrong_is_told_with_another_way(port: int, repository: str, sa
 def test_nobody_there_is_told() -> None:
     with pytest.raises(RelayQError, match="cannot be asked"):
         ask(1, "anna/films")
+
+
+def test_a_name_that_is_not_found_is_told_in_words() -> None:
+    with pytest.raises(RelayQError, match=r"api\.github\.com is not found \(is this machine online\?\)"):
+        ask_numbers("me/site", lambda: HTTPConnection("nowhere.invalid", 80, timeout=5))

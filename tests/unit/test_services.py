@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import plistlib
 import re
 import shutil
@@ -136,3 +137,24 @@ def test_the_dry_run_shows_and_changes_nothing(home: Path, capsys: pytest.Captur
     assert main(["service", "uninstall", "--system", "hub", "--dry-run"]) == 0
     assert "relayq-local-hub" in capsys.readouterr().out
     assert main(["service", "status", "--dry-run"]) == 2
+
+
+def test_a_service_manager_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    mine, systems = manager.Wish(what="worker"), manager.Wish(what="worker", is_system=True)
+    if mine.system == "darwin":
+        pytest.skip("launchd is always there")
+    assert "systemd does not run on this machine" in manager.unreachable(systems, {}, tmp_path)
+    (tmp_path / "systemd/system").mkdir(parents=True)
+    assert manager.unreachable(systems, {}, tmp_path) == ""
+    assert "this user's own systemd cannot be reached" in manager.unreachable(mine, {}, tmp_path)
+    bus = tmp_path / "user" / str(os.getuid()) / "bus"
+    bus.parent.mkdir(parents=True)
+    bus.touch()
+    assert manager.unreachable(mine, {}, tmp_path) == ""
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd runs here")
+def test_a_machine_without_systemd_is_told_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["status"], ["install"], ["status", "hub", "--system"], ["uninstall"]):
+        assert main(["service", *words]) == 2
+        assert "runs neither" in (said := capsys.readouterr().err) or "systemd does not run" in said
