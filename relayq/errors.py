@@ -12,7 +12,7 @@ RelayQError                    something RelayQ itself could not do           ex
 ├── HubError                   the hub
 │   ├── HubUnreachable         nobody answers, or the link broke
 │   ├── HubDenied              wrong user or password (never tried twice)
-│   ├── HubFull                no memory for new jobs
+│   ├── HubFull                no room for new jobs: its memory or its disk is full
 │   ├── HubTooOld              server below the floor (Redis 7.0)
 │   └── HubSchema              the hub speaks another schema version
 ├── GitHubError                GitHub
@@ -96,7 +96,7 @@ class HubDenied(HubError):
 
 
 class HubFull(HubError):
-    """The hub has no memory for new jobs; nothing was queued."""
+    """The hub's memory or disk has no room for new jobs; nothing was queued."""
 
 
 class HubTooOld(HubError):

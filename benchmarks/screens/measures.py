@@ -64,7 +64,12 @@ def _touch(toucher: subprocess.Popen[str], name: str) -> float:
     stdin, stdout = pipe(toucher.stdin), pipe(toucher.stdout)
     stdin.write(f"{name}\n")
     stdin.flush()
-    return float(stdout.readline())
+    answer = stdout.readline()
+    if not answer:
+        raise RuntimeError(
+            f"whoever should have submitted {name} left with {toucher.wait(10)}; see its words above"
+        )
+    return float(answer)
 
 
 def _leave(screen: Terminal) -> None:

@@ -71,7 +71,7 @@ def _change(client: AsyncClient, args: argparse.Namespace, job: str) -> Awaitabl
         case "cancel" | "hold" | "release" if client.submitter.is_narrow:
             return ask(client, args.command, job)
         case "cancel":
-            return client.jobs.cancel(job, who="cli", why=args.why, kill=args.kill)
+            return client.jobs.cancel(job, who="from the command line", why=args.why, kill=args.kill)
         case "retry":
             return client.retry(job)
         case "hold":

@@ -36,6 +36,7 @@ OPTIONS = {
     "uninstall": {"dry_run", "root"},
     "invite": {"expires", "address", "queues", "types"},
     "status": {"json"},
+    "stop": {"force"},
 }
 
 
@@ -67,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="install, uninstall: show every file and command"
     )
+    parser.add_argument("--force", action="store_true", help="stop: even if its latest changes are lost")
     parser.add_argument("--root", metavar="DIR", help="install, uninstall: below DIR, and start nothing")
 
 
@@ -93,7 +95,7 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(
             f"type it so: relayq hub {args.action} {wanted}".rstrip() + "; see `relayq hub --help`"
         )
-    optional = {*INSTALLING, "expires", "queues", "types", "json"}
+    optional = {*INSTALLING, "expires", "queues", "types", "json", "force"}
     given = {name for name in optional if getattr(args, name) not in (None, False)}
     if extra := sorted(given - OPTIONS.get(args.action, set())):
         raise UsageError(f"`relayq hub {args.action}` has no use for --{extra[0].replace('_', '-')}")
@@ -107,10 +109,17 @@ def _start(args: argparse.Namespace, config: Config) -> int:
 
 
 def _stop(args: argparse.Namespace, config: Config) -> int:
+    say(stop_hub(config, force=args.force))
+    return OK
+
+
+def stop_hub(config: Config, *, force: bool) -> str:
+    """Stop the local hub and say so; that its jobs are kept is said only where that was seen to."""
     from relayq.hub import stop
 
-    say("the hub has stopped; its jobs are kept" if stop(config) else "no local hub was running")
-    return OK
+    if not stop(config, force=force):
+        return "no local hub was running"
+    return "the hub has stopped" if force else "the hub has stopped; its jobs are kept"
 
 
 def _status(args: argparse.Namespace, config: Config) -> int:

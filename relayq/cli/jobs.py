@@ -15,6 +15,7 @@ from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, print_table, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
+from relayq.errors import NotFound, UsageError
 from relayq.model.duration import parse_duration_ms
 from relayq.model.lifecycle import State
 from relayq.query import Query, QueryError, parse, quote
@@ -84,9 +85,28 @@ def _spelled(args: argparse.Namespace) -> str:
 
 async def _found(client: AsyncClient, query: Query, most: int) -> tuple[list[AskedJob], int]:
     """The first `most` jobs in the order of the query, and the hub's time."""
+    now_ms = await client.now_ms()
+    found = await _listed(client, query, most, now_ms)
+    if query.plan.element and (element := await _element(client, query.plan.element)):
+        others = [job for job in found if job.id != element.id]
+        found = query.ordered([*query.select([element], now_ms), *others], now_ms)[:most]
+    return found, now_ms
+
+
+async def _element(client: AsyncClient, text: str) -> AskedJob | None:
+    """An element that is named; those that have ended, or wait, stand in no index."""
     from relayq.cli.asked import AskedJob
 
-    now_ms = await client.now_ms()
+    try:
+        record = await client.jobs.record((await client.job(text)).id)
+    except (NotFound, UsageError):
+        return None
+    return AskedJob(record) if record else None
+
+
+async def _listed(client: AsyncClient, query: Query, most: int, now_ms: int) -> list[AskedJob]:
+    from relayq.cli.asked import AskedJob
+
     states = tuple(query.plan.states if query.plan.states is not None else State)
     limit = most if most > 0 and not query.sort else SCAN_FIRST
     while states:
@@ -94,9 +114,9 @@ async def _found(client: AsyncClient, query: Query, most: int) -> tuple[list[Ask
         found = query.select(map(AskedJob, records), now_ms)
         is_whole = len(records) < limit or records[-1].submitted_ms < query.plan.since_ms(now_ms)
         if is_whole or (len(found) >= most and not query.sort):
-            return query.ordered(found, now_ms)[:most], now_ms
+            return query.ordered(found, now_ms)[:most]
         limit *= 8
-    return [], now_ms
+    return []
 
 
 def _print_objects(found: list[AskedJob]) -> None:

@@ -10,19 +10,19 @@ from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, progress, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
+from relayq.cli.stream import STDERR, STDOUT, Screen, gap_words
 from relayq.errors import NotFound, Refused, UsageError
 from relayq.model.ids import short
+from relayq.model.lifecycle import FINAL, State
 from relayq.store.records import LogEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from relayq.client.aio import AsyncClient
     from relayq.client.wholelog import WholeLog
     from relayq.store.records import AttemptRecord, JobRecord
 
-STDOUT = 1
-STDERR = 2
 ELEMENTS_MAX = 1000
 
 
@@ -31,7 +31,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the job, an element (ID:INDEX), or the end of an id")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the job has ended")
     parser.add_argument(
-        "--attempt", type=int, metavar="N", help="the output of this attempt (default: the last)"
+        "--attempt",
+        type=int,
+        metavar="N",
+        help="the output of this attempt (default: the last; -f goes on with later ones)",
     )
     parser.add_argument("--stderr", action="store_true", help="only what was written to stderr")
     parser.add_argument(
@@ -42,6 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the output."""
+    if args.attempt is not None and args.attempt < 1:
+        raise UsageError(f"--attempt {args.attempt} makes no sense: attempts count from 1")
     if args.full:
         return _full(args)
     if args.follow:
@@ -53,15 +58,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Printer:
-    """Shows log entries; says where the hub kept less than was written."""
+    """Shows log entries; says where the hub kept less than was written, and which element wrote what."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        from relayq.cli.stream import Screen
-
         self._args = args
         self._screen = Screen()
-        self._next = 0
-        self._attempt = 0
+        self._note_stream = STDERR if args.stderr else STDOUT
+        self._begin("", "")
+
+    def _begin(self, job: str, heading: str) -> None:
+        self._job, self._heading = job, heading
+        self._next = self._attempt = 0
+
+    def begin_element(self, job: str) -> None:
+        """What comes next was written by this element of an array."""
+        self._begin(job, f"[element {job.partition(':')[2]}]")
+
+    def begin_job(self, job: str) -> None:
+        """What comes next was written by this job."""
+        self._begin(job, "")
 
     def show(self, entry: LogEntry) -> None:
         """Show one entry if it was asked for."""
@@ -69,18 +84,28 @@ class Printer:
             return
         if entry.doubt:
             raise Refused(entry.doubt)
-        if entry.attempt == self._attempt and entry.position > self._next:
-            say(f"{entry.position - self._next} bytes were not kept; `relayq logs --full` has them")
-        self._attempt, self._next = entry.attempt, entry.position + len(entry.data)
+        if entry.attempt != self._attempt:
+            self._attempt, self._next = entry.attempt, 0
+        missing, begun = entry.position - self._next, self._next
+        self._next = entry.position + len(entry.data)
         if self._args.stderr and entry.stream != STDERR:
             return
         if self._args.json:
-            text = entry.data.decode("utf-8", "replace")
-            print_json(
-                {"attempt": entry.attempt, "position": entry.position, "stream": entry.stream, "text": text}
-            )
-        else:
-            self._screen.write(entry.stream, entry.data)
+            self._print_objects(entry, begun, missing)
+            return
+        if self._heading:
+            self._screen.note(self._heading, self._note_stream)
+            self._heading = ""
+        if missing > 0:
+            self._screen.note(gap_words(missing, self._job), self._note_stream)
+        self._screen.write(entry.stream, entry.data)
+
+    def _print_objects(self, entry: LogEntry, begun: int, missing: int) -> None:
+        head = {"id": self._job, "attempt": entry.attempt}
+        if missing > 0:
+            print_json({**head, "position": begun, "missing_bytes": missing})
+        text = entry.data.decode("utf-8", "replace")
+        print_json({**head, "position": entry.position, "stream": entry.stream, "text": text})
 
     def close(self) -> None:
         """Write what is left of a half character."""
@@ -90,24 +115,61 @@ class Printer:
 async def _read(client: AsyncClient, args: argparse.Namespace) -> int:
     """Show what the hub has now; the number of entries it has."""
     shown = 0
-    for job in elements_of(await (await client.job(args.id)).info()):
+    record = await (await client.job(args.id)).info()
+    printer = Printer(args)
+    for job in _begun(printer, record):
         entries = await client.logs.read(job, args.attempt)
         last = args.attempt or max((entry.attempt for entry in entries), default=0)
-        printer = Printer(args)
         for entry in entries:
             if entry.attempt == last:
                 printer.show(entry)
         printer.close()
         shown += len(entries)
+    if not shown:
+        _require_attempt(record, args.attempt)
     return shown
 
 
 async def _follow(client: AsyncClient, args: argparse.Namespace) -> None:
-    for job in elements_of(await (await client.job(args.id)).info()):
-        printer = Printer(args)
+    record = await (await client.job(args.id)).info()
+    if record.state in FINAL:
+        _require_attempt(record, args.attempt)
+    printer = Printer(args)
+    for job in _begun(printer, record):
+        first = (
+            0
+            if args.attempt
+            else _last_attempt(record if job == record.id else await client.jobs.record(job))
+        )
         async for entry in client.handle(job).logs(follow=True):
-            printer.show(entry)
+            if entry.attempt >= first:
+                printer.show(entry)
         printer.close()
+
+
+def _begun(printer: Printer, record: JobRecord) -> Iterator[str]:
+    """The ids whose output is the job's, each told to the printer."""
+    for job in elements_of(record):
+        if job == record.id:
+            printer.begin_job(job)
+        else:
+            printer.begin_element(job)
+        yield job
+
+
+def _last_attempt(record: JobRecord | None) -> int:
+    """The number of the last attempt; of a job that waits for its next, that one's."""
+    if record is None:
+        return 0
+    return record.attempt + (record.state in (State.PENDING, State.RUNNABLE))
+
+
+def _require_attempt(record: JobRecord, wanted: int | None) -> None:
+    """NotFound for an attempt that has not been."""
+    last = max([record.attempt, *(attempt.number for attempt in record.attempts)])
+    if wanted is not None and not 1 <= wanted <= last:
+        had = f"its last is attempt {last}" if last else "it has not run yet"
+        raise NotFound(f"job {record.id} has no attempt {wanted}: {had}")
 
 
 def elements_of(record: JobRecord) -> list[str]:
@@ -136,13 +198,14 @@ async def _pour(client: AsyncClient, args: argparse.Namespace, tell: Callable[[i
     from relayq.client.wholelog import WholeLog
 
     record = await (await client.job(args.id)).info()
-    for job in elements_of(record):
+    printer = Printer(args)
+    for job in _begun(printer, record):
         ran = record if job == record.id else await client.jobs.record(job)
         attempt = _attempt_of(ran, args.attempt) if ran else None
         if attempt:
             spec = glance(record.envelope)
             secrets = [value for _, value in spec.secrets] if spec and not record.is_sealed else []
-            await _show_whole(WholeLog(client, job, attempt, secrets), attempt.number, args, tell)
+            await _show_whole(WholeLog(client, job, attempt, secrets), attempt.number, printer, tell)
         elif job == record.id:
             wanted = f"has no attempt {args.attempt}" if args.attempt else "has not run yet"
             raise NotFound(f"job {record.id} {wanted}; `relayq explain {short(record.id)}` says more")
@@ -155,9 +218,9 @@ def _attempt_of(record: JobRecord, wanted: int | None) -> AttemptRecord | None:
 
 
 async def _show_whole(
-    whole: WholeLog, number: int, args: argparse.Namespace, tell: Callable[[int, int], None]
+    whole: WholeLog, number: int, printer: Printer, tell: Callable[[int, int], None]
 ) -> None:
-    printer, done = Printer(args), 0
+    done = 0
     async with aclosing(whole.parts()) as parts:
         async for part in parts:
             entry = LogEntry(id="", attempt=number, position=done, stream=part.stream, data=part.data)

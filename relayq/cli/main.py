@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GLOBAL_OPTIONS = ("--url", "--fleet")
+# Behind any other command, `--` ends the options: `relayq reprioritise ID -- -5`.
+TAKE_A_COMMAND = ("run", "submit", "clone", "schedule", "policy")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,6 +56,8 @@ def _dispatch(argv: list[str]) -> int:
 
     parser, module = parser_of(find_command(rest[0]))
     ours, command_line = _split(rest[1:])
+    if command_line is not None and rest[0] not in TAKE_A_COMMAND:
+        ours, command_line = [*ours, "--", *command_line], None
     args = parser.parse(options + ours)
     args.command_line = command_line
     if rest[0] != "submit":

@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse all of `argv` or raise UsageError with a suggestion."""
         args, extra = self.parse_known_args(argv)
-        if any(not word.startswith("-") for word in extra):
+        if "--" not in argv and any(not word.startswith("-") for word in extra):
             # A word that may be left out was taken as left out, because an option stood before it.
             args, extra = self.parse_known_intermixed_args(argv)
         if extra:

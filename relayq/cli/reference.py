@@ -34,6 +34,21 @@ characters, with `:INDEX` behind it for one element of an array. A `TIME` is wri
 | 130 | interrupted by Ctrl-C; the job goes on |
 """
 
+UNIQUE = """
+### One such job at a time
+
+With `--unique KEY,HOW` a second job with the same key is not made while the first is in the way:
+its id is printed, and stderr says that it is there already. The exit code is 0 either way.
+
+| `HOW` | the first job is in the way |
+|---|---|
+| `until_done` | until it has ended (the default) |
+| `queued` | until it starts: one may run and another wait |
+| `replace` | while it runs; one that still waits is cancelled, and the new one takes its place |
+| `1h`, any `TIME` | for that long after it was submitted, whether it has ended or not |
+
+A comma in the key itself is fine, as long as `HOW` is said behind it."""
+
 # Said once at the top of the page.
 COMMON = ("--help", "--url", "--fleet")
 
@@ -74,6 +89,7 @@ def _job_options() -> Iterator[str]:
     yield "For `run`, `submit`, `clone` and `schedule`, where `--at` names a date to fire at and may stand"
     yield "several times. Each fills the field of the same name in a JSON job spec."
     yield from _table([action for action in parser._actions if action.dest.startswith(JOB_PREFIX)])
+    yield UNIQUE
 
 
 def _table(actions: list[argparse.Action]) -> Iterator[str]:
@@ -108,7 +124,7 @@ def _value(action: argparse.Action) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return text.replace("%%", "%").replace("|", "\\|")
 
 
 if __name__ == "__main__":

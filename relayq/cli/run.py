@@ -19,7 +19,7 @@ from relayq.cli.options import add_job_options, input_files
 from relayq.cli.outcome import exit_code_of, tell_end
 from relayq.cli.output import say, sending
 from relayq.cli.session import with_client
-from relayq.cli.stream import Screen
+from relayq.cli.stream import Screen, gap_words
 from relayq.cli.submit import refuse_bare_words, spec_of
 from relayq.errors import Refused
 from relayq.model.ids import short
@@ -120,8 +120,7 @@ async def _show(job: AsyncJob) -> End:
             if item.attempt != attempt:
                 attempt, expected = item.attempt, 0
             if item.position > expected:
-                missing = item.position - expected
-                say(f"{missing} bytes were not kept here; `relayq logs --full {job.id[-6:]}` has them")
+                screen.note(gap_words(item.position - expected, job.id))
             expected = item.position + len(item.data)
             screen.write(item.stream, item.data)
     raise AssertionError("a log ends with its End")

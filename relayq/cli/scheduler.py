@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
-from relayq.cli.output import print_lines
+from relayq.cli.output import print_lines, say
 from relayq.config import load
+from relayq.errors import WorkerError
 
 if TYPE_CHECKING:
+    from relayq.client.submitter import Submitter
     from relayq.config import Config
     from relayq.scheduling import Scheduler, SchedulerOptions
 
@@ -49,7 +52,7 @@ def options_of(config: Config, trust: list[str]) -> SchedulerOptions:
 
     submitter = Submitter(config)
     # The embedded hub's own worker leaves when it is idle, and must be there for what is fired.
-    tend = submitter.tend if submitter.is_embedded else None
+    tend = partial(_tend, submitter) if submitter.is_embedded else None
     return SchedulerOptions(
         url=submitter.url,
         fleet=config.fleet,
@@ -57,6 +60,14 @@ def options_of(config: Config, trust: list[str]) -> SchedulerOptions:
         tend=tend,
         believed=lambda: {*trust, *config.trust_keys, *submitter.believed()},
     )
+
+
+def _tend(submitter: Submitter) -> None:
+    """See that a worker is there for what was fired; that none can be is no reason to stop firing."""
+    try:
+        submitter.tend()
+    except WorkerError as error:
+        say(str(error))
 
 
 async def _until_told(options: SchedulerOptions) -> None:

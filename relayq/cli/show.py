@@ -15,7 +15,10 @@ from relayq.model.duration import format_duration, format_size
 if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
     from relayq.model.job import JobSpec
+    from relayq.store.elements import FailedElement
     from relayq.store.records import AttemptRecord, Explanation, JobRecord
+
+WORTH_RECKONING = 0.01  # dollars, or whatever the kWh was priced in
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,32 +29,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the job."""
+    from relayq.cli.elementviews import failed_json
     from relayq.cli.views import job_json
     from relayq.client.explain import sentences
     from relayq.model.price import tag
 
-    explanation, now_ms, kwh_price = with_client(args, lambda client: _fetch(client, args.id))
+    explanation, failed, now_ms, kwh_price = with_client(args, lambda client: _fetch(client, args.id))
     why = sentences(explanation, now_ms)
     if args.json:
         record = explanation.record
         price = tag(record.took, kwh_price).to_json() if record.took.run_s else None
-        print_json({**job_json(record), "explain": why, "price": price})
+        elements = {"failed_elements": failed_json(failed)} if record.array else {}
+        print_json({**job_json(record), **elements, "explain": why, "price": price})
     else:
         record = explanation.record
-        print_facts([*_facts(record, now_ms), *_prices(record, kwh_price)])
+        print_facts([*_facts(record, failed, now_ms), *_prices(record, kwh_price)])
         for sentence in why:
             print_facts([("", sentence)])
     return OK
 
 
-async def _fetch(client: AsyncClient, text: str) -> tuple[Explanation, int, float | None]:
+async def _fetch(
+    client: AsyncClient, text: str
+) -> tuple[Explanation, list[FailedElement], int, float | None]:
     price = client.submitter.config.values["budget.kwh_price"]
     kwh_price = price if isinstance(price, float) else None
-    return await (await client.job(text)).explain(), await client.now_ms(), kwh_price
+    explanation = await (await client.job(text)).explain()
+    failed = await client.elements.failed(explanation.record)
+    return explanation, failed, await client.now_ms(), kwh_price
 
 
-def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
-    from relayq.cli.views import ELEMENT_COUNTS, local_time, run_time
+def _facts(record: JobRecord, failed: list[FailedElement], now_ms: int) -> Iterator[tuple[str, str]]:
+    from relayq.cli.elementviews import counts_text, failed_facts
+    from relayq.cli.views import local_time, run_time
     from relayq.client.glance import asked_by, glance
 
     yield "id", record.id
@@ -64,8 +74,8 @@ def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
     yield "worker", record.worker
     yield "exit code", "" if record.exit_code is None else str(record.exit_code)
     if record.array:
-        counts = ((name, getattr(record.array, name)) for name in ELEMENT_COUNTS)
-        yield "elements", ", ".join(f"{number} {name}" for name, number in counts if number)
+        yield "elements", counts_text(record.array)
+        yield from failed_facts(failed, record.array.failed)
     yield "result", record.doubt
     yield "progress", progress_text(record.progress, record.message)
     yield "submitted", local_time(record.submitted_ms)
@@ -80,13 +90,18 @@ def _facts(record: JobRecord, now_ms: int) -> Iterator[tuple[str, str]]:
 
 
 def _prices(record: JobRecord, kwh_price: float | None) -> Iterator[tuple[str, str]]:
-    """What the same work would have cost elsewhere, all its attempts together."""
-    if record.took.run_s:
-        from relayq.cli.budgetviews import price_facts
-        from relayq.model.price import tag
+    """What the same work would have cost elsewhere, all its attempts together; next to nothing in a line."""
+    if not record.took.run_s:
+        return
+    from relayq.cli.budgetviews import price_facts
+    from relayq.model.price import tag
 
-        for name, text in price_facts(tag(record.took, kwh_price)):
-            yield f"price {name}", text
+    price = tag(record.took, kwh_price)
+    if max(price.fargate_x86, price.fargate_arm, price.hosted, price.home or 0) < WORTH_RECKONING:
+        yield "price", f"under {WORTH_RECKONING:g} anywhere (--json says how much)"
+        return
+    for name, text in price_facts(price):
+        yield f"price {name}", text
 
 
 def _spec_facts(spec: JobSpec | None) -> Iterator[tuple[str, str]]:

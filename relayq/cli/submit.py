@@ -151,12 +151,18 @@ def _object(line: str) -> dict[str, object]:
     return value
 
 
+def _in_the_way(args: argparse.Namespace) -> str:
+    """Of a key that replaces, only a job that has begun is in the way."""
+    is_replacing = args.job_unique and args.job_unique[-1].endswith(",replace")
+    return "runs already, and only one that waits is replaced" if is_replacing else "is there already"
+
+
 def _show(args: argparse.Namespace, receipt: Receipt) -> None:
     if args.json:
         print(json.dumps({"id": receipt.id, "word": receipt.word, "detail": receipt.detail}))
     elif receipt.word != "bad":
         print(receipt.id)
     if receipt.word == "unique":
-        tell_on_stderr(f"job {receipt.id} with this unique key is there already")
+        tell_on_stderr(f"job {receipt.id} with this unique key {_in_the_way(args)}: no second one is made")
     elif receipt.word == "bad":
         tell_on_stderr(f"job {receipt.id} is refused: {receipt.detail}")

@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the screens until the person leaves."""
     _check_terminal()
-    gc.disable()  # until the first frame is drawn: among fresh modules there is nothing to collect
+    gc.disable()  # until everything is imported: among fresh modules there is nothing to collect
     config = _loaded(args)
     if not (args.demo or args.replay):
         from relayq_tui.setup import is_first_run
@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from relayq_tui.app import RelayQApp
 
     app = RelayQApp(_feed(args, config), _options(args, config))
+    gc.freeze()
+    gc.enable()
     app.run()
     return app.return_code or OK
 

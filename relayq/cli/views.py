@@ -67,6 +67,7 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         "held_by": record.held_by,
         "alarm": record.alarm,
         "cancel_asked": record.cancel_asked,
+        "cancel_why": record.cancel_why,
         "notices": [
             {"word": told.word, "at": iso(told.at_ms), "detail": told.detail} for told in record.notices
         ],

@@ -9,7 +9,8 @@ from relayq.cli.exit_codes import FAILED, OK
 from relayq.cli.output import print_json, print_lines, waiting
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
-from relayq.model.duration import parse_duration_ms
+from relayq.errors import WaitTimeout
+from relayq.model.duration import parse_duration_ms, spell_duration
 from relayq.model.lifecycle import State
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
                 }
             )
         else:
-            code = "" if result.exit_code is None else f"  exit code {result.exit_code}"
+            is_own = result.exit_code is not None and result.state is not State.CANCELLED
+            code = f"  exit code {result.exit_code}" if is_own else ""
             print_lines([f"{result.id}  {result.state.value}{code}"])
     if len(results) == 1:
         return exit_code_of(results[0].state, results[0].exit_code, results[0].reason)
@@ -53,15 +55,20 @@ def run(args: argparse.Namespace) -> int:
 
 async def _wait_all(client: AsyncClient, args: argparse.Namespace) -> list[Result]:
     """One after the other: those that ended meanwhile cost a round trip each."""
-    import time
+    import asyncio
 
-    limit_s = parse_duration_ms(args.timeout, "--timeout") / 1000 if args.timeout else None
-    began_s = time.monotonic()
+    limit_ms = parse_duration_ms(args.timeout, "--timeout") if args.timeout else None
     jobs = [await client.job(text) for text in args.ids]
     results: list[Result] = []
-    with waiting(f"waiting for {len(jobs)} jobs") as tell:
-        for job in jobs:
-            left_s = None if limit_s is None else max(0.0, limit_s - (time.monotonic() - began_s))
-            results.append(await job.result(left_s))
-            tell(f"{len(results)} of {len(jobs)} jobs have ended")
+    try:
+        async with asyncio.timeout(None if limit_ms is None else limit_ms / 1000):
+            with waiting(f"waiting for {len(jobs)} jobs") as tell:
+                for job in jobs:
+                    results.append(await job.result())
+                    tell(f"{len(results)} of {len(jobs)} jobs have ended")
+    except TimeoutError as error:
+        late = jobs[len(results)].id
+        raise WaitTimeout(
+            f"job {late} has not ended after {spell_duration(limit_ms or 0)}; it goes on"
+        ) from error
     return results

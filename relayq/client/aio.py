@@ -24,6 +24,7 @@ from relayq.model.job import JobSpec
 from relayq.store.blobs import Blobs, Pulls
 from relayq.store.budget import Budget
 from relayq.store.bulk import Bulk
+from relayq.store.elements import Elements
 from relayq.store.fleet import worker_facts
 from relayq.store.hub import Hub, connect
 from relayq.store.jobs import Jobs, Queues
@@ -75,11 +76,13 @@ class AsyncClient:
         self._hub.pen = self.submitter.sign_order
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
         self.logs, self.workers = Logs(self._hub), Workers(self._hub)
-        self.schedules = Schedules(self._hub)
+        self.schedules, self.elements = Schedules(self._hub), Elements(self._hub)
         self.bulk = Bulk(self._hub, self.jobs)
         self.blobs, self.pulls = Blobs(self._hub), Pulls(self._hub)
         self.budget = Budget(self._hub)
-        self._follower = Follower(self._hub, self.submitter.tend, self.submitter.tell)
+        self._follower = Follower(
+            self._hub, self.submitter.tend, self.submitter.tell, is_local=self.submitter.is_embedded
+        )
         return self
 
     async def _connected(self) -> Hub:

@@ -37,14 +37,14 @@ class AsyncHandle:
         """The job as the hub has it now; NotFound when it was dropped."""
         record = await self._client.jobs.record(self.id)
         if record is None:
-            raise NotFound(f"job {self.id} is not in the hub (any more)")
+            raise await self._missing()
         return record
 
     async def explain(self) -> Explanation:
         """The facts about why the job stands where it stands; `client.explain` puts them into words."""
         explanation = await self._client.jobs.explain(self.id)
         if explanation is None:
-            raise NotFound(f"job {self.id} is not in the hub (any more)")
+            raise await self._missing()
         return explanation
 
     async def ready(self) -> bool:
@@ -81,7 +81,7 @@ class AsyncHandle:
         if self._client.submitter.is_narrow:
             await asyncio.to_thread(self._client.submitter.push_order, "cancel", self.id)
             return True
-        return await self._client.jobs.cancel(self.id, who="client", why=why) in ("cancelled", "asked")
+        return await self._client.jobs.cancel(self.id, who="by a program", why=why) in ("cancelled", "asked")
 
     async def outputs(self) -> dict[str, int]:
         """The files that the job left: name -> bytes."""
@@ -115,6 +115,17 @@ class AsyncHandle:
         if record.doubt:
             raise Refused(record.doubt)
         return record.outputs
+
+    async def _missing(self) -> NotFound:
+        """What is not there: the job, its array, or the element in its array."""
+        job, colon, index = self.id.partition(":")
+        whole = await self._client.jobs.record(job) if colon else None
+        if whole is None:
+            return NotFound(f"job {job} is not in the hub (any more)")
+        if whole.array is None:
+            return NotFound(f"job {job} is no array: it has no element {index}")
+        first, last = whole.array.start, whole.array.start + whole.array.size - 1
+        return NotFound(f"array job {job} has no element {index}: they go from {first} to {last}")
 
     def follow(self) -> AsyncGenerator[LogEntry | End, None]:
         """The output as it comes and, last, how the job ended."""

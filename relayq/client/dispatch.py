@@ -29,6 +29,7 @@ from relayq.store.wire import (
     WireError,
     WireReplyError,
     denial,
+    full_disk,
     push_args,
     submit_args,
 )
@@ -185,6 +186,8 @@ def error_of(reply: WireReplyError, address: Address) -> HubError:
         return HubFull(
             f"hub {shown} has no memory for new jobs: nothing was queued; wait, or raise its maxmemory"
         )
+    if reply.code == "MISCONF":
+        return HubFull(full_disk(shown, text))
     if "unknown command" in text.lower():
         return HubTooOld(f"hub {shown} is older than Redis 7.0: use a newer Redis or Valkey")
     return HubError(f"hub {shown} answered: {text}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from relayq.client.glance import glance
 from relayq.model.duration import format_duration
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL, State
@@ -16,10 +17,13 @@ from relayq.model.needs import Lane
 from relayq.store.fleet import why_not
 from relayq.store.records import Explanation, JobRecord, WorkerRecord
 
+NAMES_TOLD = 10
 REASONS = {
     "exit": "the command failed",
     "timeout": "it reached its timeout",
     "crash_limit": "it lost its worker too often",
+    "lost": "its worker was lost",
+    "replaced": "another job with its unique key took its place",
     "refused": "a worker refused its signed spec",
     "dependency": "a dependency did not do what was needed",
     "held": "it is held",
@@ -45,6 +49,8 @@ def sentences(explanation: Explanation, now_ms: int) -> list[str]:
 
 
 def _ending(record: JobRecord) -> str:
+    if record.state is State.CANCELLED:
+        return _cancelled(record)
     why = REASONS.get(record.reason, record.reason)
     if record.reason == "refused" and record.message:
         why += f": {record.message}"
@@ -53,9 +59,16 @@ def _ending(record: JobRecord) -> str:
     return f"it has ended: {record.state.value}{code}{where}" + (f"; {why}" if why else "")
 
 
+def _cancelled(record: JobRecord) -> str:
+    where = f" while it ran on worker {record.worker}" if record.worker else ""
+    why = "" if record.reason == "cancelled" else REASONS.get(record.reason, record.reason)
+    return f"it was cancelled{where}" + (f": {why}" if why else "")
+
+
 def _running(record: JobRecord, now_ms: int) -> str:
     since = format_duration(max(0, now_ms - record.started_ms))
     told = "; it was told to end" if record.cancel_asked else ""
+    told += f": {record.cancel_why}" if record.cancel_why else ""
     if record.state == State.UNREACHABLE:
         return f"attempt {record.attempt} is in grace: worker {record.worker} was not heard of lately{told}"
     if record.array:
@@ -78,10 +91,9 @@ def _blocker(explanation: Explanation, kind: str, detail: str) -> str:
         case "dependency":
             return f"it waits for job {short(detail)}"
         case "dependencies":
+            is_number = detail.isdigit()
             return (
-                f"it waits for {detail} dependencies"
-                if detail.isdigit()
-                else "it waits for another array, " + detail
+                _dependencies(record, int(detail)) if is_number else f"it waits for another array, {detail}"
             )
         case "delay":
             return f"it starts no earlier than in {format_duration(int(float(detail)))}"
@@ -100,6 +112,18 @@ def _blocker(explanation: Explanation, kind: str, detail: str) -> str:
         case "ahead":
             return f"{detail} jobs of its kind stand before it"
     return f"{kind} {detail}".strip()
+
+
+def _dependencies(record: JobRecord, number: int) -> str:
+    """The jobs it waits for; the hub knows how many of them are left, their names stand in the spec."""
+    spec = glance(record.envelope)
+    names = [short(item.job) for item in spec.after] if spec else []
+    if len(names) < number:
+        return f"it waits for {number} {'dependency' if number == 1 else 'dependencies'}"
+    told = ", ".join(names[:NAMES_TOLD]) + (", ..." if len(names) > NAMES_TOLD else "")
+    if len(names) > number:
+        return f"it waits for {number} of the jobs {told}"
+    return f"it waits for {'job' if number == 1 else 'jobs'} {told}"
 
 
 def _workers(record: JobRecord, workers: list[WorkerRecord], *, is_free: bool) -> Iterator[str]:

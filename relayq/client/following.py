@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 READERS_KEPT = 4
 BLOCK_MS = 20_000
-LOOK_MS = 2_000  # for those who may only look: no end is written for them
+LOOK_MS = 2_000  # for those who may only look, since no end is written for them, and on this machine
 PATIENCE_S = 60.0
 PAUSE_S = 0.5
 
@@ -37,11 +37,14 @@ class Follower:
     """Readers of logs beside one hub connection.
 
     `tend` is called when nothing has come for a while, `tell` once for a job of a
-    submit-only user that nobody admits.
+    submit-only user that nobody admits. A hub `is_local` when its worker is ours to tend: it
+    is looked after often, so that a worker that was killed is soon replaced.
     """
 
-    def __init__(self, hub: Hub, tend: Callable[[], object], tell: Callable[[str], None]) -> None:
-        self._hub = hub
+    def __init__(
+        self, hub: Hub, tend: Callable[[], object], tell: Callable[[str], None], *, is_local: bool
+    ) -> None:
+        self._hub, self._is_local = hub, is_local
         self._tend, self._tell = tend, tell
         self._told: set[str] = set()
         self._idle: list[Hub] = []
@@ -54,7 +57,7 @@ class Follower:
     async def follow(self, job: str, *, is_watched: bool) -> AsyncGenerator[LogEntry | End, None]:
         """Entries as they come; the last is the End."""
         async with self._reader() as hub:
-            rest_ms = LOOK_MS if hub.is_narrow or hub.is_read_only else BLOCK_MS
+            rest_ms = LOOK_MS if self._is_local or hub.is_narrow or hub.is_read_only else BLOCK_MS
             if not is_watched and await self._settled(hub, job):
                 async for item in self._whole(hub, job):
                     yield item

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from relayq.config import Config
 
 IDLE_EXIT = "15m"
+KILL_SIGNAL = signal.SIGUSR1  # to a worker: end what runs, and leave (worker.py)
+LAST_WORD_S = 30.0
+READY = "worker ready"  # what a worker logs when it takes jobs (worker.py)
 
 # The shell ends at once, so the worker belongs to init and never becomes our zombie.
 DETACH = '"$@" </dev/null >>"$0" 2>&1 & echo $!'
@@ -39,6 +42,7 @@ class LocalWorker:
     def __init__(self, config: Config, url: str) -> None:
         self._config = config
         self._url = url
+        self._said_from: int | None = None  # where the log of a worker that was started here begins
 
     def start(
         self,
@@ -54,6 +58,7 @@ class LocalWorker:
         try:
             if self._runs_in_the_open() or has_workers():
                 return False
+            self._said_from = self.log_path.stat().st_size if self.log_path.exists() else 0
             pid = self._spawn(lock, idle_exit, ["--scheduler"] if scheduler else [])
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{pid}\n".encode(), 0)
@@ -61,16 +66,49 @@ class LocalWorker:
         finally:
             os.close(lock)
 
-    def stop(self, patience_s: float = 30.0) -> bool:
-        """End it and wait until it has gone; whether it was there."""
+    def is_there(self) -> bool:
+        """Does it run, or is somebody just starting it?"""
         lock = self._locked()
         if lock is not None:
             os.close(lock)
+        return lock is None
+
+    def require_alive(self) -> None:
+        """WorkerError, once, when the worker that was started here has gone before it was ready."""
+        if self._said_from is None or self.is_there() or READY in (said := self._said()):
+            return
+        self._said_from = None
+        last = said.strip().splitlines()[-1:] or [f"it said nothing (its log is {self.log_path})"]
+        why = last[0].removeprefix("relayq: ")
+        raise WorkerError(f"the background worker cannot work here, so jobs wait for another one: {why}")
+
+    def await_ready(self, patience_s: float = 10.0) -> None:
+        """Wait, a while, until the worker that was started here takes jobs; WorkerError when it has gone."""
+        deadline_s = time.monotonic() + patience_s
+        while READY not in self._said() and time.monotonic() < deadline_s:
+            self.require_alive()
+            time.sleep(0.02)
+
+    def _said(self) -> str:
+        """What the worker that was started here has logged."""
+        try:
+            with self.log_path.open("rb") as log:
+                log.seek(self._said_from or 0)
+                return log.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def stop(self, *, kill: bool = False) -> bool:
+        """End it, and with `kill` what it runs, and wait until it has gone; whether it was there.
+
+        It takes as long as the deadline that the worker gives its jobs, and for its last word.
+        """
+        if not self.is_there():
             return False
         pid = int(self._lock_path.read_text() or 0)
         if pid:
-            os.kill(pid, signal.SIGTERM)
-        self._await_end(pid, patience_s)
+            os.kill(pid, KILL_SIGNAL if kill else signal.SIGTERM)
+        self._await_end(pid, self._config.worker.stop_deadline_ms / 1000 + LAST_WORD_S)
         return True
 
     @property

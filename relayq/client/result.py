@@ -155,7 +155,8 @@ def error_of(result: Result) -> JobError | None:
         case State.SUCCEEDED:
             return None
         case State.CANCELLED:
-            return JobCancelled(f"job {job} was cancelled", job)
+            why = "" if result.reason in ("", "cancelled") else f": {result.reason}"
+            return JobCancelled(f"job {job} was cancelled{why}", job)
         case State.SKIPPED:
             return JobSkipped(f"job {job} was skipped: a dependency did not do what was needed", job)
         case State.EXPIRED:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 5.0
 PORTION = 250
+FROM_SCREEN = "from the terminal UI"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ def _left(word: str) -> str:
 async def _portion(client: AsyncClient, order: Order, ids: Sequence[str]) -> list[str]:
     match order.verb:
         case "cancel" | "kill" | "hold" | "release" | "forget":
-            return await client.bulk.steer(order.verb, ids, why=f"tui {order.why}".strip())
+            return await client.bulk.steer(order.verb, ids, why=order.why or FROM_SCREEN)
         case "reprioritise":
             return await client.bulk.steer(order.verb, ids, value=int(order.value))
         case "retry":
@@ -289,7 +290,7 @@ async def _move(client: AsyncClient, job: str, worker: str) -> str:
     if word != "held":
         return word
     await client.submit(spec.but(needs=spec.needs._replace(host=worker)))
-    await client.jobs.cancel(job, who="tui", why=f"moved to {worker}")
+    await client.jobs.cancel(job, who=FROM_SCREEN, why=f"moved to {worker}")
     return "moved"
 
 

@@ -30,6 +30,7 @@ from relayq.trust.envelope import Op, sign_op
 
 if TYPE_CHECKING:
     from relayq.client.files import PathText
+    from relayq.client.local import LocalWorker
     from relayq.client.step import StepTeller
     from relayq.config import Config
     from relayq.model.job import JobSpec
@@ -76,11 +77,15 @@ class Submitter:
         return self.config.fleet
 
     def tend(self) -> None:
-        """See that a local hub and its worker are still there; a joined hub is others' business."""
+        """See that a local hub and its worker are still there; a joined hub is others' business.
+
+        WorkerError, once, when the worker that was started for it could not work.
+        """
         if self.is_embedded:
             with suppress(HubUnreachable), self._lock:
                 choose_url(self.config, self.tell)
-                self._see_to_local_worker()
+                self._local.require_alive()
+                self._start_local_worker()
 
     @cached_property
     def _role(self) -> str:
@@ -153,8 +158,7 @@ class Submitter:
         self._check_type(spec)
         with self._lock:
             self.standing.require_voice(self._role)
-            if self.is_embedded:
-                self._see_to_local_worker()
+            self._see_to_local_hub()
             receipt = self._submit(spec, watch=watch)
             self._tell_step()
             return receipt
@@ -165,8 +169,7 @@ class Submitter:
             self._check_type(spec)
         with self._lock:
             self.standing.require_voice(self._role)
-            if self.is_embedded:
-                self._see_to_local_worker()
+            self._see_to_local_hub()
             receipts = self._dispatcher.submit_many(self.standing.author(), specs)
             self._tell_step()
             return receipts
@@ -246,15 +249,30 @@ class Submitter:
         if why:
             self.tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
 
+    def _see_to_local_hub(self) -> None:
+        """Before something is sent to the local hub: it can write that down, and somebody will run it."""
+        if self.is_embedded:
+            from relayq import hub
+
+            hub.require_room(self.config)
+            self._see_to_local_worker()
+
     def _see_to_local_worker(self) -> None:
         """Twice a minute at most: it may have left after its idle time."""
         now_s = time.monotonic()
         if now_s - self._looked_s < LOOK_AGAIN_S:
             return
         self._looked_s = now_s
+        self._start_local_worker()
+
+    @cached_property
+    def _local(self) -> LocalWorker:
         from relayq.client.local import LocalWorker
 
-        if LocalWorker(self.config, self.url).start(self._has_workers):
+        return LocalWorker(self.config, self.url)
+
+    def _start_local_worker(self) -> None:
+        if self._local.start(self._has_workers):
             self.tell(
                 "no worker was running: started one in the background (it leaves after 15 idle minutes)"
             )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relayq.hub.choose import choose_url as choose_url
+from relayq.hub.embedded import require_room as require_room
 from relayq.hub.embedded import running as running
 from relayq.hub.embedded import start as start
 from relayq.hub.embedded import stop as stop

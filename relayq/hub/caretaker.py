@@ -15,8 +15,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from relayq.errors import HubFull
 from relayq.hub.embedded import shut_down
 from relayq.hub.info import parse_info
 from relayq.hub.place import Place, locked, read_record, url_of
@@ -44,8 +46,8 @@ def watch(place: Place, server: Process, idle_s: float = IDLE_S, look_s: float =
 
 
 def leave(place: Place, server: Process, usage: Usage) -> None:
-    """Shut the server down, unless somebody came while we waited for the lock."""
-    with locked(place):
+    """Shut the server down, unless somebody came while we waited for the lock, or its disk is full."""
+    with locked(place), suppress(HubFull):
         if is_ours(place, server) and not usage.unfinished_jobs():
             shut_down(place)
 

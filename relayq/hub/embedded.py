@@ -11,6 +11,10 @@ loses nothing that was acknowledged; a power cut or kernel crash loses at most a
 the last second. Only where a disk needs longer for an fsync than a command for its
 reply, the server itself puts writes off behind that fsync for up to two seconds.
 
+What could not be written yet, because the disk is full, is in the server's memory alone. A
+server in that state takes nothing more and tries again every second, so it is not ended
+unless that is forced, and nothing is submitted to it when its disk is about to be full.
+
 A process is signalled only when pid, start time and command line are all ours
 (`process.py`). A frozen server is never replaced: a second one would write the same
 file.
@@ -18,15 +22,17 @@ file.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from relayq.errors import HubError, HubUnreachable
+from relayq.errors import HubError, HubFull, HubUnreachable
+from relayq.hub.info import parse_info
 from relayq.hub.place import Place, locked, place_of, prepare, read_record, url_of, write_record
-from relayq.hub.process import Process, end, spawn_detached
+from relayq.hub.process import Process, end, spawn_detached, within
 from relayq.store.wire import Wire, WireError, WireReplyError
 
 if TYPE_CHECKING:
@@ -42,6 +48,8 @@ STARTED = (
     "no hub was running: started a private one in the background "
     "(on a socket that only you may open; it leaves after an unused hour)"
 )
+WRITE_S = 3.0  # the server tries again every second
+ROOM_BYTES_MIN = 1 << 20
 
 
 class Answer(StrEnum):
@@ -51,6 +59,10 @@ class Answer(StrEnum):
     LOADING = "still loading its data"
     SILENT = "not answering"
     ABSENT = "gone"
+
+
+# What an error reply to a PING means.
+ANSWERS = {"LOADING": Answer.LOADING, "MISCONF": Answer.READY}
 
 
 def running(config: Config) -> str | None:
@@ -69,6 +81,16 @@ def start(config: Config, tell: Callable[[str], None] | None = None) -> str:
         return url
     place = place_of(config)
     prepare(place)
+    try:
+        return found_or_launched(place, tell)
+    except OSError as error:
+        raise HubError(
+            f"the local hub cannot be started in {place.data}: {error.strerror or error}"
+        ) from error
+
+
+def found_or_launched(place: Place, tell: Callable[[str], None] | None = None) -> str:
+    """The URL of the hub of this place, alone among all who may start it; `tell` hears of a start."""
     with locked(place):
         process, socket = read_record(place)
         if process is not None and process.is_alive(place.mark):
@@ -88,7 +110,7 @@ def start(config: Config, tell: Callable[[str], None] | None = None) -> str:
                 return url
         raise HubUnreachable(
             f"the local hub{f' (process {process.pid})' if process else ''} is {found}; "
-            "`relayq hub stop` ends it, its jobs are kept"
+            "`relayq hub stop` ends it"
         )
 
 
@@ -117,16 +139,29 @@ def spawn_caretaker(place: Place, server: Process) -> None:
     spawn_detached([sys.executable, "-P", "-m", "relayq.hub.caretaker", *words], place.log)
 
 
-def stop(config: Config) -> bool:
-    """End our own local hub in order; its data stays. Whether there was one to end."""
+def require_room(config: Config) -> None:
+    """HubFull when the disk of our own local hub has too little left for another job."""
+    data = place_of(config).data
+    if free_bytes(data) < ROOM_BYTES_MIN:
+        raise HubFull(
+            f"the disk of the local hub is full: nothing was queued; make room at {data} "
+            f"(at least {ROOM_BYTES_MIN >> 20} MiB)"
+        )
+
+
+def stop(config: Config, *, force: bool = False) -> bool:
+    """End our own local hub in order; its data stays. Whether there was one to end.
+
+    HubFull when its latest writes cannot be written: only `force` ends it then, without them.
+    """
     place = place_of(config)
     if not place.data.is_dir():
         return False
     with locked(place):
-        return shut_down(place)
+        return shut_down(place, force=force)
 
 
-def shut_down(place: Place) -> bool:
+def shut_down(place: Place, *, force: bool = False) -> bool:
     """Ask the server to leave, and make it leave; the lock is ours. Whether there was one."""
     process, socket = read_record(place)
     is_known = process is not None and process.is_alive(place.mark)
@@ -136,6 +171,8 @@ def shut_down(place: Place) -> bool:
             f"the local hub at {socket} does not answer, and no record says which process it is: "
             "look for relayq-hub in `ps` and end it"
         )
+    if found in (Answer.READY, Answer.SILENT) and not force:
+        require_written(place, socket, found)
     if found in (Answer.READY, Answer.LOADING):
         with suppress(WireError, WireReplyError):
             Wire(url_of(socket), timeout_s=STOP_S).call("SHUTDOWN")
@@ -146,6 +183,40 @@ def shut_down(place: Place) -> bool:
     place.record.unlink(missing_ok=True)
     socket.unlink(missing_ok=True)
     return is_known or found != Answer.ABSENT
+
+
+def require_written(place: Place, socket: Path, found: Answer) -> None:
+    """HubFull when something the server has taken is not on file, and will not be in a moment.
+
+    Who is silent cannot be asked: of it the disk alone can tell.
+    """
+    if found == Answer.SILENT:
+        is_written = free_bytes(place.data) > 0
+    else:
+        is_written = within(WRITE_S, lambda: has_written(socket))
+    if not is_written:
+        raise HubFull(
+            "the local hub goes on: its disk is full, and its latest changes are in its memory only; "
+            f"make room at {place.data} and try again (--force ends it now and loses them)"
+        )
+
+
+def has_written(socket: Path) -> bool:
+    """Is everything on file that the server has taken?"""
+    wire = Wire(url_of(socket), timeout_s=STOP_S)
+    try:
+        info = parse_info(wire.call("INFO", "persistence"))
+    except (WireError, WireReplyError):
+        return True  # it has just died, or reads its file
+    finally:
+        wire.close()
+    return info.get("aof_last_write_status", "ok") == "ok" and info.get("aof_buffer_length", "0") == "0"
+
+
+def free_bytes(directory: Path) -> int:
+    """What its disk has left for us."""
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize
 
 
 def settle(process: Process, socket: Path) -> Answer:
@@ -164,12 +235,15 @@ def settle(process: Process, socket: Path) -> Answer:
 
 
 def ping(socket: Path) -> Answer:
-    """What is at the socket: ready, loading, silent (it hangs) or absent."""
+    """What is at the socket: ready, loading, silent (it hangs) or absent.
+
+    A server that cannot write to its disk refuses even a PING, but it answers: what is there can be read.
+    """
     wire = Wire(url_of(socket), timeout_s=PING_S)
     try:
         wire.call("PING")
     except WireReplyError as error:
-        return Answer.LOADING if error.code == "Answer.LOADING" else Answer.SILENT
+        return ANSWERS.get(error.code, Answer.SILENT)
     except WireError as error:
         return Answer.SILENT if isinstance(error.__cause__, TimeoutError) else Answer.ABSENT
     finally:

@@ -20,23 +20,32 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from relayq.query.completion import complete, insert
-from relayq.query.fields import FIELDS, Field, Test, run_ms, wait_ms
-from relayq.query.grammar import Group, Node, compiled, read
+from relayq.query.fields import FIELDS, Field, Test, is_plain, run_ms, wait_ms
+from relayq.query.grammar import Group, Node, Term, compiled, cost_of, read, test_of, with_words_together
 from relayq.query.plan import Plan, plan_of
 from relayq.query.scan import QueryError, quote
 
 __all__ = [
     "FIELDS",
     "Field",
+    "Group",
+    "Node",
     "Plan",
     "Query",
     "QueryError",
+    "Term",
+    "Test",
     "complete",
+    "cost_of",
     "insert",
+    "is_plain",
     "parse",
     "quote",
     "run_ms",
+    "sort_key",
+    "test_of",
     "wait_ms",
+    "with_words_together",
 ]
 
 R = TypeVar("R")
@@ -71,7 +80,7 @@ class Query:
         """The rows in the order that is asked for; what has no value comes last."""
         found = list(rows)
         for name, is_descending in reversed(self.sort):
-            found.sort(key=_sort_key(name, is_descending, now_ms), reverse=is_descending)
+            found.sort(key=sort_key(name, is_descending, now_ms), reverse=is_descending)
         return found
 
     def group_of(self, row: Any, now_ms: int) -> str:
@@ -98,7 +107,7 @@ def _query(text: str, node: Node, sort: tuple[tuple[str, bool], ...], group: str
     return Query(text, node, compiled(node)[1], plan_of(node), sort, group)
 
 
-def _sort_key(name: str, is_descending: bool, now_ms: int) -> Callable[[Any], tuple[bool, Any]]:
+def sort_key(name: str, is_descending: bool, now_ms: int) -> Callable[[Any], tuple[bool, Any]]:
     """A key that keeps rows without a value last, whichever way it is sorted."""
     get = FIELDS["age" if name == "new" else name].get
     sign = -1 if name == "new" else 1

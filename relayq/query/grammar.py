@@ -74,15 +74,25 @@ def compiled(node: Node) -> tuple[int, Test]:
     """What it costs to ask, and the test; in a conjunction the cheap parts are asked first."""
     if isinstance(node, Term):
         return node.cost, node.test
-    parts = sorted(map(compiled, _with_words_together(node)), key=lambda part: part[0])
+    parts = sorted(map(compiled, with_words_together(node)), key=lambda part: part[0])
     tests, cost = [test for _, test in parts], sum(cost for cost, _ in parts)
     if node.kind == "not":
         return cost, none_of(tests[0])
     return cost, (all_of if node.kind == "all" else any_of)(tests)
 
 
-def _with_words_together(node: Group) -> Sequence[Node]:
-    """The parts; where one of them is enough, those that are plain words are one."""
+def cost_of(node: Node) -> int:
+    """What it costs to ask, to be compared with others."""
+    return compiled(node)[0]
+
+
+def test_of(node: Node) -> Test:
+    """The test of a part of a query."""
+    return compiled(node)[1]
+
+
+def with_words_together(node: Group) -> Sequence[Node]:
+    """The parts of a group; where one of them is enough, those that are plain words are one."""
     words = [part for part in node.parts if isinstance(part, Term) and not part.field]
     items = [item for part in words for item in part.items]
     if node.kind != "any" or len(words) < 2 or not all(map(is_plain, items)):

@@ -18,11 +18,16 @@ from relayq.query.scan import Item
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Bounds of what can match; None (or empty) where there are none. Ages are those of submission."""
+    """Bounds of what can match; None (or empty) where there are none. Ages are those of submission.
+
+    `element` is the element of an array that is asked for by its id, `ID:INDEX`: the indexes
+    hold only those under way.
+    """
 
     states: frozenset[State] | None = None
     queue: str = ""
     worker: str = ""
+    element: str = ""
     max_age_ms: int | None = None
     min_age_ms: int | None = None
 
@@ -39,6 +44,7 @@ def plan_of(node: Node) -> Plan:
         states=_states(node),
         queue=_only(terms, "queue"),
         worker=_only(terms, "worker"),
+        element=_element(_only(terms, "id")),
         max_age_ms=min(_bounds(ages, "<"), default=None),
         min_age_ms=max(_bounds(ages, ">"), default=None),
     )
@@ -74,6 +80,10 @@ def _only(terms: list[Term], field: str) -> str:
         if term.field == field and len(term.items) == 1 and _is_whole(term.items[0]):
             return term.items[0].text
     return ""
+
+
+def _element(job: str) -> str:
+    return job if job.partition(":")[2].isdecimal() else ""
 
 
 def _is_whole(item: Item) -> bool:

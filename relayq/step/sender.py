@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING
 
 from relayq.errors import HubDenied, HubError, HubFull, HubUnreachable, Refused
 from relayq.model.ids import new_id
-from relayq.store.wire import FIRE, JOB, MOST_WAITING, Wire, WireError, WireReplyError, fire_entry, push_args
+from relayq.store.wire import (
+    FIRE,
+    JOB,
+    MOST_WAITING,
+    Wire,
+    WireError,
+    WireReplyError,
+    fire_entry,
+    full_disk,
+    push_args,
+)
 from relayq.trust.keys import SigningKey
 from relayq.trust.roster import Roster, open_roster
 from relayq.trust.ticket import SUBMITTER, Ticket
@@ -159,6 +169,8 @@ class Sender:
             return HubDenied(f"hub {shown} does not let {self.ticket.name} in: was it revoked?")
         if reply.code == "OOM":
             return HubFull(f"hub {shown} has no memory for new jobs: the job was not taken")
+        if reply.code == "MISCONF":
+            return HubFull(f"{full_disk(shown, str(reply))}; the job was not taken")
         return HubError(f"hub {shown} answered: {reply}")
 
 

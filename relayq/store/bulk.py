@@ -11,7 +11,7 @@ from typing import Any
 
 from relayq.store import decode
 from relayq.store.hub import Hub
-from relayq.store.jobs import Jobs, state_word
+from relayq.store.jobs import MOST_WHY, Jobs, state_word
 from relayq.store.records import JobRecord
 from relayq.trust.steering import priority_order
 
@@ -42,7 +42,7 @@ class Bulk:
 
     async def steer(self, verb: str, ids: Sequence[str], *, value: int = 0, why: str = "") -> list[str]:
         """`cancel`, `kill`, `hold`, `release`, `reprioritise` or `forget` each; words as from `Jobs`."""
-        request: dict[str, object] = {"verb": verb, "ids": list(ids), "value": value, "why": why[:64]}
+        request: dict[str, object] = {"verb": verb, "ids": list(ids), "value": value, "why": why[:MOST_WHY]}
         order = priority_order(value) if verb == "reprioritise" else verb
         orders = [self._hub.signed(order, job) for job in ids]
         return [state_word(word) for word in await self._hub.run("bulk", request, *orders)]

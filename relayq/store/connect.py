@@ -13,7 +13,8 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio.connection import Connection, UnixDomainSocketConnection
@@ -33,6 +34,7 @@ from relayq.store.wire import (
     Address,
     WireError,
     denial,
+    full_disk,
     tls_context,
     tls_reason,
     unheard_reason,
@@ -55,7 +57,10 @@ def parse_url(url: str) -> Address:
 
 
 class Link:
-    """One connection, opened on first use and again after it broke."""
+    """One connection, opened on first use and again after it broke.
+
+    `took_s` is how long the hub took with the latest answer, without the wait for those before it.
+    """
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -65,6 +70,7 @@ class Link:
             raise ConfigError(f"hub {address.shown} cannot be spoken to: {error}") from error
         self._lock = asyncio.Lock()
         self._has_heard = False
+        self.took_s = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -77,22 +83,39 @@ class Link:
         HubUnreachable when the link broke or `timeout_s` passed (the command may have
         been carried out), HubDenied, HubFull, or HubError with the server's own words.
         """
+        [reply] = await self.calls(args, timeout_s=timeout_s)
+        return reply
+
+    async def calls(self, *commands: Sequence[Any], timeout_s: float = CALL_TIMEOUT_S) -> list[Any]:
+        """Send some commands in one round trip and return their replies.
+
+        Errors as with `call`; all are carried out, and the first that was refused is what is raised.
+        """
         async with self._lock:
             try:
                 if not self._connection.is_connected:
                     await self._open()
+                began_s = time.monotonic()
                 async with asyncio.timeout(timeout_s):
-                    await self._connection.send_command(*args, check_health=False)
-                    reply = await self._connection.read_response()
-                self._has_heard = True
-                return reply
-            except ResponseError as error:
-                self._has_heard = True
-                raise self._refusal(error) from error
+                    packed = self._connection.pack_commands(commands)
+                    await self._connection.send_packed_command(packed, check_health=False)
+                    replies = [await self._reply() for _ in commands]
+                self._has_heard, self.took_s = True, time.monotonic() - began_s
+                for reply in replies:
+                    if isinstance(reply, ResponseError):
+                        raise self._refusal(reply) from reply
+                return replies
             except (RedisError, OSError, TimeoutError) as error:
                 failure = self._failure("stopped answering", error)
                 await self._drop()
                 raise HubUnreachable(failure) from error
+
+    async def _reply(self) -> Any:
+        """The next reply; a refusal is one too, for others may stand behind it."""
+        try:
+            return await self._connection.read_response()
+        except ResponseError as error:
+            return error
 
     async def hear(self, timeout_s: float) -> Any:
         """What the hub says by itself after a subscription; HubUnreachable when nothing came in time."""
@@ -176,6 +199,8 @@ def refusal(address: Address, error: Exception) -> HubError:
         return HubDenied(denied)
     if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
         return HubFull(f"hub {shown} has no memory left for new jobs: wait, or raise its maxmemory")
+    if text.startswith("MISCONF"):
+        return HubFull(full_disk(shown, text))
     return HubError(f"hub {shown} answered: {text}")
 
 

@@ -117,7 +117,7 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
         reason=f.get("r", ""),
         lane=lane,
         priority=_int(f, "p"),
-        attempt=_int(f, "ma") if "n" in f else _int(f, "a") - _int(f, "v"),
+        attempt=_int(f, "ma" if "n" in f else "a"),
         crashes=_int(f, "c"),
         worker=session.rsplit("#", 1)[0],
         session=session,
@@ -130,6 +130,7 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
         progress=_progress(f),
         message=f.get("pg", ""),
         cancel_asked="cx" in f,
+        cancel_why=f.get("cy", ""),
         attempts=_attempts(f, reply[4] if len(reply) > 4 else []),
         envelope=reply[2],
         result=reply[3] if len(reply) > 3 else b"",
@@ -247,7 +248,7 @@ def _attempts(f: Fields, lines: list[bytes]) -> list[AttemptRecord]:
         started_ms=_int(f, "b"),
         ended_ms=ended or None,
         exit_code=int(f["x"]) if "x" in f else None,
-        reason=f.get("r", "") if ended else "",
+        reason=("cancelled" if state is State.CANCELLED else f.get("r", "")) if ended else "",
     )
     if earlier and earlier[-1].number >= current.number:
         return earlier

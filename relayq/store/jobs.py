@@ -25,6 +25,7 @@ from relayq.trust.steering import HOLD, PAUSE, RELEASE, RESUME, priority_order, 
 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
+MOST_WHY = 200
 COUNTED = ("in", "S", "F", "C", "K", "E")
 
 
@@ -55,10 +56,14 @@ class Jobs:
     async def cancel(self, job: str, *, who: str = "", why: str = "", kill: bool = False) -> str:
         """`cancelled`, `asked` (it runs: its worker is told), `ended:<state>` or `unknown`.
 
-        `kill` leaves a running job no time to end by itself.
+        `kill` leaves a running job no time to end by itself. `why` is kept with the job in up to 200
+        characters; without it, `who`.
         """
-        detail = " ".join(part for part in (who, why) if part) or "cancelled"
-        request: dict[str, object] = {"id": job, "why": detail[:64], **({"kill": 1} if kill else {})}
+        request: dict[str, object] = {
+            "id": job,
+            "why": (why or who or "cancelled")[:MOST_WHY],
+            **({"kill": 1} if kill else {}),
+        }
         order = self._hub.signed("kill" if kill else "cancel", job)
         return state_word(await self._hub.run("cancel", request, order))
 
@@ -183,8 +188,8 @@ class Jobs:
         """The lanes of these jobs' fields (all lanes without an argument), kept between calls."""
         wanted = {decode.text(flat[2 * flat[::2].index(b"l") + 1]) for flat in jobs}
         if not jobs or not wanted <= self._lanes.keys():
-            for key in ("lanes", "lpast"):
-                flat = await self._hub.link.call("HGETALL", self._hub.keys.prefix + key)
+            keys = (self._hub.keys.prefix + name for name in ("lanes", "lpast"))
+            for flat in await self._hub.link.calls(*(("HGETALL", key) for key in keys)):
                 self._lanes.update(decode.lanes(flat))
         return self._lanes
 
@@ -228,8 +233,8 @@ class Queues:
         for minute in range(last - count + 1, last + 1):
             days.setdefault(minute // 1440, []).extend(f"{minute % 1440}:{what}" for what in COUNTED)
         values: list[int] = []
-        for day, names in days.items():
-            reply = await self._hub.link.call("HMGET", self._hub.keys.of("hs", str(day)), *names)
+        asked = (("HMGET", self._hub.keys.of("hs", str(day)), *names) for day, names in days.items())
+        for reply in await self._hub.link.calls(*asked):
             values += [int(value or 0) for value in reply]
         width = len(COUNTED)
         return [

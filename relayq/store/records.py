@@ -300,6 +300,7 @@ class JobRecord:
     steered: Steered = NOT_STEERED
     held_by: str = ""
     alarm: str = ""
+    cancel_why: str = ""
 
     @property
     def likeness(self) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Protocol
 
 from relayq.errors import HubDenied, HubError, HubSchema, HubTooOld
@@ -36,16 +37,19 @@ NEEDS_OWNER = (
 
 
 class Caller(Protocol):
-    """Whatever can send one command to the hub."""
+    """Whatever can send commands to the hub."""
 
     async def call(self, *args: Any, timeout_s: float = ...) -> Any:
         """Send a command and return its reply."""
+
+    async def calls(self, *commands: Sequence[Any], timeout_s: float = ...) -> list[Any]:
+        """Send some in one round trip and return their replies."""
 
 
 @cache
 def parts() -> dict[str, str]:
     """Every Lua file of the library by name, in the order of loading."""
-    folder = files("relayq.store") / "lua"
+    folder = Path(__file__).with_name("lua")
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".lua"))
     names = [FIRST, *(name for name in names if name not in (FIRST, LAST)), LAST]
     return {name: (folder / name).read_text(encoding="utf-8") for name in names}
@@ -80,9 +84,8 @@ async def ensure(link: Caller, anchor: str, role: str = "") -> None:
     """
     if role == "submit":
         return
-    info = await link.call("INFO", "server")
+    info, (schema, mark) = await link.calls(("INFO", "server"), ("HMGET", anchor, "schema", "code"))
     check_server(info.decode() if isinstance(info, bytes) else str(info))
-    schema, mark = await link.call("HMGET", anchor, "schema", "code")
     if schema is not None and int(schema) != SCHEMA:
         raise HubSchema(
             f"the hub speaks schema {int(schema)} and this RelayQ schema {SCHEMA}: "

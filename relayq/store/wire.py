@@ -216,6 +216,15 @@ def tls_context(address: Address) -> ssl.SSLContext:
     return context
 
 
+def full_disk(shown: str, text: str) -> str:
+    """The sentence for a hub's MISCONF, which is `text`: it cannot write, so it takes nothing new."""
+    reason = text.rpartition("file: ")[2] if "AOF file: " in text else "its snapshots fail"
+    return (
+        f"hub {shown} cannot write to its disk ({reason}) and takes nothing new until it can: "
+        "make room there; its log says more"
+    )
+
+
 def denial(address: Address, code: str, detail: str = "") -> str:
     """What it means for a person that the hub's list of users says no; empty for any other reply.
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from relayq.errors import Refused
 from relayq.trust.files import Left
-from relayq.trust.keys import decode_any, encode
+from relayq.trust.keys import KEY_BYTES, decode, decode_any, encode
 from relayq.trust.sealing import Opener, Sealer
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ def _left(item: object) -> Left:
         raise ValueError
     name, sha256, size, key = item
     if not all(isinstance(text, str) for text in (name, sha256, key)) or type(size) is not int or size < 0:
+        raise ValueError
+    if decode(key, KEY_BYTES) is None:
         raise ValueError
     return Left(name, sha256, size, key)
 

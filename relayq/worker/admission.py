@@ -139,12 +139,8 @@ class Admission:
                 _remember(self._records, digest, await self._session.batch_record(digest))
 
     async def learn(self, version_there: int) -> None:
-        """Take the hub's roster if it is another one: who comes now is judged by the newest.
-
-        That a sync has heard of it does not say that it has read it yet.
-        """
-        if self._credentials.is_news(version_there) or version_there > self._credentials.version:
-            await self._session.meet(self._credentials)
+        """Take the hub's roster if it is another one: who comes now is judged by the newest."""
+        await self._session.follow(self._credentials, version_there)
 
     @property
     def is_open(self) -> bool:

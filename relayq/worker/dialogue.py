@@ -168,8 +168,7 @@ class Dialogue:
         if reply.lanes_version != self._lanes.version:
             self._lanes.learn(*await self._session.lanes())
             self._bell.ring()
-        if self._credentials.is_news(reply.roster_version):
-            await self._session.meet(self._credentials)
+        await self._session.follow(self._credentials, reply.roster_version)
         if self._wants_another(request, reply):
             self._bell.ring()
 

@@ -69,6 +69,7 @@ class Session:
         self._hub: Hub | None = None
         self._clock = (0, 0.0)
         self._patience = Patience()
+        self._meeting = asyncio.Lock()
         self._is_lost = False
 
     async def register(self) -> Welcome:
@@ -93,6 +94,15 @@ class Session:
                 return await credentials.meet(self._url)
             except HubError as error:
                 await self.endure(error)
+
+    async def follow(self, credentials: Credentials, version_there: int) -> None:
+        """Have the hub's roster if it is another one than before.
+
+        Who asks while somebody fetches it waits: a job must not be judged by the old one meanwhile.
+        """
+        async with self._meeting:
+            if credentials.is_news(version_there):
+                await self.meet(credentials)
 
     async def sync(self, request: SyncRequest) -> SyncReply | None:
         """One heartbeat; None when it did not get through (the link is a new one then)."""

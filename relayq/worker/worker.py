@@ -9,7 +9,8 @@ children, and this process may end at any moment.
 Leaving has two steps. The first TERM or Ctrl-C: take nothing new, hand back what has
 not started, let what runs finish within the deadline. The second, or the deadline:
 say what has ended and go. What then still runs is left to the keeper for the next
-start, unless `kill_on_stop`; what runs in-process goes back to the queue.
+start, unless `kill_on_stop`; what runs in-process goes back to the queue. USR1 means
+both steps at once, and ends what runs.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from relayq import __version__, plugins
 from relayq.config import Config
@@ -368,8 +370,9 @@ def _signals(worker: Worker) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
+    loop.add_signal_handler(signal.SIGUSR1, partial(worker.stop, kill=True))
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             loop.remove_signal_handler(number)

@@ -191,14 +191,18 @@ def test_logs_are_shown_whole_by_attempt_and_by_stream(served: None) -> None:
     ended = relayq("logs", job, "--stderr")
     assert (ended.stdout, ended.stderr) == ("", "err 2\n")
     assert printed("logs", job, "--full") == "out 2\n"
-    assert printed("logs", job, "-f") == "out 1\nout 2\n"
+    assert printed("logs", job, "-f") == "out 2\n"
 
 
 def test_the_output_of_an_array_is_that_of_its_elements_in_order(served: None) -> None:
     ended = relayq("run", "--array", "2-4", "--", "echo $RELAYQ_ARRAY_INDEX; test $RELAYQ_ARRAY_INDEX != 3")
     assert (ended.returncode, ended.stdout) == (1, "2\n3\n4\n")
     job = ended.stderr.split()[2]
-    assert printed("logs", job) == printed("logs", job, "-f") == "2\n3\n4\n"
+    assert (
+        printed("logs", job)
+        == printed("logs", job, "-f")
+        == "".join(f"[element {n}]\n{n}\n" for n in (2, 3, 4))
+    )
     assert printed("logs", f"{job[-6:]}:4") == "4\n"
     assert relayq("wait", f"{job}:3").returncode == 1
     counts = objects("show", job)[0]["elements"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.command_line import RELAYQ, printed, relayq
+from tests.e2e.command_line import RELAYQ, printed, relayq, state_of
+from tests.support import eventually_sync
 
 
 def test_the_doctor_finds_a_broken_configuration(hub: str) -> None:
@@ -94,3 +97,122 @@ def test_down_stops_what_up_started_whichever_hub_is_configured_by_now(
     assert relayq("up").returncode == 0
     monkeypatch.setenv("RELAYQ_URL", "redis://127.0.0.1:1")
     assert "its jobs are kept" in relayq("down").stderr
+
+
+@pytest.fixture
+def short_deadline(home: Path) -> None:
+    """Workers that give their jobs two seconds to end."""
+    config = home / ".config/relayq/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[worker]\nstop_deadline = "2s"\n')
+
+
+@pytest.mark.usefixtures("short_deadline")
+def test_down_names_what_runs_and_stops_the_hub_as_well_when_the_deadline_is_over(home: Path) -> None:
+    job = printed("submit", "--", "tail -f /dev/null").strip()
+    eventually_sync(lambda: state_of(job) == "RUNNING")
+    ended = relayq("down")
+    assert ended.returncode == 0, ended.stderr
+    waiting, left, on, hub = ended.stderr.splitlines()
+    assert f"waiting up to 2.0s for job {job[-6:]} to end; `relayq down --kill`" in waiting
+    assert "has left" in left
+    assert f"job {job[-6:]} may go on without it" in on
+    assert "its jobs are kept" in hub
+
+
+def test_down_kill_waits_for_nothing_and_the_job_runs_again(home: Path) -> None:
+    command = f"[ -e {home}/again ] || {{ touch {home}/again; tail -f /dev/null; }}"
+    job = printed("submit", "--", command).strip()
+    eventually_sync((home / "again").exists)
+    ended = relayq("down", "--kill")
+    assert (ended.returncode, "waiting" in ended.stderr) == (0, False), ended.stderr
+    assert relayq("hub", "start").returncode == 0
+    assert state_of(job) == "RUNNABLE"
+    assert relayq("up").returncode == 0
+    printed("wait", job)
+    assert state_of(job) == "SUCCEEDED"
+
+
+@pytest.fixture
+def broken_policy(home: Path) -> str:
+    """A policy that no worker starts with; what one says of it."""
+    file = home / ".config/relayq/policy.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("bogus = 1\n")
+    return "there is no rule 'bogus' at the top"
+
+
+def test_a_background_worker_that_cannot_start_is_not_waited_for(broken_policy: str) -> None:
+    for words in (("run", "--", "true"), ("run", "-q", "--", "true"), ("up",)):
+        ended = relayq(*words)
+        assert ended.returncode == 125
+        assert "the background worker cannot work here" in ended.stderr
+        assert ended.stderr.rstrip().splitlines()[-1].count(broken_policy) == 1
+
+
+def test_who_waits_for_a_job_is_told_why_its_worker_cannot_start(home: Path, broken_policy: str) -> None:
+    job = printed("submit", "--", "echo now").strip()
+    ended = relayq("wait", job)
+    assert (ended.returncode, broken_policy in ended.stderr) == (125, True)
+    (home / ".config/relayq/policy.toml").unlink()
+    assert relayq("wait", job).returncode == 0
+
+
+def test_who_follows_a_job_soon_replaces_its_killed_worker(home: Path) -> None:
+    command = f"echo begun; touch {home}/begun; until [ -e {home}/go ]; do sleep 0.1; done; echo ended"
+    job = printed("submit", "--", command).strip()
+    eventually_sync((home / "begun").exists)
+    os.kill(int((home / ".local/state/relayq/background-worker.lock").read_text()), signal.SIGKILL)
+    (home / "go").touch()
+    began_s = time.monotonic()
+    assert printed("logs", "-f", job) == "begun\nended\n"
+    assert time.monotonic() - began_s < 10
+
+
+def test_a_quiet_run_says_nothing_beside_the_output(home: Path) -> None:
+    """Not even that it started a hub and a worker."""
+    ended = relayq("run", "-q", "--", "echo out")
+    assert (ended.stdout, ended.stderr) == ("out\n", "")
+
+
+def test_wait_gives_up_after_the_time_that_was_typed(hub: str) -> None:
+    job = printed("submit", "--", "true").strip()
+    for typed in ("300ms", "0.5s"):
+        ended = relayq("wait", job, "--timeout", typed)
+        said = typed.replace("0.5s", "500ms")
+        assert (ended.returncode, ended.stderr) == (
+            124,
+            f"relayq: job {job} has not ended after {said}; it goes on\n",
+        )
+
+
+def test_a_priority_below_zero_may_stand_behind_a_dash(hub: str) -> None:
+    job = printed("submit", "--", "true").strip()
+    assert printed("reprioritise", job, "--", "-5").split() == [job, "priority", "-5"]
+    assert printed("reprioritise", job, "-6").split() == [job, "priority", "-6"]
+    assert relayq("jobs", "--", "a", "b").returncode == 2
+
+
+def test_what_a_job_waits_for_is_named(hub: str) -> None:
+    first, second = (printed("submit", "--", "true").strip() for _ in range(2))
+    one = printed("submit", "--after", first, "--", "true").strip()
+    assert f"it waits for job {first[-6:]}\n" in printed("explain", one)
+    both = printed("submit", "--after", first, "--after", second, "--", "true").strip()
+    assert f"it waits for jobs {first[-6:]}, {second[-6:]}\n" in printed("explain", both)
+
+
+def test_a_job_that_costs_next_to_nothing_takes_one_line_for_it(served: None) -> None:
+    job = printed("submit", "--", "true").strip()
+    printed("wait", job)
+    prices = [line for line in printed("show", job).splitlines() if line.startswith("price")]
+    assert len(prices) == 1 and "under 0.01" in prices[0]
+
+
+def test_only_a_waiting_job_is_replaced_and_the_words_say_so(served: None) -> None:
+    running = printed("submit", "--unique", "k", "--", "exec tail -f /dev/null").strip()
+    eventually_sync(lambda: state_of(running) == "RUNNING", "it runs")
+    ended = relayq("submit", "--unique", "k,replace", "--", "true")
+    assert (ended.returncode, ended.stdout) == (0, f"{running}\n")
+    assert "runs already, and only one that waits is replaced" in ended.stderr
+    assert "is there already: no second one is made" in relayq("submit", "--unique", "k", "--", "true").stderr
+    printed("cancel", running)

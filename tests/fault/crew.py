@@ -234,7 +234,7 @@ class Crew:
             return self.client.hget(f"{prefix}j:{job}", "s")
         first, rest = self.client.hmget(f"{prefix}j:{array}", "n0", "rc")
         at = int(index) - int(first or 0)
-        code = self.client.bitfield(f"{prefix}as:{array}").get("u4", f"#{at}").execute()[0]
+        code = self.client.execute_command("BITFIELD_RO", f"{prefix}as:{array}", "GET", "u4", f"#{at}")[0]
         return rest if code == 0 else CODES.get(code, "").encode()
 
     async def register(self, worker: Worker) -> None:

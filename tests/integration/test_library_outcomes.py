@@ -121,8 +121,9 @@ async def test_a_running_job_is_asked_to_end_until_it_does(driver: Driver) -> No
     for _ in range(2):
         assert (await worker.sync()).cancels == [job]
     assert (await driver.record(job)).cancel_asked
+    assert (await driver.record(job)).cancel_why == "enough"
     await worker.report(job, "failed", retry=True)
-    assert (await driver.record(job)).state is State.CANCELLED
+    assert await driver.state(job) == "CANCELLED enough"
     assert (await worker.sync()).cancels == []
 
 

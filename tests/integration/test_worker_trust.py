@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +15,10 @@ from relayq.model.needs import lane_of
 from relayq.store.events import Events
 from relayq.store.records import JobRecord, Submission
 from relayq.trust.keys import SigningKey
+from relayq.trust.members import GithubRule
+from relayq.trust.roster import add_github_rule
+from relayq.worker.credentials import Credentials
+from relayq.worker.session import Session
 from tests.integration.worker_support import Rig
 from tests.support import eventually, fresh_fleet
 
@@ -52,6 +58,21 @@ async def test_a_job_signed_by_a_key_that_was_added_runs(rig: Rig) -> None:
         job, submission = rig.submission(spec(rig), key=stranger)
         await rig.jobs.submit([submission])
         assert (await rig.ended(job)).state == "SUCCEEDED"
+
+
+async def test_who_asks_for_the_roster_while_it_is_fetched_waits_for_it(rig: Rig, tmp_path: Path) -> None:
+    """A heartbeat had the news first, and what came through an inbox was judged by the old roster."""
+    async with rig.worker():
+        credentials = Credentials(rig.config, (), tmp_path)
+        session = Session(url=rig.url, fleet=rig.fleet, name="w2", describe=cast("Any", None))
+        await session.meet(credentials)
+        rule = GithubRule(repository="me/site", repository_id="12", owner_id="34")
+        edited = rig.standing().desk.edit(lambda roster, _: add_github_rule(roster, rule, 1))
+        first = asyncio.create_task(session.follow(credentials, edited.version))
+        second = asyncio.create_task(session.follow(credentials, edited.version))
+        await second
+        assert credentials.version == edited.version
+        await first
 
 
 async def test_changed_bytes_are_refused(rig: Rig) -> None:

@@ -139,4 +139,5 @@ async def test_what_runs_in_process_goes_back_to_the_queue_when_the_worker_leave
 async def test_a_type_that_cannot_be_imported_is_not_offered(rig: Rig) -> None:
     async with rig.worker():
         worker = await rig.online("w1")
-        assert worker.offer["types"] == ["chatty", "shell"]
+        offered = set(worker.offer["types"])  # others may be installed beside the tests
+        assert offered >= {"chatty", "shell"} and "broken" not in offered

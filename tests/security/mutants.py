@@ -371,8 +371,8 @@ MUTANTS = (
     Mutant(
         "the hub's word on arrays",
         "store/jobs.py",
-        "return bool(self._hub.reader and self._hub.reader.is_array(",
-        "return True or bool(self._hub.reader and self._hub.reader.is_array(",
+        "return reader is not None and await",
+        "return True or await",
         LIES,
     ),
     # files

@@ -33,8 +33,9 @@ from relayq.trust.files import (
 )
 from relayq.trust.keys import SigningKey
 from relayq.trust.members import Member
-from relayq.trust.outputs import Ended, Voice
+from relayq.trust.outputs import Ear, Ended, Voice
 from relayq.trust.roster import add_member
+from relayq.trust.sealing import Opener, Sealer
 from tests.integration.worker_support import Rig
 
 KEY, STEP = new_key(), CHUNK_BYTES + TAG_BYTES
@@ -230,6 +231,28 @@ async def test_files_by_the_word_of_a_stranger_are_not_fetched(
     await rig.hub.link.call("SET", rig.hub.keys.of("r", job), lie)
     with pytest.raises(Refused, match="no worker of this fleet"):
         await client.handle(job).fetch(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '["ok",0,[["a","0",1]]]',
+        '["ok",0,[["a","0",1,"short"]]]',
+        f'["ok",0,[["a","0",-1,"{KEY}"]]]',
+        f'["ok",0,[["a",0,1,"{KEY}"]]]',
+        '["ok",0,[["a","0",1,"\\ud800"]]]',
+        '["ok",0,[5]]',
+        '["ok",0,5]',
+        '["ok",0,[],[]]',
+        '["ok"]',
+    ],
+)
+def test_an_end_that_tells_of_files_in_no_known_form_is_refused(line: str) -> None:
+    key, box = SigningKey.generate(), BoxKey.generate()
+    ear = Ear("home", Opener([box]), lambda _: True)
+    sealed_end = Sealer([box.public], key).seal(line.encode() + b"\n", b"relayq-end-1\nhome\nJ\n1")
+    with pytest.raises(Refused, match="not in a form that this version knows"):
+        ear.ended("J", 1, sealed_end)
 
 
 async def test_a_viewer_and_the_submitter_read_files_and_nobody_else_does(rig: Rig) -> None:

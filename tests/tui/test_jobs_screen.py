@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
 from relayq.model.lifecycle import State
+from relayq_tui.demo import DemoFeed
+from relayq_tui.feed import JobDetail, JobsChanged, JobsGone
 from relayq_tui.screens.jobactions import new_priority
 from relayq_tui.screens.jobs import JobsScreen
 from relayq_tui.screens.preview import Preview
@@ -233,3 +237,70 @@ async def test_new_jobs_are_counted_while_somebody_looks_elsewhere() -> None:
         await settled(pilot)
         assert shows(app, "brand-new")
         assert not shows(app, "+1 new")
+
+
+async def test_while_updates_are_paused_no_row_changes_or_goes() -> None:
+    async with running() as (app, pilot):
+        first, second, third = list(app.store.newest[:3])
+        app.post_update(JobsChanged([replace(first, name="as-it-was")]))
+        await settled(pilot)
+        await pilot.press("p")
+        app.post_update(JobsChanged([replace(first, name="another-name")]))
+        app.post_update(JobsGone([second.id]))
+        app.store.drain()
+        app.post_update(JobsChanged([replace(third, id="ZZZZZZZZZZZZZZZZ", name="brand-new")]))
+        await pilot.press("j", "j", "k", "k")
+        await settled(pilot)
+        assert shows(app, "as-it-was")
+        assert shows(app, second.short_id)
+        assert not shows(app, "another-name")
+        assert not shows(app, "brand-new")
+        await pilot.press("p")
+        await settled(pilot)
+        assert shows(app, "another-name")
+        assert shows(app, "brand-new")
+        assert second.id not in {row.id for row in jobs(app).table.rows}
+
+
+async def test_what_is_asked_for_while_updates_are_paused_stays_as_it_was_then() -> None:
+    async with running() as (app, pilot):
+        first = app.store.newest[0]
+        await pilot.press("p")
+        app.post_update(JobsChanged([replace(first, name="asked-for")]))
+        jobs(app).action_ask("asked-for")
+        app.post_update(JobsChanged([replace(first, name="another-name")]))
+        jobs(app).table.refresh()
+        await settled(pilot)
+        assert [row.name for row in jobs(app).table.rows] == ["asked-for"]
+
+
+async def test_the_preview_follows_the_cursor_even_when_the_hub_tells_nothing() -> None:
+    class Mute(DemoFeed):
+        """The demo, whose hub takes very long to explain a job."""
+
+        async def detail(self, job: str) -> JobDetail | None:
+            await asyncio.Event().wait()
+            return None
+
+    async with running(feed=Mute()) as (app, pilot):
+        await pilot.press("j", "j")
+        here = jobs(app).table.current
+        assert here is not None
+        preview = app.screen.query_one(Preview)
+        await eventually(lambda: preview.row is not None and preview.row.id == here.id, "the preview follows")
+
+
+async def test_the_cursor_stays_on_its_job_when_another_takes_the_room_of_one_that_is_gone() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("j", "j", "j")
+        here = jobs(app).table.current
+        assert here is not None
+        app.action_screen("workers")
+        await settled(pilot)
+        gone = list(app.store.newest[:2])
+        app.post_update(JobsGone([row.id for row in gone]))
+        app.store.drain()
+        app.post_update(JobsChanged([replace(row, id=f"{number:016}") for number, row in enumerate(gone)]))
+        app.action_screen("jobs")
+        await settled(pilot)
+        assert jobs(app).table.current == app.store.jobs[here.id]

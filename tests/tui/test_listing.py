@@ -99,4 +99,4 @@ def test_step_by_step_comes_to_the_same_as_asking_afresh() -> None:
         else:
             made.apply(JobsChanged([row(number, dice.choice(list(State)))]))
         found.take(made.drain())
-    assert found.rows == listing(made, found.query.text).rows
+    assert list(found.rows) == list(listing(made, found.query.text).rows)

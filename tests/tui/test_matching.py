@@ -12,7 +12,7 @@ from relayq.config import load
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import State
 from relayq.query import parse
-from relayq_tui import hubreader, store
+from relayq_tui import hubbeyond, hubreader, store
 from relayq_tui.hubfeed import HubFeed
 from relayq_tui.screens.jobs import JobsScreen
 from tests.support import eventually
@@ -60,6 +60,6 @@ async def test_marking_all_asks_the_hub_for_those_that_are_not_held(
 @pytest.mark.parametrize(("text", "held"), [("state:done", {"done"}), ("state:running", {"open"})])
 def test_only_indices_that_can_hold_some_are_asked(text: str, held: set[str]) -> None:
     states = parse(text).plan.states
-    assert {index for index in hubreader.INDICES if hubreader.may_hold(index, states)} == held
-    assert not hubreader.may_hold("q:1", states)
-    assert hubreader.may_hold("q:1", None)
+    assert {index for index in hubbeyond.INDICES if hubbeyond.may_hold(index, states)} == held
+    assert not hubbeyond.may_hold("q:1", states)
+    assert hubbeyond.may_hold("q:1", None)

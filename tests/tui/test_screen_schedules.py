@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from relayq.cli.commands import COMMANDS
 from relayq.model.lifecycle import State
 from relayq_tui.feed import SchedulesChanged
@@ -22,11 +24,34 @@ async def test_the_next_to_fire_stands_first_and_the_paused_last() -> None:
 
 async def test_the_one_under_the_cursor_is_told_in_words() -> None:
     async with running(screen="schedules") as (app, pilot):
-        assert shows(app, "7m00s late   fired by github   3 missed   1440 GitHub minutes a month")
+        assert shows(app, "3 missed   7m00s late   fired by github   1440 GitHub minutes a month")
         await pilot.press("j")
         await settled(pilot)
         for text in ("ping-fleet  every 1h", "on time", "fires  23:00", "in 45m53s", "03:00"):
             assert shows(app, text), text
+
+
+@pytest.mark.parametrize("size", [PHONE, (40, 15)], ids=lambda size: "{}x{}".format(*size))
+async def test_what_was_missed_is_told_on_a_phone_too(size: tuple[int, int]) -> None:
+    async with running(size, screen="schedules") as (app, _):
+        assert shows(app, "3 missed")
+
+
+async def test_a_firing_whose_time_has_passed_is_due_and_the_next_one_follows() -> None:
+    async with running(screen="schedules") as (app, pilot):
+        now_ms = app.store.now_ms()
+        hour_ms = 3_600_000
+        rows = [
+            ScheduleRow(name="late", origin="local", rule="every 1h", next_ms=(now_ms - 11_000,)),
+            ScheduleRow(
+                name="soon", origin="local", rule="every 2h", next_ms=(now_ms - 500, now_ms + 2 * hour_ms)
+            ),
+        ]
+        app.post_update(SchedulesChanged(rows))
+        await settled(pilot)
+        assert shows(app, "is due")
+        assert shows(app, "2h00m")
+        assert not shows(app, "-11s")
 
 
 async def test_who_fired_it_and_what_it_costs_is_told() -> None:

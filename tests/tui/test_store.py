@@ -9,7 +9,7 @@ from relayq.model.lifecycle import State
 from relayq_tui.demo_home import many
 from relayq_tui.feed import Connection, Counts, EventsSeen, JobsChanged, JobsGone, Snapshot
 from relayq_tui.rows import EventRow, JobRow
-from relayq_tui.store import MAX_JOBS, Store, by_age
+from relayq_tui.store import MAX_JOBS, Store
 
 NOW = 1_787_436_847_000
 
@@ -80,7 +80,7 @@ def test_any_mixture_of_changes_leaves_the_order_right() -> None:
             made.apply(JobsGone([row(number).id]))
         else:
             made.apply(JobsChanged([row(number, dice.choice(list(State)))]))
-    assert made.newest == sorted(made.jobs.values(), key=by_age)
+    assert list(made.newest) == sorted(made.jobs.values(), key=lambda one: (-one.submitted_ms, one.id))
 
 
 def test_no_more_jobs_are_kept_than_memory_allows() -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.timer import Timer
 
@@ -31,11 +32,13 @@ from relayq_tui.asking import Asking
 from relayq_tui.bells import Bells, notice
 from relayq_tui.feed import Feed, JobsChanged, Snapshot, Update
 from relayq_tui.glyphs import ASCII, UNICODE
+from relayq_tui.memory import part_large_from_small, settle
 from relayq_tui.navigation import Navigation
 from relayq_tui.recording import Recorder
 from relayq_tui.rows import JobRow
 from relayq_tui.screens.base import HubScreen
 from relayq_tui.store import Changes, Store
+from relayq_tui.thrift import sparing
 
 REPAINT_S, REPAINT_MAX_S = 0.1, 0.5
 REST = 30  # as many times longer than a drawing takes is the pause after it
@@ -75,6 +78,7 @@ class RelayQApp(Navigation):
 
     def __init__(self, feed: Feed, options: Options = Options()) -> None:
         os.environ.pop("NO_COLOR", None)  # Textual would draw in greys; the theme `mono` draws without any
+        part_large_from_small()
         super().__init__()
         self.feed = feed
         self.options = options
@@ -91,7 +95,7 @@ class RelayQApp(Navigation):
         self._rested_s = 0.0
         self._ticks = 0
         self._lost_s = 0.0
-        self._settling = Timer(self, 0, callback=settle_memory)
+        self._settling = Timer(self, 0, callback=settle)
         self._recorder = Recorder(options.record, feed.name, feed.now_ms) if options.record else None
 
     # -- life ---------------------------------------------------------------
@@ -111,7 +115,6 @@ class RelayQApp(Navigation):
     def _start(self) -> None:
         self._lost_s = asyncio.get_running_loop().time()
         gc.freeze()
-        gc.enable()
         self.action_refresh_data()
         self.run_worker(self.steering.run(), name="steering")
         if self.options.ticks:
@@ -143,10 +146,11 @@ class RelayQApp(Navigation):
             self.bells.hear(update.jobs)
         if isinstance(update, Snapshot):
             self._settling.stop()
-            self._settling = self.set_timer(SETTLED_S, settle_memory)
+            self._settling = self.set_timer(SETTLED_S, settle)
         if was != self.store.connection.state:
             self._lost_s = asyncio.get_running_loop().time()
-        self._ask_repaint()
+        if self.store.has_changes:
+            self._ask_repaint()
 
     def _ask_repaint(self) -> None:
         if not self._repaint_asked:
@@ -179,6 +183,10 @@ class RelayQApp(Navigation):
     def _shows_seconds(self) -> bool:
         is_away = self.store.connection.state != "live"
         return is_away or bool(self.steering.waiting) or getattr(self.screen, "shows_seconds", False)
+
+    def get_driver_class(self) -> type[Driver]:
+        """What writes to the terminal."""
+        return sparing(super().get_driver_class())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What the theme does to every line."""
@@ -278,6 +286,8 @@ class RelayQApp(Navigation):
     def action_freeze(self) -> None:
         """Let nothing move, or let it move again."""
         self.is_frozen = not self.is_frozen
+        if self.is_frozen and isinstance(self.screen, HubScreen):
+            self.screen.hold()
         self.refresh_frame()
         self._ask_repaint()
 
@@ -286,9 +296,3 @@ class RelayQApp(Navigation):
         self.absolute_times = not self.absolute_times
         if isinstance(self.screen, HubScreen):
             self.screen.draw_all()
-
-
-def settle_memory() -> None:
-    """A hundred thousand rows that stay are none of the collector's business: it would pause us for them."""
-    gc.collect()
-    gc.freeze()

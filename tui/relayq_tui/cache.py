@@ -24,7 +24,7 @@ def save(path: Path | None, store: Store) -> None:
     """Write what the store holds; nothing when it never heard from a hub."""
     if path is None or not store.data_ms:
         return
-    updates = (Snapshot(jobs=store.newest[:KEPT], at_ms=store.data_ms), store.counts, store.series)
+    updates = (Snapshot(jobs=list(store.newest[:KEPT]), at_ms=store.data_ms), store.counts, store.series)
     document = [recording.dump(update) for update in (*updates, BudgetChanged(store.budget))]
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -16,6 +16,7 @@ from relayq.model.duration import format_duration
 from relayq.model.lifecycle import State
 from relayq_tui.glyphs import clock
 from relayq_tui.rows import JobRow
+from relayq_tui.sieve import Times, of_lots, ran_after, times
 from relayq_tui.store import DAY_MS, Store
 from relayq_tui.vitals import slots
 from relayq_tui.widgets.spans import Lane, Span, Track
@@ -48,9 +49,7 @@ class Chronicle:
 
     def ran(self, from_ms: int) -> Iterator[JobRow]:
         """The jobs that ran after `from_ms`; of very many only the newest are looked at."""
-        for row in self._store.newest[:LOOKED_AT]:
-            if row.started_ms and (not row.is_final or row.ended_ms >= from_ms):
-                yield row
+        yield from ran_after(self._store.newest[:LOOKED_AT], from_ms)
 
     def busy(self, from_ms: int, to_ms: int) -> float:
         """What share of the workers' slots was taken in this time, 0 to 1."""
@@ -69,8 +68,8 @@ class Chronicle:
         """
         series, step_ms = self._store.series, max(MINUTE_MS, (at_ms - from_ms) // STEPS)
         found = _Counted(from_ms, step_ms, max(1, (at_ms - from_ms) // step_ms + 1))
-        for row in self._store.newest[:LOOKED_AT]:
-            found.take(row, at_ms)
+        for one in times(self._store.newest[:LOOKED_AT]):
+            found.take(one, at_ms)
         ended = series.ended[-1] if series.ended else 0.0
         waited_ms = int(series.p95_wait_s[-1] * 1000) if series.p95_wait_s else 0
         told: tuple[tuple[str, Sequence[float], str], ...] = (
@@ -122,11 +121,8 @@ class Chronicle:
                 )
 
     def _delayed(self) -> Iterable[JobRow]:
-        return (
-            row
-            for row in self._store.newest[:LOOKED_AT]
-            if row.state is State.PENDING and row.reason == "delay"
-        )
+        looked_at = self._store.newest[:LOOKED_AT]
+        return of_lots(looked_at, lambda lot: lot.state is State.PENDING and lot.reason == "delay")
 
     def _drains(self, now_ms: int) -> str:
         """When nothing will wait any more, if more ends than comes."""
@@ -151,7 +147,7 @@ class _Counted:
         self._ended = [0] * steps
         self._waits: dict[int, list[int]] = defaultdict(list)
 
-    def take(self, row: JobRow, at_ms: int) -> None:
+    def take(self, row: Times, at_ms: int) -> None:
         """Count a job: from when to when it waited, when it began, when it ended."""
         ready_ms = row.ready_ms or row.submitted_ms
         if row.state is State.PENDING:
@@ -189,7 +185,7 @@ def last_day(store: Store) -> dict[str, tuple[int, int]]:
     since_ms = store.now_ms() - DAY_MS
     ends = Counter(
         (row.worker, row.state is State.SUCCEEDED)
-        for row in store.newest[:LOOKED_AT]
-        if row.ended_ms >= since_ms and row.state in ENDED
+        for row in of_lots(store.newest[:LOOKED_AT], lambda lot: lot.state in ENDED)
+        if row.ended_ms >= since_ms
     )
     return {worker: (ends[worker, True], ends[worker, False]) for worker, _ in ends}

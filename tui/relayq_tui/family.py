@@ -80,7 +80,7 @@ def _blockers(rows: Mapping[str, JobRow], asked: JobRow) -> list[JobRow]:
 def _reversed(store: Store) -> dict[str, list[str]]:
     """Who waits for each job."""
     found: dict[str, list[str]] = defaultdict(list)
-    for row in store.newest:
+    for row in store.waiting_for_others():
         for before in row.after:
             found[before].append(row.id)
     return found

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
 from statistics import median
 
 from relayq_tui.rows import JobRow
 
 KEPT = 32
 ENOUGH = 3
+NAMES = 10_000  # with their workers: jobs without a name have one of their own each
 
 
 class History:
-    """The last successful runs by name and worker."""
+    """The last successful runs by name and worker; of very many names those that were told of last."""
 
     def __init__(self) -> None:
-        self._runs: dict[tuple[str, str], deque[tuple[int, int]]] = {}
+        self._runs: dict[tuple[str, str], tuple[tuple[int, int], ...]] = {}
 
     def clear(self) -> None:
         """Forget everything."""
@@ -27,9 +27,10 @@ class History:
             return
         run = (row.started_ms, row.ended_ms - row.started_ms)
         for worker in (row.worker, ""):
-            runs = self._runs.setdefault((row.title, worker), deque(maxlen=KEPT))
-            if run not in runs:
-                runs.append(run)
+            runs = self._runs.pop((row.title, worker), ())
+            self._runs[row.title, worker] = runs if run in runs else (*runs[1 - KEPT :], run)
+        while len(self._runs) > NAMES:
+            del self._runs[next(iter(self._runs))]
 
     def usual_ms(self, title: str, worker: str = "") -> tuple[int, int] | None:
         """(median run in ms, of how many); with a worker that knows too few, of all workers."""

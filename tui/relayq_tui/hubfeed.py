@@ -1,13 +1,14 @@
 """The hub as a feed: one snapshot, then its event stream, for ever.
 
-Two connections. On one the feed waits for events, a single blocking read at a time;
-on the other it fetches what they speak of and whatever a screen asks for: the first at
-once, then gathered for a tenth of a second and, the more there is, up to a whole one.
+Three connections. On one the feed waits for events, a single blocking read at a time;
+on the other it fetches what they speak of: the first at once, then gathered for a tenth
+of a second and, the more there is, up to a whole one. The third is for what screens ask
+about one job: they give up when the cursor moves on, and that costs the line.
 A gap in the stream's ids, or a new connection, means that all is read again: what is
 new or different is posted, what is no longer there goes. The newest jobs come first;
 the older ones follow in the background.
 
-A lost hub is tried again after half a second, then every second and a half: somebody
+A lost hub is tried again after half a second, then every second: somebody
 is looking, and wants to be live within two seconds of its return. Every five seconds
 the hub's clock is read: that is the latency in the header, and no answer to it within
 five more is a lost hub.
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from relayq_tui.hubreader import Reader
 
 BACKOFF_S = 0.5
-BACKOFF_MAX_S = 1.5
+BACKOFF_MAX_S = 1.0
 LIVED_S = 10.0
 OVERHEAR_MS = 2_000
 
@@ -87,7 +88,7 @@ class HubFeed:
 
     async def detail(self, job: str) -> JobDetail | None:
         """Everything about one job; None when it is forgotten, or the hub is away or answers nonsense."""
-        if self._reader is None:
+        if self._reader is None or not self._reader.is_open:
             return None
         with suppress(RelayQError):
             return await self._reader.detail(job)
@@ -95,6 +96,8 @@ class HubFeed:
 
     async def log(self, job: str, from_id: str = "0", attempt: int | None = None) -> list[LogEntry | End]:
         """What the hub keeps of its output."""
+        if self._reader is not None and self._reader.is_open:
+            return shown(await self._reader.log(job, attempt))
         client = await self._opened()
         return shown(await client.logs.read(job, attempt))
 
@@ -161,19 +164,17 @@ class HubFeed:
         url, is_embedded = await asyncio.to_thread(_prepared, self._config)
         from relayq.store.budget import Budget
         from relayq.store.connect import parse_url
-        from relayq.store.hub import connect
+        from relayq.store.hub import Hub
         from relayq_tui.hubreader import Reader
 
         address, known = parse_url(url), self._reader
         self._name = f"{self._config.fleet}@{'this machine' if is_embedded else address.host}"
         if known is None:
             post(Connection(state="connecting", message=f"waiting for hub {address.shown} to answer"))
-        hub = await connect(url, self._config.fleet)
-        hub.reader = await asyncio.to_thread(_eyes, self._config, url)
-        self._reader = Reader(hub, post, jobs, name=self._name, known=known)
+        hub, eyes = Hub(url, self._config.fleet), partial(_eyes, self._config, url)
+        self._reader = Reader(hub, post, jobs, name=self._name, eyes=eyes, known=known)
         self._reader.look_at_budget = partial(self._look_at_budget, Budget(hub), post)
         if known is not None:
-            await known.close()
             await self._hang_up()
         await self._reader.live()
 
@@ -193,6 +194,7 @@ class HubFeed:
 
     async def _opened(self) -> AsyncClient:
         """The client for orders and logs, opened when it is first wanted."""
+        await asyncio.to_thread(import_module, "relayq.client.aio")
         from relayq.client.aio import AsyncClient
 
         async with self._turns:
@@ -214,7 +216,7 @@ def _prepared(config: Config) -> tuple[str, bool]:
     """
     from relayq.client.submitter import choose_url
 
-    for name in ("relayq.client.aio", "relayq_tui.hubreader", "relayq_tui.hubbudget"):
+    for name in ("relayq.client.standing", "relayq_tui.hubreader", "relayq_tui.hubbudget"):
         import_module(name)
     return choose_url(config)
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import count
 
 from relayq.errors import HubUnreachable
 from relayq.model.cronruns import CronRuns
-from relayq.model.lifecycle import FINAL, State
+from relayq.model.lifecycle import State
 from relayq.query import Query
 from relayq.store.bulk import PORTION, Bulk
 from relayq.store.elements import ended_elements
 from relayq.store.events import Event, Events
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs, Queues
-from relayq.store.records import JobRecord
+from relayq.store.logs import Logs
+from relayq.store.reader import Reader as Eyes
+from relayq.store.records import JobRecord, LogEntry
 from relayq.store.schedules import Schedules
 from relayq.store.workers import Workers
 from relayq.workflows import Found
@@ -30,32 +30,24 @@ from relayq_tui.feed import (
     JobsGone,
     Post,
     SchedulesChanged,
-    Series,
     Snapshot,
     WorkersChanged,
 )
+from relayq_tui.hubbeyond import OVERLAP, matching
+from relayq_tui.hubclock import HubClock
 from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
 from relayq_tui.hubschedules import here, schedule_rows
+from relayq_tui.hubseries import SERIES_MIN, Waits
 from relayq_tui.rows import JobRow, WorkerRow
 from relayq_tui.store import EVENTS_KEPT, MAX_JOBS
 
 FIRST = 100
-OVERLAP = 20
 AT_ONCE = 50  # rows made without a pause: a key waits no longer than for these
 GATHER_S, GATHER_EACH_S, GATHER_MAX_S = 0.1, 0.004, 1.0
 BEAT_S, SILENT_S = 5.0, 4.5
 BUDGET_S = 60.0
 LOOK_EVERY = 6  # beats after which it is seen whether schedulers have come or gone
 BLOCK_MS = 20_000
-SERIES_MIN = 60
-INDICES = {
-    "open": frozenset({State.RUNNING}),
-    "delay": frozenset({State.PENDING}),
-    "pend": frozenset({State.PENDING}),
-    "lost": frozenset({State.UNREACHABLE}),
-    "done": frozenset({State.SUCCEEDED}),
-    "fail": FINAL - {State.SUCCEEDED},
-}
 NEWS_OF_SCHEDULES = frozenset({"schedule", "slot", "budget"})
 NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume", "kill", "start", "end"})
 
@@ -63,18 +55,28 @@ NEWS_OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "resume",
 class Reader:
     """Reads a fleet and posts what it finds.
 
-    `rows` is what has come of it so far, `known` the reader of the connection before.
+    `rows` is what has come of it so far, `known` the reader of the connection before, `eyes`
+    what makes the keys of this machine ready to read with; that may take a while.
     `look_at_budget` is called once a minute, and when an event speaks of the budget.
     """
 
     def __init__(
-        self, hub: Hub, post: Post, rows: Mapping[str, JobRow], *, name: str, known: Reader | None = None
+        self,
+        hub: Hub,
+        post: Post,
+        rows: Mapping[str, JobRow],
+        *,
+        name: str,
+        eyes: Callable[[], Eyes],
+        known: Reader | None = None,
     ) -> None:
-        self._hub = hub
-        self._waiting = hub.twin()
+        self._hub, self._eyes = hub, eyes
+        self._waiting, self._aside = hub.twin(), hub.twin()
+        self.is_open = False
         self._post = post
         self._name = name
         self._jobs, self._queues = Jobs(hub), Queues(hub)
+        self._looks = Jobs(self._aside)
         self._workers, self._bulk = Workers(hub), Bulk(hub, self._jobs)
         self._events = Events(self._waiting)
         self._rows = rows
@@ -86,29 +88,32 @@ class Reader:
         self._dirty: set[str] = set()
         self._bell = asyncio.Event()
         self._news: set[str] = set()
-        self._waits: dict[int, deque[float]] = (
-            known._waits if known else defaultdict(lambda: deque(maxlen=500))
-        )
+        self._waits: Waits = known._waits if known else Waits()
         self.look_at_budget: Callable[[], Awaitable[None]] = _nothing
-        self._latency_ms: int | None = known._latency_ms if known else None
-        self._ahead_ms: float = known._ahead_ms if known else 0.0
+        self._clock: HubClock = known._clock if known else HubClock()
 
     def now_ms(self) -> int:
         """The hub's clock, by the last time it was read."""
-        return int(time.time() * 1000 + self._ahead_ms)
+        return self._clock.now_ms()
 
     async def close(self) -> None:
-        """Close both connections."""
-        await self._waiting.close()
-        await self._hub.close()
+        """Close every connection."""
+        for hub in (self._waiting, self._aside, self._hub):
+            await hub.close()
 
     async def live(self) -> None:
-        """Read everything, then follow; ends with an error when the hub is lost."""
+        """Read everything, then follow; ends with an error when the hub is lost.
+
+        Three round trips before there are rows: to connect, to be known, to read; the
+        line for events is opened meanwhile and tells what the events are that come after.
+        """
         try:
             async with asyncio.TaskGroup() as group:
-                await self._beat()
+                opening = group.create_task(self._open())
+                last_id = await self._beginning()
+                await opening
+                await self._first_rows()
                 group.create_task(self._keep_beating())
-                last_id = await self._events.last_id()
                 await self._first_look()
                 group.create_task(self._follow(last_id))
                 group.create_task(self._fetch())
@@ -118,62 +123,77 @@ class Reader:
             await self.close()
 
     async def detail(self, job: str) -> JobDetail | None:
-        """Everything about one job."""
-        told = await self._jobs.explain(job)
+        """Everything about one job. Whoever asks may look at another job before the answer is there."""
+        told = await self._looks.explain(job)
         if told is None:
             self._gone([job])
             return None
         row = self._row(told.record)
-        waiting = await self._hub.link.call("LRANGE", self._hub.keys.of("dep", job), 0, 50)
+        hub = self._aside
+        waiting = await hub.link.call("LRANGE", hub.keys.of("dep", job), 0, 50)
         dependents = [entry.decode().partition(" ")[0] for entry in waiting]
-        elements = await ended_elements(self._hub, job) if row.array is not None else []
+        elements = await ended_elements(hub, job) if row.array is not None else []
         return job_detail(told, row, self.now_ms(), dependents, (element for _, element in elements))
 
+    async def log(self, job: str, attempt: int | None) -> list[LogEntry]:
+        """What the hub keeps of its output, or of one attempt's."""
+        return await Logs(self._aside).read(job, attempt)
+
     async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
-        """The jobs beyond those that are held, asked portion by portion of the indices that can hold some."""
-        found: dict[str, JobRow] = {}
-        looked_at = 0
-        for index in await self._bulk.indices():
-            start, found_here = 0, PORTION
-            while may_hold(index, query.plan.states) and found_here == PORTION:
-                found_here, records = await self._bulk.page(index, start)
-                rows = [job_row(one) for one in records if one.id not in self._rows and ":" not in one.id]
-                found.update((row.id, row) for row in query.select(rows, self.now_ms()))
-                looked_at += found_here
-                tell(looked_at)
-                start += PORTION - OVERLAP
-        return list(found.values())
+        """The jobs beyond those that are held."""
+        return await matching(self._bulk, self._rows, self.now_ms, query, tell)
 
     # -- the first look ------------------------------------------------------------
 
-    async def _first_look(self) -> None:
+    async def _open(self) -> None:
+        """Be known to the hub, and know whose word counts there."""
+        _, eyes = await asyncio.gather(self._hub.open(), asyncio.to_thread(self._eyes))
+        self._hub.reader = self._aside.reader = eyes
+        self.is_open = True
+
+    async def _beginning(self) -> str:
+        """The id of the newest event, from which to follow, and the hub's clock in the same trip."""
+        link = self._waiting.link
+        newest = ("XREVRANGE", self._hub.keys.events, "+", "-", "COUNT", 1)
+        reply, (seconds, micros) = await link.calls(newest, ("TIME",))
+        self._clock.read(seconds, micros)
+        return reply[0][0].decode() if reply else "0"
+
+    async def _first_rows(self) -> None:
         records = await self._jobs.list_jobs(limit=FIRST)
         rows = self._learn(records)
+        self._post_live()
         if self._has_posted:
             self._post(JobsChanged(rows))
         else:
             self._post(Snapshot(jobs=rows, at_ms=self.now_ms()))
             self._has_posted = True
-        await self._look_at_fleet()
+
+    async def _first_look(self) -> None:
+        await self._beat()
+        await self._look_at_workers()
+        await self._look_at_counts()
         await self._look_at_schedules()
         recent = await Events(self._hub).recent(500)
         self._post(EventsSeen([event_row(event) for event in recent]))
 
     async def _read_rest(self) -> None:
         """The older jobs, index by index; then what was not met is gone."""
-        met: set[str] = set()
-        before = set(self._rows)
+        missed, met = set(self._rows), 0
         for index in await self._bulk.indices():
-            start = 0
-            while len(met) < MAX_JOBS:
+            start, before = 0, set[str]()
+            while met < MAX_JOBS:
                 found, records = await self._bulk.page(index, start)
-                met |= {record.id for record in records}
+                page = {record.id for record in records}
+                met += len(page - before)
+                before = page
+                missed -= page
                 self._take_page(records)
                 if found < PORTION:
                     break
                 start += PORTION - OVERLAP
-        if len(met) < MAX_JOBS:
-            await self._look_again(before - met)
+        if met < MAX_JOBS:
+            await self._look_again(missed)
         self._crons = await asyncio.to_thread(here)
         if self._crons.crons:
             await self._look_at_schedules()
@@ -236,6 +256,7 @@ class Reader:
         known = [job for job in ids if job in self._rows]
         fresh = [job for job in ids if job not in self._rows]
         records = await self._bulk.rows(fresh, known=known)
+        await asyncio.sleep(0)  # a key need not wait for the reading and the taking in
         self._post(JobsChanged(self._learn(records)))
         self._gone(set(known) - {record.id for record in records})
 
@@ -265,21 +286,18 @@ class Reader:
 
         Another question may hold the line: one that is held for two beats is dead.
         """
-        began_s = time.monotonic()
         try:
             async with asyncio.timeout(2 * BEAT_S):
                 seconds, micros = await self._hub.link.call("TIME", timeout_s=BEAT_S)
         except TimeoutError:
             raise HubUnreachable(f"hub {self._hub.address.shown} stopped answering") from None
-        latency_s = time.monotonic() - began_s
-        hub_ms = int(seconds) * 1000 + int(micros) / 1000 + latency_s * 500
-        self._ahead_ms = hub_ms - time.time() * 1000
-        self._latency_ms = steady(self._latency_ms, round(latency_s * 1000))
-        self._post(Connection(state="live", latency_ms=self._latency_ms, hub=self._name))
+        took_s = self._hub.link.took_s
+        self._clock.read(seconds, micros, took_s)
+        self._clock.note(took_s)
+        self._post_live()
 
-    async def _look_at_fleet(self) -> None:
-        await self._look_at_workers()
-        await self._look_at_counts()
+    def _post_live(self) -> None:
+        self._post(Connection(state="live", latency_ms=self._clock.latency_ms, hub=self._name))
 
     async def _look_at_workers(self) -> None:
         now_ms, before = self.now_ms(), self._machines
@@ -324,17 +342,8 @@ class Reader:
                 max_bytes=int(settings.get("maxmemory", 0)),
             )
         )
-        self._post(await self._series())
-
-    async def _series(self) -> Series:
-        minutes = await self._queues.minutes(self.now_ms(), SERIES_MIN)
-        first = self.now_ms() // 60_000 - SERIES_MIN + 1
-        return Series(
-            submitted=[float(one.get("in", 0)) for one in minutes],
-            ended=[float(sum(one.get(letter, 0) for letter in "SFCKE")) for one in minutes],
-            failed=[float(one.get("F", 0) + one.get("E", 0)) for one in minutes],
-            p95_wait_s=[_p95(self._waits.get(first + number, ())) for number in range(SERIES_MIN)],
-        )
+        now_ms = self.now_ms()
+        self._post(self._waits.series(await self._queues.minutes(now_ms, SERIES_MIN), now_ms))
 
     # -- rows ------------------------------------------------------------------------
 
@@ -343,8 +352,7 @@ class Reader:
 
     def _row(self, record: JobRecord) -> JobRow:
         row = job_row(record, self._rows.get(record.id))
-        if row.started_ms and row.started_ms > self.now_ms() - SERIES_MIN * 60_000 and row.array is None:
-            self._waits[row.started_ms // 60_000].append(row.wait_ms(0) / 1000)
+        self._waits.note(row, self.now_ms())
         return row
 
     def _changed(self, record: JobRecord) -> JobRow | None:
@@ -365,24 +373,6 @@ async def _nothing() -> None:
     """Nobody wants to know."""
 
 
-def may_hold(index: str, states: frozenset[State] | None) -> bool:
-    """Can jobs in one of these states stand in the index?"""
-    held = INDICES.get(index, frozenset({State.RUNNABLE}))
-    return states is None or bool(held & states)
-
-
-def steady(before_ms: int | None, now_ms: int) -> int:
-    """The latency to show: the one before, unless it is clearly another one."""
-    if before_ms is not None and abs(now_ms - before_ms) <= max(5, before_ms // 3):
-        return before_ms
-    return now_ms
-
-
 def _portions(ids: set[str]) -> Iterable[list[str]]:
     ordered = sorted(ids)
     return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))
-
-
-def _p95(waits_s: Iterable[float]) -> float:
-    ordered = sorted(waits_s)
-    return ordered[int(len(ordered) * 0.95)] if ordered else 0.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from sys import intern
 from types import MappingProxyType
 from typing import Any
 
@@ -35,12 +34,12 @@ def job_row(record: JobRecord, before: JobRow | None = None) -> JobRow:
 
 
 def _moving(record: JobRecord) -> dict[str, Any]:
-    """What changes while a job lives. Equal times are one number: there are a hundred thousand of these."""
+    """What changes while a job lives."""
     submitted_ms, ready_ms = record.submitted_ms, record.ready_ms
     return {
         "state": record.state,
-        "reason": intern(safe(record.reason)),
-        "worker": intern(safe(record.worker)),
+        "reason": safe(record.reason),
+        "worker": safe(record.worker),
         "priority": record.priority,
         "attempt": record.attempt,
         "exit_code": record.exit_code,
@@ -60,13 +59,13 @@ def _fresh(record: JobRecord, spec: Mapping[str, Any]) -> JobRow:
     labels = spec.get("labels")
     return JobRow(
         id=record.id,
-        name=intern(safe(str(spec.get("name", "")))),
-        command=intern(safe(text[:COMMAND_SHOWN])) if spec else "(unreadable spec)",
-        queue=intern(safe(record.lane.queue)),
+        name=safe(str(spec.get("name", ""))),
+        command=safe(text[:COMMAND_SHOWN]) if spec else "(unreadable spec)",
+        queue=safe(record.lane.queue),
         max_attempts=_whole(spec.get("attempts"), 1),
         submitted_ms=record.submitted_ms,
         labels=_labels(labels) if isinstance(labels, dict) else NO_LABELS,
-        needs=intern(safe(",".join(record.lane.needs.to_list()))),
+        needs=safe(",".join(record.lane.needs.to_list())),
         after=tuple(_dependencies(spec.get("after"))),
         unique=safe(_unique(spec.get("unique"))),
         **_moving(record),

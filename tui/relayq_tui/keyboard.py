@@ -7,7 +7,8 @@ to kill what is under the cursor. So the keys that come meanwhile are kept. Behi
 key a message takes the same way up to the app; where it has come through, and the screen
 that is on top by then has set its focus, it is the turn of the next. It goes two laps,
 for a key may send a message of its own: the one that a box has been left. A key that is
-held down waits for nothing: whatever it does once, it does again.
+held down waits for nothing: whatever it does once, it does again. Nothing waits for one
+that only moves a cursor.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from textual import events
 from textual.app import App
 from textual.keys import _character_to_key
 from textual.message import Message
+from textual.widgets import Input
 
 LAPS = 2
+MOVES = frozenset({"j", "k", "down", "up", "pagedown", "pageup"})
 PATIENCE_S = 1.0  # a widget that was taken away in between passes nothing on
 
 
@@ -49,6 +52,9 @@ class Keyboard(App[None]):
     async def on_event(self, event: events.Event) -> None:
         """Keep a key for its turn; anything else goes its usual way."""
         if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        if event.key in MOVES and not self._is_taken and not isinstance(self.focused, Input):
             await super().on_event(event)
             return
         for one in self._as_typed(event):

@@ -10,20 +10,22 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from relayq.query import Query, parse
-from relayq_tui.rows import JobRow
-from relayq_tui.store import Changes, Store, by_age
+from relayq_tui.columns import EMPTY
+from relayq_tui.listed import Rows, by_age_in
+from relayq_tui.sieve import ordered, sift
+from relayq_tui.store import Changes, Store
 
 AGAIN_MS = 2_000
 
 
 class Listing:
-    """The result of one query over the store; `rows` change in `ask` and `take` only."""
+    """The result of one query over the store; which jobs `rows` holds changes in these methods only."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._query: Query = parse("")
         self._asked_ms = 0
-        self.rows: list[JobRow] = []
+        self.rows = Rows(store.jobs.columns)
 
     @property
     def query(self) -> Query:
@@ -34,12 +36,13 @@ class Listing:
         """Ask something else."""
         self._query = query
         self._asked_ms = self._store.now_ms()
-        if self._is_everything:
-            self.rows = list(self._store.newest)
-            return
-        self.rows = query.select(self._store.newest, self._asked_ms)
+        self.rows = sift(query, self._store.newest, self._asked_ms)
         if query.sort:
-            self.rows = query.ordered(self.rows, self._asked_ms)
+            self.rows = ordered(query, self.rows, self._asked_ms)
+
+    def keep(self) -> None:
+        """Let the rows be as they are now, whatever happens to the jobs, until they are asked for anew."""
+        self.rows = self.rows.kept()
 
     def take(self, changes: Changes, *, is_held: bool = False) -> bool:
         """Take changes of the store; True when rows came, went or moved, not only changed.
@@ -49,15 +52,19 @@ class Listing:
         if self._is_everything and not changes.jobs and not changes.all_jobs:
             return False
         if self._is_everything:
-            self.rows = list(self._store.newest)
+            self.rows = sift(self._query, self._store.newest, 0)
             return changes.moved or changes.all_jobs
-        if changes.all_jobs or (self._is_due() and not is_held):
+        is_other = self.rows.columns is not self._store.jobs.columns
+        if changes.all_jobs or is_other or (self._is_due() and not is_held):
             self.ask(self._query)
             return True
+        before = len(self.rows)
+        if changes.gone:
+            self.rows = self.rows.living()
         if self._query.sort:
-            return self._replace(changes.jobs)
+            return len(self.rows) != before
         moved = [self._place(job) for job in changes.jobs]
-        return any(moved)
+        return any(moved) or len(self.rows) != before
 
     @property
     def _is_everything(self) -> bool:
@@ -66,23 +73,17 @@ class Listing:
     def _is_due(self) -> bool:
         return self._store.now_ms() - self._asked_ms >= AGAIN_MS
 
-    def _replace(self, jobs: set[str]) -> bool:
-        """The rows that are here already, as they are now."""
-        if jobs:
-            known = self._store.jobs
-            self.rows = [known.get(row.id, row) if row.id in jobs else row for row in self.rows]
-        return False
-
     def _place(self, job: str) -> bool:
-        row = self._store.jobs.get(job)
-        if row is None:
-            before = len(self.rows)
-            self.rows = [other for other in self.rows if other.id != job]
-            return len(self.rows) != before
-        at = bisect_left(self.rows, by_age(row), key=by_age)
-        is_here = at < len(self.rows) and self.rows[at].id == job
-        if self._query.matches(row, self._store.now_ms()):
-            self.rows[at : at + is_here] = [row]
-            return not is_here
-        del self.rows[at : at + is_here]
-        return is_here
+        columns, slots = self._store.jobs.columns, self.rows.slots
+        slot = columns.find(job)
+        if slot == EMPTY:
+            return False
+        by_age = by_age_in(columns)
+        at = bisect_left(slots, by_age(slot), key=by_age)
+        is_here = at < len(slots) and slots[at] == slot
+        if not self._query.matches(columns.row(slot), self._store.now_ms()):
+            del slots[at : at + is_here]
+            return is_here
+        if not is_here:
+            slots.insert(at, slot)
+        return not is_here

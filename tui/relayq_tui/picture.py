@@ -8,8 +8,8 @@ names fonts and every viewer has some of them. Used by `x` and by the screenshot
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from typing import Any, NamedTuple
-from xml.sax.saxutils import escape
 
 from rich.cells import cell_len
 from rich.color import Color
@@ -135,7 +135,7 @@ def _shape(piece: str, x: int, y: int, look: Look, looks: dict[Look, str]) -> st
     name = looks.setdefault(look._replace(ground=""), f"s{len(looks)}")
     kind, length = (name, f' textLength="{width}"') if piece.isascii() else (f"{name} m", "")
     place = f'x="{left + EDGE}" y="{top + EDGE + DROP}"{length if len(piece) > 1 else ""}'
-    return f'<text class="{kind}" {place}>{escape(piece)}</text>'
+    return f'<text class="{kind}" {place}>{escape(piece, quote=False)}</text>'
 
 
 def _strokes(sides: int, left: int, top: int, width: int, ink: str) -> Iterator[str]:

@@ -7,12 +7,12 @@ rows only. There is no Textual in here.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from relayq.model.lifecycle import State
+from relayq_tui.columns import Columns
 from relayq_tui.feed import (
     BudgetChanged,
     Connection,
@@ -27,6 +27,7 @@ from relayq_tui.feed import (
     WorkersChanged,
 )
 from relayq_tui.history import History
+from relayq_tui.listed import Jobs, Newest
 from relayq_tui.rows import BudgetView, EventRow, JobRow, ScheduleRow, WorkerRow
 from relayq_tui.waiting import Waiting
 
@@ -40,34 +41,31 @@ class Changes:
     """What has changed since the last look: ids of jobs, and whatever else by name.
 
     `parts` names jobs, workers, counts, series, connection, events, schedules, budget.
-    `moved`: jobs have come or gone; `all_jobs`: the list as a whole is another one.
+    `moved`: jobs have come or gone, `gone`: some have gone; `all_jobs`: the list as a whole is another one.
     """
 
     jobs: set[str] = field(default_factory=set)
     parts: set[str] = field(default_factory=set)
     moved: bool = False
+    gone: bool = False
     all_jobs: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.parts)
 
 
-def by_age(row: JobRow) -> tuple[int, str]:
-    """The key that puts the newest first."""
-    return -row.submitted_ms, row.id
-
-
 class Store:
     """Jobs, workers, counts, connection and the rest, as last heard.
 
-    `jobs` is one dict for ever, `newest` the same jobs, the latest first; both change with every update.
+    `jobs` is one mapping for ever, `newest` the same jobs, the latest first; both change with every update
+    and stand in columns: a row that is asked for is made, and stays as it was.
     """
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self.now_ms = now_ms
         self.version = 0
-        self.jobs: dict[str, JobRow] = {}
-        self.newest: list[JobRow] = []
+        self.jobs = Jobs()
+        self.newest = Newest(self.jobs.columns)
         self.history = History()
         self.waiting = Waiting()
         self.workers: dict[str, WorkerRow] = {}
@@ -98,7 +96,13 @@ class Store:
     def drain(self) -> Changes:
         """What has changed since the last call."""
         changes, self._changes = self._changes, Changes()
+        self.jobs.columns.release()
         return changes
+
+    @property
+    def has_changes(self) -> bool:
+        """Is there anything new to draw?"""
+        return bool(self._changes)
 
     def touch(self, part: str) -> None:
         """Let everything that draws `part` be drawn again."""
@@ -107,6 +111,11 @@ class Store:
     def place(self, row: JobRow) -> tuple[int, int | None] | None:
         """Where a waiting job stands in its queue, and in how many ms it may start (Waiting.place)."""
         return self.waiting.place(row, self.now_ms(), self.counts.paused)
+
+    def waiting_for_others(self) -> Iterator[JobRow]:
+        """The jobs that depend on others, whatever their state."""
+        columns = self.jobs.columns
+        return map(columns.row, list(columns.waiting_for_others()))
 
     def latest_failure(self) -> JobRow | None:
         """The job that failed last, within a day."""
@@ -130,9 +139,10 @@ class Store:
         if not update.is_whole:
             self._learn_older(update.jobs)
             return
-        self.jobs.clear()
-        self.jobs.update((row.id, row) for row in update.jobs[:MAX_JOBS])
-        self.newest = sorted(self.jobs.values(), key=by_age)
+        columns = self.jobs.columns = Columns()
+        for row in update.jobs[:MAX_JOBS]:
+            columns.put(row)
+        self.newest = Newest(columns)
         self._failure = None
         self.history.clear()
         self.waiting.clear()
@@ -158,20 +168,21 @@ class Store:
             self._note(row)
             self._changes.jobs.add(row.id)
         if len(self.newest) > MAX_JOBS:
-            self._jobs_gone([row.id for row in self.newest[MAX_JOBS:]])
+            self._jobs_gone(list(self.newest[MAX_JOBS:].ids))
         self._heard(self.now_ms())
         self.touch("jobs")
 
     def _put(self, row: JobRow) -> None:
         """In its place by age; a job's time of submission never changes."""
-        place, old = bisect_left(self.newest, by_age(row), key=by_age), self.jobs.get(row.id)
+        old = self.jobs.get(row.id)
         self.waiting.change(old, row)
-        if old is not None:
-            self.newest[place] = row
-        else:
-            self.newest.insert(place, row)
+        if old is not None and old.submitted_ms != row.submitted_ms:  # a hub whose clock was put right
+            self._forget(old)
+            old = None
+        slot = self.jobs.columns.put(row)
+        if old is None:
+            self.newest.add(slot)
             self._changes.moved = True
-        self.jobs[row.id] = row
 
     def _note(self, row: JobRow) -> None:
         """Learn from a job that has ended."""
@@ -186,13 +197,18 @@ class Store:
 
     def _jobs_gone(self, ids: Sequence[str]) -> None:
         for job in ids:
-            row = self.jobs.pop(job, None)
-            self.waiting.change(row, None)
+            row = self.jobs.get(job)
             if row is not None:
-                del self.newest[bisect_left(self.newest, by_age(row), key=by_age)]
-                self._changes.jobs.add(job)
-                self._changes.moved = True
+                self.waiting.change(row, None)
+                self._forget(row)
         self.touch("jobs")
+
+    def _forget(self, row: JobRow) -> None:
+        columns = self.jobs.columns
+        self.newest.remove(columns.find(row.id))
+        columns.drop(row.id)
+        self._changes.jobs.add(row.id)
+        self._changes.moved = self._changes.gone = True
 
     def _take(self, update: Update) -> None:
         match update:
@@ -206,10 +222,11 @@ class Store:
                 self.series = update
                 self.touch("series")
             case Connection():
-                self.connection = update
                 if update.state == "live":
                     self._heard(self.now_ms())
-                self.touch("connection")
+                if update != self.connection:
+                    self.connection = update
+                    self.touch("connection")
             case EventsSeen(events):
                 self.events.extend(events)
                 self.touch("events")

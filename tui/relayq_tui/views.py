@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from relayq.errors import ConfigError
 from relayq.model.lifecycle import State
 from relayq.query import Query, QueryError, parse
+from relayq_tui.sieve import sift
 from relayq_tui.store import Store
 
 USUAL = (
@@ -37,7 +38,7 @@ class View:
         words = self.query.text.split()
         if len(words) == 1 and words[0].startswith("state:") and self.query.plan.states is not None:
             return store.count(*self.query.plan.states)
-        return len(self.query.select(store.newest, store.now_ms())) if len(store.newest) <= FEW else None
+        return len(sift(self.query, store.newest, store.now_ms())) if len(store.newest) <= FEW else None
 
 
 def checked(configured: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -336,7 +336,7 @@ function R.array_check(x, parent)
   if FINAL[j.s] or unstarted(j) > 0 or (tonumber(j.nR) or 0) > 0 then return end
   local to, reason = 'S', nil
   if (tonumber(j.nF) or 0) > 0 then to, reason = 'F', 'exit'
-  elseif (tonumber(j.nC) or 0) > 0 then to = 'C'
+  elseif (tonumber(j.nC) or 0) > 0 then to, reason = 'C', j.cy
   elseif (tonumber(j.nK) or 0) > 0 then to, reason = 'K', 'dependency' end
   R.finish(x, parent, j.s, to, reason, to == 'F' and '1' or nil)
 end

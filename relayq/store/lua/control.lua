@@ -17,14 +17,18 @@ local ORDER_S = 604800
 
 local function ended(state) return 'ended:' .. state end
 
-local function cancel_alive(x, parent, kill)
+local function cancel_alive(x, parent, why, kill)
   for _, index in ipairs(call('SMEMBERS', x.P .. 'am:' .. parent)) do
-    R.cancel(x, parent .. ':' .. index, 'cancelled', kill)
+    R.cancel(x, parent .. ':' .. index, why, kill)
   end
 end
 
+function R.keep_why(x, id, why)
+  if filled(why) and why ~= 'cancelled' then call('HSETNX', x.P .. 'j:' .. id, 'cy', why) end
+end
+
 -- j.cx: c or k, the flag of the order that a worker gets; co:<id>  the order as it was signed, which the
--- worker verifies (for an array, one for all its elements)
+-- worker verifies (for an array, one for all its elements)  j.cy: why, in the words of whoever asked first
 function R.cancel(x, id, why, kill, op)
   local flag = kill and 'k' or 'c'
   local j = R.job(x, id, 's', 'w', 'n')
@@ -37,8 +41,9 @@ function R.cancel(x, id, why, kill, op)
   end
   if j[3] then
     call('HSET', x.P .. 'j:' .. id, 'cx', flag)
+    R.keep_why(x, id, why)
     R.end_rest(x, id, 'C')
-    cancel_alive(x, id, kill)
+    cancel_alive(x, id, why, kill)
     R.array_check(x, id)
     return FINAL[R.job(x, id, 's')[1]] and 'cancelled' or 'asked'
   end
@@ -46,6 +51,7 @@ function R.cancel(x, id, why, kill, op)
     R.finish(x, id, state, 'C', why)
     return 'cancelled'
   end
+  R.keep_why(x, id, why)
   call('HSET', x.P .. 'j:' .. id, 'cx', flag)
   R.event(x, 'cancel', id, why, op)
   if state == 'N' then R.order(x, j[2], flag, id) end
@@ -104,7 +110,7 @@ function R.retry(x, id, op)
   if not FINAL[j.s] then return 'not-ended' end
   local holder = j.u and R.unique_holder(x, string.sub(j.u, 3))
   if holder and holder ~= id then return 'unique:' .. holder end
-  R.note_attempt(x, id, j.x, j.r)
+  R.note_attempt(x, id, j.x, j.s == 'C' and 'cancelled' or j.r)
   R.leave(x, id, j.s)
   R.log_reopen(x, id)
   call('DEL', x.P .. 'r:' .. id, x.P .. 'o:' .. id, x.P .. 'co:' .. id)

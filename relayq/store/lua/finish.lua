@@ -47,7 +47,7 @@ function R.finish(x, id, from, to, reason, exit)
   local key = x.P .. 'j:' .. id
   R.leave(x, id, from)
   call('HSET', key, 'e', int(x.now))
-  call('HDEL', key, 'd', 'h', 'ho', 'du', 'ls')
+  call('HDEL', key, 'd', 'h', 'ho', 'du', 'ls', 'cy')
   if reason then call('HSET', key, 'r', reason) else call('HDEL', key, 'r') end
   if exit then call('HSET', key, 'x', exit) end
   R.move(x, id, from, to)

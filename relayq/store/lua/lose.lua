@@ -38,9 +38,9 @@ end
 function R.crash(x, id, from)
   local key = x.P .. 'j:' .. id
   local crashes = call('HINCRBY', key, 'c', 1)
-  local j = R.job(x, id, 'cx', 'f', 'l', 'w')
+  local j = R.job(x, id, 'cx', 'f', 'l', 'w', 'cy')
   R.tally(x, 'crashed')
-  if j[1] then return R.finish(x, id, from, 'C', 'lost') end
+  if j[1] then return R.finish(x, id, from, 'C', j[5] or 'lost') end
   if j[2] == 'fail' then return R.finish(x, id, from, 'F', 'lost') end
   if crashes >= CRASH_LIMIT then return R.finish(x, id, from, 'F', 'crash_limit') end
   R.note_attempt(x, id, nil, 'lost')

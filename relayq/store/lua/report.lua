@@ -71,7 +71,7 @@ local function refuse(x, report, state)
   R.finish(x, report.id, state, 'F', 'refused', '125')
 end
 
-local function apply(x, session, report, state, asked)
+local function apply(x, session, report, state, asked, why)
   local outcome = report.outcome
   R.charge(x, R.lane(x, R.job(x, report.id, 'l')[1]), report.run_ms or 0)
   R.tally(x, 'run', report.run_ms or 0)
@@ -80,7 +80,7 @@ local function apply(x, session, report, state, asked)
     R.keep_outputs(x, report.id, report.outputs)
     return over(x, report, state, 'S')
   end
-  if asked or outcome == 'cancelled' then return over(x, report, state, 'C', report.reason or 'cancelled') end
+  if asked or outcome == 'cancelled' then return over(x, report, state, 'C', why or report.reason or 'cancelled') end
   if outcome == 'lost' then return R.crash(x, report.id, state) end
   if outcome == 'handback' then return hand_back(x, report.id, session, state) end
   if outcome == 'unapproved' then return await_approval(x, report.id, session, state) end
@@ -102,7 +102,7 @@ function R.report(x, session, report, data)
   report.result = report.result and data[report.result]
   local most = report.outcome == 'refused' and 200 or 64  -- a refusal names the rule, in a sentence
   report.reason = filled(report.reason) and string.sub(report.reason, 1, most) or nil
-  local j = R.job(x, id, 's', 'a', 'w', 'cx', 'ls', 'r')
+  local j = R.job(x, id, 's', 'a', 'w', 'cx', 'ls', 'r', 'cy')
   local state = j[1]
   if not state then return R.ended_letter(x, id) and 'dup' or 'stale' end
   if is_given_up(j, session, report) then
@@ -115,7 +115,7 @@ function R.report(x, session, report, data)
   if tonumber(j[2]) ~= report.attempt or j[3] ~= session then return 'stale' end
   if not FINAL[state] and report.outcome == 'ok' and not R.has_outputs(x, report.outputs) then return 'files' end
   if state == 'N' or state == 'U' then
-    apply(x, session, report, state, j[4])
+    apply(x, session, report, state, j[4], j[7])
     return state == 'N' and 'ok' or 'late'
   end
   if FINAL[state] then return 'dup' end

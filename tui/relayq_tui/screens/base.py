@@ -70,6 +70,9 @@ class HubScreen(Screen[None]):
         """Does anything here look different a second later, with nothing happening?"""
         return True
 
+    def hold(self) -> None:
+        """Updates are paused: nothing that is drawn here may change by itself."""
+
     def clear(self) -> None:
         """Take back what was typed or marked here; where nothing was, say how to leave."""
         self.rq.say(f"{self.rq.key_named('close')} leaves")

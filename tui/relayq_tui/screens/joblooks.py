@@ -12,9 +12,6 @@ from textual import work
 from relayq.errors import RelayQError
 from relayq.store.records import LogEntry
 from relayq_tui.clipboard import copy
-from relayq_tui.export import export, new_file
-from relayq_tui.jobform import command_line, texts_of
-from relayq_tui.picture import picture_of
 from relayq_tui.rows import JobRow
 from relayq_tui.screens import SCREENS
 from relayq_tui.screens.ask import Pick
@@ -95,6 +92,9 @@ class JobLooks(JobActions):
             self.rq.say("it has ended already")
 
     async def _exported(self, kind: str, rows: Sequence[JobRow], here: JobRow | None) -> str:
+        from relayq_tui.export import export, new_file
+        from relayq_tui.picture import picture_of
+
         now_ms, folder = self.store.now_ms(), Path.cwd()
         if kind in ("csv", "json"):
             path = await asyncio.to_thread(export, rows, kind, now_ms, folder)
@@ -120,6 +120,8 @@ class JobLooks(JobActions):
         if detail is None:
             return ""
         if kind == "cli":
+            from relayq_tui.jobform import command_line, texts_of
+
             return command_line(texts_of(detail.spec), {})
         return detail.result if kind == "result" else json.dumps(detail.spec, indent=1)
 

@@ -25,7 +25,8 @@ from relayq_tui.views import View, views
 from relayq_tui.widgets.jobtable import JobTable
 from relayq_tui.widgets.viewbar import Tab, ViewBar
 
-REST_S = 0.08
+REST_S = 0.08  # after the last step of the cursor the job is asked for
+AT_LATEST_S = 0.15  # and this much later shown as far as it is known
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 RUNNING = (State.RUNNING, State.UNREACHABLE)
 SORTS = ("", "sort:-dur", "sort:-wait", "sort:-prio", "sort:name")
@@ -47,6 +48,7 @@ class JobsScreen(JobLooks):
         self._sort = 0
         self._range_from: int | None = None
         self._rest: Timer | None = None
+        self._late: Timer | None = None
         self._beyond: dict[str, JobRow] = {}
 
     def body(self) -> ComposeResult:
@@ -83,6 +85,11 @@ class JobsScreen(JobLooks):
         if marks:
             return [row for job in marks if (row := known.get(job) or self._beyond.get(job)) is not None]
         return [row] if (row := self.table.current) is not None else []
+
+    def hold(self) -> None:
+        """Let the list stay as it is for as long as the person wants nothing to move."""
+        self._listing.keep()
+        self.table.rows = self._listing.rows
 
     def listed(self) -> Sequence[JobRow]:
         """Everything that matches."""
@@ -131,8 +138,10 @@ class JobsScreen(JobLooks):
 
     def _show_preview(self, changes: Changes) -> None:
         row, preview = self.table.current, self.query_one(Preview)
-        if row is None or preview.row is None or row.id != preview.row.id:
+        if row is None or preview.row is None:
             preview.set_job(row)
+        elif row.id != preview.row.id:
+            return  # it is shown in time
         elif row.id in changes.jobs:
             preview.set_job(row)
             self._rest_on(row)
@@ -148,11 +157,23 @@ class JobsScreen(JobLooks):
             self._mark_between(self._range_from, self.table.cursor)
         if row is not None:
             self._rest_on(row)
-        self.call_after_refresh(self._follow_cursor)  # the cursor itself is painted first
+        self.call_after_refresh(self._show_tabs)  # the cursor itself is painted first
+        self._show_in_time()
 
-    def _follow_cursor(self) -> None:
-        self.query_one(Preview).set_job(self.table.current)
-        self._show_tabs()
+    def _show_in_time(self) -> None:
+        """Paint the preview once, with all there is to know, or without what takes too long."""
+        if self._late is not None:
+            self._late.stop()
+        row = self.table.current
+        if row is None:
+            self.query_one(Preview).set_job(None)
+        else:
+            self._late = self.set_timer(REST_S + AT_LATEST_S, lambda: self._show_if_here(row.id))
+
+    def _show_if_here(self, job: str) -> None:
+        row, preview = self.table.current, self.query_one(Preview)
+        if row is not None and row.id == job and (preview.row is None or preview.row.id != job):
+            preview.set_job(row)
 
     def _rest_on(self, row: JobRow) -> None:
         """What needs a round trip is fetched when the cursor has come to rest."""
@@ -245,6 +266,8 @@ class JobsScreen(JobLooks):
     def _ask(self, query: Query) -> None:
         self._typed = query
         self._listing.ask(self._view.query.also(query).also(parse(SORTS[self._sort])))
+        if self.rq.is_frozen:
+            self._listing.keep()
         self._show_rows()
 
     def clear(self) -> None:
@@ -274,7 +297,7 @@ class JobsScreen(JobLooks):
 
     def action_mark_all(self) -> None:
         """Mark every job that matches, in the hub too when it has more than are held here."""
-        self.table.mark(row.id for row in self._listing.rows)
+        self.table.mark(self._listing.rows.ids)
         self._marked()
         if self.store.is_full:
             self.run_worker(self._mark_beyond(), group="beyond", exclusive=True)
@@ -304,7 +327,7 @@ class JobsScreen(JobLooks):
 
     def _mark_between(self, first: int, last: int) -> None:
         low, high = sorted((first, last))
-        self.table.mark(row.id for row in self._listing.rows[low : high + 1])
+        self.table.mark(self._listing.rows[low : high + 1].ids)
         self._marked()
 
     def _marked(self) -> None:

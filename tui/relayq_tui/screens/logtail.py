@@ -41,10 +41,10 @@ class Headline(Framed):
     DEFAULT_CSS = "Headline { height: 1; }"
     label = "log"
 
-    def render_line(self, y: int) -> Strip:
+    def _strips(self) -> list[Strip]:
         """Whose log it is, and how it is shown."""
         view = cast("LogTail", self.parent).view
-        return headline(view, self.label, self.size.width)
+        return [headline(view, self.label, self.size.width)]
 
 
 class LogTail(Vertical):
@@ -112,7 +112,7 @@ class LogTail(Vertical):
     @on(LogPane.Changed)
     def _changed(self, event: LogPane.Changed) -> None:
         event.stop()
-        self.query_one(Headline).refresh()
+        self.query_one(Headline).update()
 
 
 def piece_of(entry: LogEntry) -> Piece:

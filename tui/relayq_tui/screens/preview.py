@@ -133,10 +133,10 @@ class Preview(Framed):
     def _place(self, number: int, start_ms: int | None) -> Pieces:
         p, row = self.palette, self.row
         queue = row.queue if row else ""
-        pieces = [("place".ljust(LABEL + 1), p.head), (f"#{number} of its kind in {queue}", p.text)]
+        pieces = [("place".ljust(LABEL + 1), p.head), (f"#{number} of its kind", p.text)]
         if queue in self.store.counts.paused:
-            return [*pieces, (", which is paused", p.warn)]
-        soon = f", starts {glyphs_of(self).about} in {age(start_ms)}" if start_ms is not None else ""
+            return [*pieces, (", queue is paused", p.warn)]
+        soon = f", starts in {glyphs_of(self).about}{age(start_ms)}" if start_ms is not None else ""
         return [*pieces, (soon, p.accent)]
 
     def _usual(self, usual: tuple[int, int], run_ms: int | None) -> Pieces:

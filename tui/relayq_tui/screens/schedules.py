@@ -20,6 +20,7 @@ from relayq_tui.rows import ScheduleRow
 from relayq_tui.screens.jobcolumns import age
 from relayq_tui.screens.prose import prose
 from relayq_tui.screens.scheduleactions import ScheduleActions
+from relayq_tui.sieve import named
 from relayq_tui.store import Changes
 from relayq_tui.widgets.frame import Framed
 from relayq_tui.widgets.jobtable import Cell, Column, JobTable
@@ -190,7 +191,7 @@ class SchedulesScreen(ScheduleActions):
         """The job that the schedule names, or the newest that is called like it."""
         if row.last_job:
             return row.last_job if row.last_job in self.store.jobs else ""
-        return next((job.id for job in self.store.newest if job.name == row.name), "")
+        return next(iter(named(self.store.newest, row.name).ids), "")
 
     def _show_rows(self) -> None:
         rows, table = self.store.schedules, self.table

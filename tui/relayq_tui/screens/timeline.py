@@ -26,6 +26,7 @@ from relayq_tui.rows import JobRow
 from relayq_tui.screens.ask import Pick
 from relayq_tui.screens.flowpane import FlowPane
 from relayq_tui.screens.joblooks import JobLooks
+from relayq_tui.sieve import of_lots
 from relayq_tui.store import Changes
 from relayq_tui.trace import perfetto
 from relayq_tui.widgets.flow import Flow
@@ -193,14 +194,14 @@ class TimelineScreen(JobLooks):
         pane.show(shown.id if shown is not None else "")
 
     def _has_kin(self, row: JobRow) -> bool:
-        return bool(row.after) or any(row.id in other.after for other in self.store.newest)
+        return bool(row.after) or any(row.id in other.after for other in self.store.waiting_for_others())
 
     def _blocked(self) -> JobRow | None:
         """What waits for other jobs, the newest: worth a look when the cursor's job has no flow."""
-        waits = (
-            row for row in self.store.newest if row.state is State.PENDING and row.reason == "dependency"
+        waits = of_lots(
+            self.store.newest, lambda lot: lot.state is State.PENDING and lot.reason == "dependency"
         )
-        return next(waits, None)
+        return next(iter(waits), None)
 
     @on(Lanes.Moved)
     def _moved(self) -> None:

@@ -16,6 +16,7 @@ from relayq_tui.rows import JobRow, WorkerRow
 from relayq_tui.screens import SCREENS
 from relayq_tui.screens.ask import Pick
 from relayq_tui.screens.base import HubScreen
+from relayq_tui.sieve import of_lots
 
 JOBS_SEEN = 200
 EVENTS_SEEN = 100
@@ -36,8 +37,8 @@ class WorkerActions(HubScreen):
     def jobs_of(self, worker: WorkerRow) -> list[JobRow]:
         """Its jobs: those that run, then the latest that ended."""
         found: list[JobRow] = []
-        for row in self.store.newest[:LOOKED_AT]:
-            if row.worker == worker.name and row.started_ms:
+        for row in of_lots(self.store.newest[:LOOKED_AT], lambda lot: lot.worker == worker.name):
+            if row.started_ms:
                 found.append(row)
                 if len(found) >= JOBS_SEEN:
                     break

@@ -20,7 +20,7 @@ from relayq_tui.actions import Action, shown_key
 from relayq_tui.glyphs import clock, meter, spark
 from relayq_tui.store import Changes, Store
 from relayq_tui.theme import Palette, glyphs_of, palette_of
-from relayq_tui.widgets.line import Line
+from relayq_tui.widgets.line import Line, changed
 
 if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
@@ -37,7 +37,7 @@ class Framed(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._fresh: Sequence[Strip] = ()
+        self._fresh: Sequence[Strip] | None = None
         self._fresh_for: Size | None = None
         self._painted: dict[int, Strip] = {}
 
@@ -66,22 +66,28 @@ class Framed(Widget):
         return []
 
     def update(self) -> None:
-        """Draw those lines again that are other ones now."""
+        """Draw again what is another than was painted, and nothing else: every byte crosses a link."""
         self._fresh = self._strips() if self.size else ()
-        for y, strip in enumerate(self._fresh):
-            if strip != self._painted.get(y):
-                self._fresh_for = self.size
-                self.refresh(Region(0, y, self.size.width, 1))
+        regions = [
+            Region(0, y, width, 1)
+            for y, strip in enumerate(self._fresh)
+            if (width := changed(self._painted.get(y), strip))
+        ]
+        if regions:
+            self._fresh_for = self.size
+            self.refresh(*regions)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """All of it is made anew, unless it was for this painting; Textual asks for lines it has no more."""
+        """What is drawn is made anew, unless it was for this painting; Textual asks for lost lines too."""
         if self._fresh_for != self.size:
-            self._fresh = self._strips()
+            self._fresh = None
         self._fresh_for = None
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """One line of it."""
+        if self._fresh is None:
+            self._fresh = self._strips()
         strip = self._fresh[y] if y < len(self._fresh) else Strip.blank(self.size.width)
         self._painted[y] = strip
         return strip

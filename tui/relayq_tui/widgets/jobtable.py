@@ -21,6 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from relayq_tui.actions import bindings, of_context
+from relayq_tui.listed import Rows
 from relayq_tui.theme import Palette, glyphs_of, palette_of
 from relayq_tui.widgets.line import fit
 
@@ -68,6 +69,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         """`is_aside`: beside another list, it shows its cursor only while it has the focus."""
         super().__init__(id=id)
         self.rows: Sequence[Row] = ()
+        self._stands_on = ""
         self.marks: set[str] = set()
         self.cursor = 0
         self.new_above = 0
@@ -76,6 +78,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         self._titles = int(has_titles)
         self._is_aside = is_aside
         self._drawn: dict[int, Strip] = {}
+        self._made: dict[int, Strip] = {}  # to be painted next
 
     @property
     def current(self) -> Row | None:
@@ -94,14 +97,12 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
 
     def set_rows(self, rows: Sequence[Row], columns: Sequence[Column[Row]] | None = None) -> None:
         """Show other rows, the cursor on the job it was on, on the same line of the screen."""
-        was = self.current
-        self.rows = rows
+        was, self.rows = self._stands_on, rows
         if columns is not None:
             self._columns = columns
         self._keep_cursor(was)
         self.refresh_stale()
-        now = self.current
-        if (was and was.id) != (now and now.id):
+        if was != self._stands_on:
             self.post_message(self.Moved())
 
     def refresh_rows(self, ids: Collection[str]) -> None:
@@ -113,18 +114,21 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
     def refresh_stale(self) -> None:
         """Draw those lines again that would look different now."""
         for line in range(self.size.height):
-            if self._line(line) != self._drawn.get(line):
+            strip = self._line(line)
+            if strip != self._drawn.get(line):
                 self._refresh_line(line)
+                self._made[line] = strip
 
     def move_to(self, index: int) -> None:
         """Put the cursor on a row."""
         index = max(0, min(index, len(self.rows) - 1))
         if index == self.cursor:
             return
-        was, self.cursor = self.cursor, index
+        was, self.cursor, self._stands_on = self.cursor, index, self.rows[index].id
         if index == 0:
             self.new_above = 0
         if self._scroll_to_cursor():
+            self._made.clear()
             self.refresh()
         else:
             self._refresh_row(was)
@@ -193,13 +197,22 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
-        strip = self._line(y)
+        strip = self._made.pop(y, None) or self._line(y)
         self._drawn[y] = strip
         return strip
+
+    def on_focus(self) -> None:
+        """A table aside shows its cursor now."""
+        self._made.clear()
+
+    def on_blur(self) -> None:
+        """A table aside hides its cursor now."""
+        self._made.clear()
 
     def on_resize(self) -> None:
         """The cursor must still be seen."""
         self._drawn.clear()
+        self._made.clear()
         self._scroll_to_cursor()
         self.virtual_size = Size(self.size.width, self.size.height)
 
@@ -229,7 +242,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
             if tail:
                 segments.append(Segment(tail + " ", palette.head))
         strip = Strip(segments).adjust_cell_length(self.size.width, palette.text)
-        return strip.apply_style(palette.cursor) if is_here else strip.simplify()
+        return (strip.apply_style(palette.cursor) if is_here else strip).simplify()
 
     def _margin(self, row: Row, palette: Palette, *, is_here: bool) -> Segment:
         glyphs = glyphs_of(self)
@@ -245,20 +258,23 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
 
     # -- keeping the place ---------------------------------------------------------
 
-    def _keep_cursor(self, was: Row | None) -> None:
+    def _keep_cursor(self, was: str) -> None:
         line = self.cursor - self._first
-        index = self._index_of(was.id, self.cursor) if was is not None else None
+        index = self._index_of(was, self.cursor) if was else None
         if index is None or (self.cursor == 0 and self._first == 0 and not self.marks):
             self.cursor = max(0, min(self.cursor, len(self.rows) - 1))
         else:
             self.new_above += max(0, index - self.cursor)
             self._first = max(0, index - line)
             self.cursor = index
+        self._stands_on = here.id if (here := self.current) is not None else ""
         self._scroll_to_cursor()
 
     def _index_of(self, wanted: str, near: int) -> int | None:
         """Where the job is now, looked for near where it was first."""
         rows = self.rows
+        if isinstance(rows, Rows):
+            return rows.index_of(wanted)
         for index in range(max(0, near - 50), min(len(rows), near + 50)):
             if rows[index].id == wanted:
                 return index
@@ -276,6 +292,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
             self._refresh_line(index - self._first + self._titles)
 
     def _refresh_line(self, y: int) -> None:
+        self._made.pop(y, None)
         self.refresh(Region(0, y, self.size.width, 1))
 
 

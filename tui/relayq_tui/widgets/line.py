@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, get_character_cell_size, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -47,6 +47,37 @@ class Line:
             left = Strip([*left.crop(0, room - 1), Segment(ELLIPSIS, self._left[-1].style)])
         left = left.adjust_cell_length(room, style)
         return Strip([*left, *self._right]).adjust_cell_length(width, style)
+
+
+def changed(old: Strip | None, new: Strip) -> int:
+    """How many columns, from the left, must be written to turn one line into another.
+
+    Textual writes a line of a widget from its left edge on, so there is nothing to be won in the middle.
+    """
+    if old is None or old.cell_length != new.cell_length:
+        return new.cell_length
+    if old == new:
+        return 0
+    both = enumerate(zip(_cells(old), _cells(new), strict=True), 1)
+    return max((at for at, (was, now) in both if was != now), default=0)
+
+
+def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
+    """What stands in each column; behind a wide letter, nothing of its own."""
+    found: list[tuple[str, Style | None]] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        if text.isascii():
+            found += [(letter, style) for letter in text]
+            continue
+        for letter in text:
+            cells = get_character_cell_size(letter)
+            if cells or not found:
+                found += [(letter, style)] * max(1, cells)
+            else:  # a mark belongs to the letter before it
+                found[-1] = (found[-1][0] + letter, style)
+    return found
 
 
 def piece(text: str, style: Style = PLAIN, action: str = "") -> Segment:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from rich.cells import get_character_cell_size
 from rich.segment import Segment
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -21,6 +22,7 @@ from relayq.model.duration import format_duration
 from relayq_tui.glyphs import clock
 from relayq_tui.theme import glyphs_of, palette_of
 from relayq_tui.widgets.ansi import decoded, restyled
+from relayq_tui.widgets.line import changed
 from relayq_tui.widgets.logbuffer import BAD_NOTE, NOTE, STDERR, LogBuffer, Piece
 
 Times = Literal["off", "rel", "clock"]
@@ -54,6 +56,8 @@ class LogPane(Widget, can_focus=True):
         self.here: int | None = None
         self.top = Place(0)
         self._places: list[Place] | None = None
+        self._painted: dict[int, Strip] = {}
+        self._is_asked = False
 
     @property
     def page(self) -> int:
@@ -116,11 +120,27 @@ class LogPane(Widget, can_focus=True):
         if self.follows:
             self.top = self._bottom()
         self._places = None
-        self.refresh()
         self.post_message(self.Changed())
+        if not self._is_asked:
+            self._is_asked = True
+            self.call_later(self._patch)
+
+    def _patch(self) -> None:
+        """Paint what is another than was painted: most of a short output is like that of the job before."""
+        self._is_asked = False
+        rows = ((y, self._strip(y)) for y in range(self.size.height))
+        regions = [
+            Region(0, y, width, 1) for y, strip in rows if (width := changed(self._painted.get(y), strip))
+        ]
+        if regions:
+            self.refresh(*regions)
 
     def render_line(self, y: int) -> Strip:
         """One row of the pane."""
+        strip = self._painted[y] = self._strip(y)
+        return strip
+
+    def _strip(self, y: int) -> Strip:
         if not self.buffer.lines:
             return self._empty_row(y)
         if self._places is None:
