@@ -6,8 +6,10 @@ RelayQError                    something RelayQ itself could not do           ex
 ├── ConfigError                a configuration file or variable
 │   └── TypedError             a setting that was typed or passed              exit 2
 ├── Refused                    trust: a signature, a key, a policy
-├── NotFound                   no such job, worker, queue
-├── AmbiguousId                an id suffix that fits two jobs
+├── NotFound                   something that is not there (any more)
+│   └── UnknownName            no such job, worker, schedule, member           exit 2
+├── AmbiguousId                an id suffix that fits two jobs                exit 2
+├── NameTaken                  a file, member or policy is there already      exit 2
 ├── WorkerError                a worker cannot start here
 ├── HubError                   the hub
 │   ├── HubUnreachable         nobody answers, or the link broke
@@ -72,11 +74,25 @@ class Refused(RelayQError):
 
 
 class NotFound(RelayQError):
-    """No such job, worker or queue."""
+    """Something that is not there, or no longer."""
+
+
+class UnknownName(NotFound):
+    """A name that nothing has: no such job, worker, schedule or member."""
+
+    exit_code = 2
 
 
 class AmbiguousId(RelayQError):
     """An id suffix that fits more than one job."""
+
+    exit_code = 2
+
+
+class NameTaken(RelayQError):
+    """Under that name there is something already; it was left as it is."""
+
+    exit_code = 2
 
 
 class WorkerError(RelayQError):

@@ -117,6 +117,15 @@ def _words(value: object) -> tuple[str, ...]:
     raise ValueError("a list of words")
 
 
+def _labels(value: object) -> tuple[str, ...]:
+    from relayq.model.needs import parse_labels
+
+    what = "a list of labels: words or key=value of letters, digits and ._+@/-"
+    return tuple(
+        label for word in _words(value) for label in _parsed(lambda one: parse_labels(str(one)), word, what)
+    )
+
+
 def _queues(value: object) -> tuple[str, ...] | None:
     from relayq.model.reading import check_name
 
@@ -231,7 +240,7 @@ SETTINGS = {
     ),
     "hub.fleet": Setting(_name, "home", "the fleet: the namespace of jobs and workers in the hub"),
     "worker.name": Setting(_name, _host_name(), "the name of the worker on this machine"),
-    "worker.labels": Setting(_words, (), "labels beside those it finds out by itself"),
+    "worker.labels": Setting(_labels, (), "labels beside those it finds out by itself"),
     "worker.slots": Setting(_whole(1, 4096), None, "how many jobs at once; without it, the CPUs decide"),
     "worker.queues": Setting(_queues, None, "the queues it serves; without it, all"),
     "worker.max_memory": Setting(_size_bytes, None, "the memory for jobs; without it, what the machine has"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
-from relayq.cli.exit_codes import FAILED, OK
+from relayq.cli.exit_codes import FAILED, OK, USAGE
 from relayq.cli.output import print_json, print_lines
 from relayq.cli.session import with_client
 
@@ -38,14 +38,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Change every job that was named; 1 when one of them was not changed."""
+    """Change every job that was named; 1 when one of them was not changed, 2 when it is not there."""
     answers = with_client(args, lambda client: _change_all(client, args))
     for job, answer in answers:
         if args.json:
             print_json({"id": job, "answer": answer})
         else:
             print_lines([f"{job}  {DONE.get(answer) or refusal(answer)}"])
-    return OK if all(answer in DONE for _, answer in answers) else FAILED
+    return code_of([answer for _, answer in answers])
+
+
+def code_of(answers: Sequence[str]) -> int:
+    """The exit code for what the hub answered."""
+    if "unknown" in answers:
+        return USAGE
+    return OK if all(answer in DONE for answer in answers) else FAILED
 
 
 async def _change_all(client: AsyncClient, args: argparse.Namespace) -> list[tuple[str, str]]:

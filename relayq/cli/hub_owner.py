@@ -9,7 +9,7 @@ from pathlib import Path
 from relayq.cli.exit_codes import OK
 from relayq.cli.output import say, waiting
 from relayq.config import Config
-from relayq.errors import RelayQError, UsageError
+from relayq.errors import NameTaken, UsageError
 from relayq.model.duration import parse_duration_ms, parse_size
 
 
@@ -155,7 +155,7 @@ def _backup(config: Config, file: Path) -> int:
     from relayq.hub.choose import choose_url
 
     if file.exists():
-        raise RelayQError(f"{file} is there already: name another file")
+        raise NameTaken(f"{file} is there already: name another file")
     with waiting("backing up") as tell:
         keys = backup(choose_url(config)[0], file, tell)
     say(f"{keys} keys are in {file}")

@@ -11,7 +11,7 @@ from relayq.cli.output import print_json, progress, say
 from relayq.cli.parser import add_json
 from relayq.cli.session import with_client
 from relayq.cli.stream import STDERR, STDOUT, Screen, gap_words
-from relayq.errors import NotFound, Refused, UsageError
+from relayq.errors import NotFound, Refused, UnknownName, UsageError
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL, State
 from relayq.store.records import LogEntry
@@ -165,11 +165,11 @@ def _last_attempt(record: JobRecord | None) -> int:
 
 
 def _require_attempt(record: JobRecord, wanted: int | None) -> None:
-    """NotFound for an attempt that has not been."""
+    """UnknownName for an attempt that has not been."""
     last = max([record.attempt, *(attempt.number for attempt in record.attempts)])
     if wanted is not None and not 1 <= wanted <= last:
         had = f"its last is attempt {last}" if last else "it has not run yet"
-        raise NotFound(f"job {record.id} has no attempt {wanted}: {had}")
+        raise UnknownName(f"job {record.id} has no attempt {wanted}: {had}")
 
 
 def elements_of(record: JobRecord) -> list[str]:
@@ -207,8 +207,8 @@ async def _pour(client: AsyncClient, args: argparse.Namespace, tell: Callable[[i
             secrets = [value for _, value in spec.secrets] if spec and not record.is_sealed else []
             await _show_whole(WholeLog(client, job, attempt, secrets), attempt.number, printer, tell)
         elif job == record.id:
-            wanted = f"has no attempt {args.attempt}" if args.attempt else "has not run yet"
-            raise NotFound(f"job {record.id} {wanted}; `relayq explain {short(record.id)}` says more")
+            _require_attempt(record, args.attempt)
+            raise NotFound(f"job {record.id} has not run yet; `relayq explain {short(record.id)}` says more")
 
 
 def _attempt_of(record: JobRecord, wanted: int | None) -> AttemptRecord | None:

@@ -84,7 +84,11 @@ def _whole(values: list[str]) -> int:
 
 
 def _words(values: list[str]) -> list[str]:
-    return [word.strip() for value in values for word in value.split(",") if word.strip()]
+    """The words of lists with commas; an empty list is an empty text, not commas between nothing."""
+    words = [word.strip() for value in values for word in value.split(",") if word.strip()]
+    if not words and any(value.strip() for value in values):
+        raise UsageError(f"{values[-1]!r} names nothing: write words with commas between them")
+    return words
 
 
 def _pairs(values: list[str]) -> dict[str, str]:
@@ -197,7 +201,9 @@ JOB_OPTIONS: Sequence[JobOption] = (
         "--backoff", "backoff", "TIME", "the wait before the second attempt; doubled for each further one"
     ),
     JobOption("--retry-on", "retry_on", "CODES", "retry only on these exit codes: 75,100-110", _words),
-    JobOption("--timeout", "timeout", "TIME", "the limit of one attempt: 90s, 15m, 2h"),
+    JobOption(
+        "--timeout", "timeout", "TIME", "the limit of one attempt: 90s, 15m, 2h; 0 (the default) is none"
+    ),
     JobOption("--deadline", "deadline", "TIME", "give up if it has not started by then"),
     JobOption("--delay", "delay", "TIME", "start no earlier than this from now"),
     JobOption("--at", "at", "TIME", "start no earlier than this: 2027-01-31T18:00, or 18:00", _moment),

@@ -16,6 +16,18 @@ from relayq.cli.commands import COMMANDS, Command
 from relayq.errors import UsageError
 
 HELP_WIDTH = 100
+LIKENESS = 0.7
+
+
+# What argparse says, and how a person would.
+PLAIN_WORDS = (
+    (r"^argument ([^:]+): invalid int value: (.*)$", r"\1: \2 is not a whole number"),
+    (r"^argument ([^:]+): invalid float value: (.*)$", r"\1: \2 is not a number"),
+    (r"^argument ([^:]+): invalid choice: (.*) \(choose from (.*)\)$", r"\1: \2 is none of \3"),
+    (r"^argument ([^:]+): expected one argument$", r"\1 needs a value"),
+    (r"^argument ([^:]+): ", r"\1: "),
+    (r"^the following arguments are required: (.*)$", r"missing: \1"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,6 +42,8 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"^-\d+$|^-\d*\.\d+$|^-[A-Za-z0-9_-]{42}$")
 
     def error(self, message: str) -> NoReturn:
+        for pattern, words in PLAIN_WORDS:
+            message = re.sub(pattern, words, message)
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
@@ -58,11 +72,12 @@ class _Formatter(argparse.HelpFormatter):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`, did you mean x?` for the nearest of `known`, or nothing."""
+    """`, did you mean x?` for the nearest of `known`, or nothing where none is near."""
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f", did you mean {near[0]}?" if near else ""
+    bare = {one.lstrip("-"): one for one in known}  # dashes are no likeness
+    near = difflib.get_close_matches(word.lstrip("-"), list(bare), n=1, cutoff=LIKENESS)
+    return f", did you mean {bare[near[0]]}?" if near else ""
 
 
 def parser_of(command: Command) -> tuple[Parser, ModuleType]:

@@ -18,7 +18,7 @@ from relayq.cli.options import add_job_options, command_of, fields_of
 from relayq.cli.output import print_json, print_table, say
 from relayq.cli.parser import add_json
 from relayq.config import Config, load
-from relayq.errors import ConfigError, Refused, UsageError
+from relayq.errors import ConfigError, NameTaken, Refused, TypedError, UsageError
 from relayq.model.job import JobSpec
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what was asked; `check` ends with 1 when the job would be refused."""
     config = load({"hub.url": args.url, "hub.fleet": args.fleet, "paths.policy": args.file})
     if args.file and not config.policy_path.exists():
-        raise ConfigError(f"policy {config.policy_path} does not exist")
+        raise TypedError(f"policy {config.policy_path} does not exist")
     match args.action:
         case "path":
             print(config.policy_path)
@@ -229,7 +229,7 @@ def _begin(path: Path) -> int:
             path.chmod(0o600)
             file.write(TEMPLATE)
     except FileExistsError:
-        raise ConfigError(f"policy {path} is there already: edit it, or remove it first") from None
+        raise NameTaken(f"policy {path} is there already: edit it, or remove it first") from None
     except OSError as error:
         raise ConfigError(f"policy {path} cannot be written: {error.strerror}") from None
     print(path)

@@ -26,9 +26,9 @@ characters, with `:INDEX` behind it for one element of an array. A `TIME` is wri
 | exit code | meaning |
 |---|---|
 | the job's own | `run`, and `wait` on one job |
-| 0 | done |
-| 1 | a job failed, or something asked for could not be changed |
-| 2 | the command line or a job spec makes no sense; nothing was queued |
+| 0 | done, also where there was nothing to do |
+| 1 | a job was cancelled, skipped or expired, or one of several failed; or something was left as it was |
+| 2 | the command line or a job spec makes no sense, or names what is not there, or is there already |
 | 124 | a timeout: the job's own, or that of `wait` |
 | 125 | RelayQ itself failed: hub unreachable, refused, bad configuration |
 | 130 | interrupted by Ctrl-C; the job goes on |

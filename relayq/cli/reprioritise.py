@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from relayq.cli.change import DONE, ask, refusal
-from relayq.cli.exit_codes import FAILED, OK
+from relayq.cli.change import DONE, ask, code_of, refusal
+from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_json, print_lines
 from relayq.cli.session import with_client
 from relayq.model.job import MAX_PRIORITY
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         said = DONE.get(answer) or (f"priority {args.priority}" if done else refusal(answer))
         print_lines([f"{job}  {said}"])
-    return OK if done else FAILED
+    return OK if done else code_of([answer])
 
 
 async def _reprioritise(client: AsyncClient, args: argparse.Namespace) -> tuple[str, str]:

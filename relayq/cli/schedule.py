@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relayq.cli.exit_codes import FAILED, OK
+from relayq.cli.exit_codes import OK, USAGE
 from relayq.cli.options import add_job_options, command_of, fields_of
 from relayq.cli.output import print_facts, print_json, print_lines, print_table, say
 from relayq.cli.parser import add_json
@@ -278,7 +278,7 @@ def _fire(args: argparse.Namespace) -> int:
 
 
 def _steer(args: argparse.Namespace) -> int:
-    """Pause, resume or remove; 1 when one of them is not there."""
+    """Pause, resume or remove; 2 when one of them is not there."""
     from relayq.client.schedules import unknown
 
     async def work(client: AsyncClient) -> list[str]:
@@ -298,7 +298,7 @@ def _steer(args: argparse.Namespace) -> int:
             say(str(unknown(name)))
         else:
             print_lines([f"schedule {name} {said[word]}"])
-    return FAILED if "unknown" in words else OK
+    return USAGE if "unknown" in words else OK
 
 
 def _warn_when_nobody_fires(board: Board) -> None:

@@ -7,7 +7,7 @@ import argparse
 from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_lines
 from relayq.cli.session import with_client
-from relayq.errors import NotFound
+from relayq.errors import UnknownName
 
 DONE = {
     "quiet": "takes nothing new",
@@ -34,6 +34,6 @@ def run(args: argparse.Namespace) -> int:
     """Tell the worker."""
     word = args.word or args.command
     if not with_client(args, lambda client: client.workers.command(args.name, word)):
-        raise NotFound(f"no worker {args.name!r} is online; `relayq workers` lists them")
+        raise UnknownName(f"no worker {args.name!r} is online; `relayq workers` lists them")
     print_lines([f"worker {args.name} {DONE[word]}"])
     return OK

@@ -88,7 +88,17 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
     fields = fields_of(args)
     if "after" in fields:
         fields["after"] = _whole_ids(args, fields["after"])
+    if "at" in fields:
+        _refuse_past(fields["at"])
     return JobSpec.from_dict({"command": command_of(args), **fields})
+
+
+def _refuse_past(at: str) -> None:
+    """A time that was typed and is over is a slip: a job that may start at once needs none."""
+    from datetime import datetime, timedelta
+
+    if datetime.fromisoformat(at) < datetime.now().astimezone() - timedelta(minutes=1):
+        raise UsageError(f"--at {at} is past: leave it out for a job that may start at once")
 
 
 def _whole_ids(args: argparse.Namespace, after: list[str]) -> list[str]:
@@ -130,6 +140,8 @@ def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> int:
                 _show(args, receipt)
             done += len(chunk)
             tell(f"{done} jobs are submitted")
+    if not done:
+        tell_on_stderr("stdin held no job spec: nothing was submitted")
     return OK if is_whole else FAILED
 
 

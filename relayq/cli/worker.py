@@ -57,6 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Work until told to leave; 1 when jobs were left running."""
     from relayq import log
+    from relayq.model.needs import parse_labels
     from relayq.worker.options import WorkerOptions
     from relayq.worker.worker import run_worker
 
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     url = choose_url(config, say)[0]
     options = WorkerOptions(
         url=url,
-        labels=tuple(word.strip() for word in (args.labels or "").split(",") if word.strip()),
+        labels=parse_labels(args.labels or "", "--labels"),
         trust=tuple(args.trust),
         headless=args.headless,
         idle_exit_s=parse_duration_ms(args.idle_exit, "--idle-exit") / 1000 if args.idle_exit else None,

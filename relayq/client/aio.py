@@ -19,7 +19,7 @@ from relayq.client.following import Follower
 from relayq.client.specs import map_spec, on_label, spec_of, with_files
 from relayq.client.submitter import Submitter, tell_on_stderr
 from relayq.config import load
-from relayq.errors import HubUnreachable, NotFound
+from relayq.errors import HubUnreachable, UnknownName
 from relayq.model.job import JobSpec
 from relayq.store.blobs import Blobs, Pulls
 from relayq.store.budget import Budget
@@ -147,7 +147,7 @@ class AsyncClient:
         """Run a job that has ended once more, under its id: `retried`, `not-ended` or `unique:<id>`."""
         record = await self.jobs.record(job)
         if record is None:
-            raise NotFound(f"job {job} is not in the hub (any more)")
+            raise UnknownName(f"job {job} is not in the hub (any more)")
         return await self.jobs.retry(job, self.submitter.sign_retry(record))
 
     async def worker_status(self) -> dict[str, Any]:

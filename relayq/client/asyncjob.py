@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from relayq.client.files import opened, target_below, write_file
 from relayq.client.result import Result, Transcript, outcome_of, result_of
-from relayq.errors import NotFound, Refused, WaitTimeout
+from relayq.errors import Refused, UnknownName, WaitTimeout
 from relayq.model.lifecycle import FINAL, State
 from relayq.store.records import End, Explanation, JobRecord, LogEntry
 
@@ -93,11 +93,11 @@ class AsyncHandle:
         """Write the files that the job left (all, or those named) below `directory`; their paths.
 
         Nothing is fetched before every name and place has been checked: Refused for a name
-        that leads out of `directory`, RelayQError where something is already, unless `force`.
+        that leads out of `directory`, NameTaken where something is already, unless `force`.
         """
         left = await self._left()
         if missing := [name for name in names or () if name not in left]:
-            raise NotFound(
+            raise UnknownName(
                 f"job {self.id} left no file {missing[0]!r}: it left {', '.join(sorted(left)) or 'none'}"
             )
         targets = {
@@ -116,16 +116,16 @@ class AsyncHandle:
             raise Refused(record.doubt)
         return record.outputs
 
-    async def _missing(self) -> NotFound:
+    async def _missing(self) -> UnknownName:
         """What is not there: the job, its array, or the element in its array."""
         job, colon, index = self.id.partition(":")
         whole = await self._client.jobs.record(job) if colon else None
         if whole is None:
-            return NotFound(f"job {job} is not in the hub (any more)")
+            return UnknownName(f"job {job} is not in the hub (any more)")
         if whole.array is None:
-            return NotFound(f"job {job} is no array: it has no element {index}")
+            return UnknownName(f"job {job} is no array: it has no element {index}")
         first, last = whole.array.start, whole.array.start + whole.array.size - 1
-        return NotFound(f"array job {job} has no element {index}: they go from {first} to {last}")
+        return UnknownName(f"array job {job} has no element {index}: they go from {first} to {last}")
 
     def follow(self) -> AsyncGenerator[LogEntry | End, None]:
         """The output as it comes and, last, how the job ended."""

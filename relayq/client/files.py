@@ -20,7 +20,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from relayq.errors import HubFull, Refused, RelayQError, SpecError
+from relayq.errors import HubFull, NameTaken, Refused, RelayQError, SpecError
 from relayq.model.parts import MAX_FILE_BYTES, Blob, check_file_size, stored_as
 from relayq.trust.files import CHUNK_BYTES, content_key, open_file, seal_file
 
@@ -125,7 +125,7 @@ def target_below(directory: Path, name: str, *, is_named: bool = False, force: b
     """Where an output file goes. Refused for a name that leads out of `directory`, or into a link.
 
     `is_named` says that a person asked for this very name: only then may it be hidden.
-    RelayQError when something is there already, unless `force`.
+    NameTaken when something is there already, unless `force`.
     """
     parts = name.split("/")
     if not name.isprintable() or not {"", ".", ".."}.isdisjoint(parts):
@@ -137,7 +137,7 @@ def target_below(directory: Path, name: str, *, is_named: bool = False, force: b
             raise Refused(f"output file {name[:100]!r} is not written: a link leads out of {directory}")
     target = directory / name
     if not force and (target.exists() or target.is_symlink()):
-        raise RelayQError(f"{target} is there already: move it away, or overwrite it with --force")
+        raise NameTaken(f"{target} is there already: move it away, or overwrite it with --force")
     return target
 
 

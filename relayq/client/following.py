@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
-from relayq.errors import HubUnreachable, NotFound
+from relayq.errors import HubUnreachable, UnknownName
 from relayq.model.lifecycle import FINAL
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs
@@ -124,7 +124,7 @@ class Follower:
     async def _record(self, hub: Hub, job: str) -> JobRecord:
         record = await self._patiently(partial(Jobs(hub).record, job))
         if record is None:
-            raise NotFound(f"job {job} is not in the hub (any more)")
+            raise UnknownName(f"job {job} is not in the hub (any more)")
         return record
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relayq.errors import HubFull, NotFound, Refused, SpecError, UsageError
+from relayq.errors import HubFull, Refused, SpecError, UnknownName, UsageError
 from relayq.model.cron import slot_id
 from relayq.model.schedule import Schedule, labelled, parse_rule
 from relayq.store.schedules import KEPT
@@ -93,7 +93,7 @@ async def fire_latest(client: AsyncClient, name: str, who: str) -> Slot | None:
 
 
 async def find(client: AsyncClient, name: str) -> ScheduleRecord:
-    """One schedule, or NotFound with the name that was perhaps meant."""
+    """One schedule, or UnknownName with the name that was perhaps meant."""
     board = await client.schedules.board(history=KEPT)
     found = next((record for record in board.schedules if record.name == name), None)
     if found is None:
@@ -108,13 +108,13 @@ def verified(record: ScheduleRecord) -> Schedule:
     return record.schedule
 
 
-def unknown(name: str, known: list[str] | None = None) -> NotFound:
+def unknown(name: str, known: list[str] | None = None) -> UnknownName:
     """There is no such schedule."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, known or [], 1)
     hint = f", did you mean '{near[0]}'?" if near else "; `relayq schedule list` shows them"
-    return NotFound(f"there is no schedule {name!r}{hint}")
+    return UnknownName(f"there is no schedule {name!r}{hint}")
 
 
 def local_zone() -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from relayq.errors import SpecError
 from relayq.model.job import JobSpec
 
+PLACES = ("{}", "RELAYQ_ARRAY_")
 LISTS = ("needs", "prefer")
 
 # How the value stands in a shell line: outside quotes, inside double ones, inside single ones.
@@ -43,6 +44,11 @@ def map_spec(template: str | Sequence[str], items: Iterable[object], options: Ma
     values = [str(item) for item in items]
     if not values:
         raise SpecError("there is nothing to map: the list of items is empty (field 'array')")
+    text = template if isinstance(template, str) else " ".join(template)
+    if not any(place in text for place in PLACES):
+        raise SpecError(
+            "the command has no place for the items: write {} where one belongs (field 'command')"
+        )
     return spec_of(with_value(template), {**options, "array": values})
 
 

@@ -170,7 +170,7 @@ class Handle:
     ) -> list[Path]:
         """Write the files that the job left (all, or those named) below `directory`; their paths.
 
-        What is there already stays, and is a RelayQError, unless `force`.
+        What is there already stays, and is NameTaken, unless `force`.
         """
         return self._call(lambda job: job.fetch(directory, names, force=force))
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from relayq.errors import HubDenied, HubError, HubUnreachable, RelayQError
+from relayq.errors import HubDenied, HubError, HubUnreachable, RelayQError, UsageError
 from relayq.store.wire import Wire, WireError, WireReplyError, encode, read_reply
 
 PAUSE_MS = 30_000
@@ -211,7 +211,7 @@ def _opened(file: Path) -> gzip.GzipFile:
     try:
         return gzip.GzipFile(file, "rb")
     except OSError as error:
-        raise RelayQError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _head(packed: gzip.GzipFile, file: Path) -> int:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relayq.errors import HubDenied, HubError, HubUnreachable, NotFound, Refused, UsageError
+from relayq.errors import HubDenied, HubError, HubUnreachable, NameTaken, Refused, UnknownName, UsageError
 from relayq.hub.acl import OWNER, SUBMITTER, User, new_mark, rules
 from relayq.hub.certificates import Pair, make_client, read_pem
 from relayq.hub.choose import choose_url
@@ -81,10 +81,10 @@ class Registrar:
         """Let somebody in until then (Unix seconds; 0: for good); the ticket to join with.
 
         `address` is where the hub is reached from there, if not as from here; `limits` are the
-        `queues` and `types` that a submit-only user is held to. Refused for a name that is taken.
+        `queues` and `types` that a submit-only user is held to. NameTaken for a name that somebody has.
         """
         authority = self._authority()
-        check_name(user.name)
+        _check_typed(user.name)
         key = SigningKey(seed := secrets.token_bytes(SEED_BYTES))
         member = Member(
             role=user.role,
@@ -97,7 +97,7 @@ class Registrar:
 
         def let_in(roster: Roster, pen: SigningKey) -> Roster:
             if any(one.name == user.name for one in roster.members):
-                raise Refused(
+                raise NameTaken(
                     f"{user.name} is in the fleet already: choose another name, "
                     f"or type `relayq revoke {user.name}` first"
                 )
@@ -135,9 +135,9 @@ class Registrar:
         self._ask("DEL", f"{prefix}in:{name}")
         try:
             self.edit(f"revoked {name}", lambda roster, pen: revoke(roster, pen, name, int(time.time())))
-        except Refused:
+        except UnknownName:
             if not gone:
-                raise NotFound(f"nobody of fleet {self._config.fleet!r} is called {name[:80]!r}") from None
+                raise UnknownName(f"nobody of fleet {self._config.fleet!r} is called {name[:80]!r}") from None
 
     def rotate(self) -> Roster:
         """Begin a new epoch, and renew the roster's date."""
@@ -273,3 +273,11 @@ def _bracketed(host: str) -> str:
 async def _ensure_library(url: str, fleet: str) -> None:
     hub = await connect(url, fleet)
     await hub.close()
+
+
+def _check_typed(name: str) -> None:
+    """UsageError for what cannot be a member's name."""
+    try:
+        check_name(name)
+    except Refused as refusal:
+        raise UsageError(refusal.why) from None

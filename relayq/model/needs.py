@@ -172,6 +172,14 @@ def parse_prefer(words: str | Iterable[str], field: str = "prefer") -> tuple[str
     return tuple(_label(word, field) for word in _words(words, field))
 
 
+def parse_labels(words: str | Iterable[str], field: str = "labels") -> tuple[str, ...]:
+    """Read the labels of a worker; a word that no job could need is refused."""
+    found = _words(words, field)
+    if clauses := [word for word in found if _is_clause(word)]:
+        raise SpecError(f"{clauses[0]!r} is no label: a worker finds that out by itself (field '{field}')")
+    return tuple(_label(word, field) for word in found)
+
+
 def unserved(lane: Placement, offer: Offer, find_tool: Callable[[str], bool]) -> list[str]:
     """Why the worker can never serve the lane, clause by clause; empty when it can."""
     reasons = []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UsageError
+from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UnknownName, UsageError
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
 from relayq.model.job import MAX_PRIORITY
@@ -155,7 +155,7 @@ class Jobs:
             raise UsageError(f"{suffix!r} is no job id: use at least its last {SUFFIX_FLOOR} characters")
         found = await self._with_suffix(wanted)
         if not found:
-            raise NotFound(f"there is no job {suffix!r} in fleet '{self._hub.fleet}'")
+            raise UnknownName(f"there is no job {suffix!r} in fleet '{self._hub.fleet}'")
         if len(found) > 1:
             raise AmbiguousId(f"{suffix!r} fits {len(found)} jobs: {', '.join(sorted(found)[:5])}")
         return found.pop() + colon + index

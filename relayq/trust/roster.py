@@ -22,7 +22,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from relayq.errors import Refused
+from relayq.errors import Refused, UnknownName
 from relayq.model.record import Record
 from relayq.trust.boxes import BoxKey
 from relayq.trust.keys import KEY_BYTES, SIGNATURE_BYTES, Keyring, PublicKey, decode, decode_any, encode
@@ -151,7 +151,7 @@ def revoke(roster: Roster, owner: SigningKey, who: str, now_s: int) -> Roster:
     """Shut out everybody of this name or kid, and begin a new epoch for those that remain."""
     gone = tuple(one.kid for one in roster.members if who in (one.name, one.kid))
     if not gone:
-        raise Refused(f"nobody in the roster of fleet {roster.fleet!r} has the name or key {who[:70]!r}")
+        raise UnknownName(f"nobody in the roster of fleet {roster.fleet!r} has the name or key {who[:70]!r}")
     members = tuple(one for one in roster.members if one.kid not in gone)
     edited = _next(roster, now_s).but(members=members, revoked=(*roster.revoked, *gone))
     return _resealed(edited, owner, begin=True)
@@ -177,7 +177,7 @@ def remove_github_rules(roster: Roster, repository: str, now_s: int) -> Roster:
     """Let no run of this repository submit any more."""
     left = tuple(one for one in roster.github if one.repository.lower() != repository.lower())
     if len(left) == len(roster.github):
-        raise Refused(f"the roster of fleet {roster.fleet!r} has no rule for {repository[:80]!r}")
+        raise UnknownName(f"the roster of fleet {roster.fleet!r} has no rule for {repository[:80]!r}")
     return _next(roster, now_s).but(github=left)
 
 

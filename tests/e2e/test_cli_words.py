@@ -251,3 +251,56 @@ def test_only_a_waiting_job_is_replaced_and_the_words_say_so(served: None) -> No
     assert "runs already, and only one that waits is replaced" in ended.stderr
     assert "is there already: no second one is made" in relayq("submit", "--unique", "k", "--", "true").stderr
     printed("cancel", running)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("worker", "--labels", "=,="), "'=' is not a label"),
+        (("worker", "--labels", "cpus=4"), "'cpus=4' is no label"),
+        (("submit", "--at", "2020-01-01", "--", "true"), "is past"),
+        (("submit", "--prefer", ",", "--", "true"), "',' names nothing"),
+        (("submit", "--needs", " , ,", "--", "true"), "names nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_not_taken_without_a_word(hub: str, argv: tuple[str, ...], words: str) -> None:
+    ended = relayq(*argv)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert words in ended.stderr
+
+
+def test_what_is_taken_but_may_be_a_slip_is_said(hub: str) -> None:
+    empty = relayq("submit", "-", stdin="\n")
+    assert (empty.returncode, empty.stdout) == (0, "")
+    assert "stdin held no job spec" in empty.stderr
+    assert "no job stands in a queue called 'nosuchq'" in relayq("queue", "pause", "nosuchq").stderr
+    printed("submit", "--queue", "night", "--", "true")
+    assert relayq("queue", "pause", "night").stderr == ""
+
+
+def test_a_name_that_nothing_has_is_a_usage_error_everywhere(hub: str, tmp_path: Path) -> None:
+    nobody = "0123456789ABCDEF"
+    lines = [
+        *((verb, name) for verb in ("show", "explain", "logs", "wait", "fetch") for name in (nobody, "ZZZZ")),
+        *((verb, nobody) for verb in ("cancel", "hold", "release", "retry", "forget", "approve")),
+        ("reprioritise", nobody, "5"),
+        ("quiet", "nosuch"),
+        ("stop", "nosuch"),
+        *(("schedule", verb, "nosuch") for verb in ("show", "pause", "resume", "remove", "run", "next")),
+        ("revoke", "nosuch"),
+        ("join", "rq1broken"),
+        ("hub", "invite", "worker", "bad name!"),
+        ("hub", "restore", str(tmp_path / "none")),
+    ]
+    for line in lines:
+        ended = relayq(*line)
+        assert (line, ended.returncode) == (line, 2), ended.stderr
+    (tmp_path / "b").write_text("x")
+    assert relayq("hub", "backup", str(tmp_path / "b")).returncode == 2
+
+
+def test_a_cancelled_job_has_no_exit_code_of_its_own(hub: str) -> None:
+    job = printed("submit", "--", "true").strip()
+    printed("cancel", job)
+    ended = relayq("wait", job)
+    assert (ended.returncode, ended.stdout) == (1, f"{job}  CANCELLED\n")

@@ -150,12 +150,12 @@ def test_a_file_that_is_no_whole_backup_restores_nothing(hub_url: str, home: Pat
 
 
 def test_what_cannot_be_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["hub", "restore", str(home / "none")]) == 125
+    assert main(["hub", "restore", str(home / "none")]) == 2
     assert "cannot be read: No such file" in capsys.readouterr().err
     assert main(["hub", "backup", str(home / "no" / "where")]) == 125
     assert "cannot be written to" in capsys.readouterr().err
     (home / "here").write_text("x")
-    assert main(["hub", "backup", str(home / "here")]) == 125
+    assert main(["hub", "backup", str(home / "here")]) == 2
     assert "is there already" in capsys.readouterr().err
     assert main(["hub", "stop"]) == 0
 

@@ -131,7 +131,7 @@ async def test_fetch_takes_what_is_named_and_overwrites_nothing_unless_forced(
         await rig.ended(job)
     assert await printed("fetch", job, "b", cwd=tmp_path) == "b"
     ended = await relayq("fetch", job, cwd=tmp_path)
-    assert ended.returncode == 125
+    assert ended.returncode == 2
     assert "b is there already" in ended.stderr
     assert not (tmp_path / "a").exists()
     assert (await printed("fetch", job, "--force", cwd=tmp_path)).split() == ["a", "b"]

@@ -108,7 +108,9 @@ async def test_the_elements_of_an_array_come_one_after_the_other(rig: Rig, elsew
         job = await rig.submit("echo element $RELAYQ_ARRAY_INDEX", array=3)
         await rig.ended(job)
         ended = await logs(job, environment=elsewhere)
-        assert ended.stdout.decode().splitlines() == ["element 0", "element 1", "element 2"]
+        assert ended.stdout.decode().splitlines() == [
+            line for index in range(3) for line in (f"[element {index}]", f"element {index}")
+        ]
         assert (await logs(f"{job}:1", environment=elsewhere)).stdout == b"element 1\n"
 
 

@@ -62,7 +62,25 @@ def test_a_misspelt_option_is_suggested(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_an_option_without_its_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "expected one argument" in error_of(capsys, "jobs", "--queue")
+    assert "--queue needs a value" in error_of(capsys, "jobs", "--queue")
+
+
+def test_a_word_like_no_other_is_not_taken_for_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in (["bogus"], ["submit", "--nosuch", "--", "true"], ["jobs", "--zz"]):
+        assert "did you mean" not in error_of(capsys, *line)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("jobs -n x", "-n: 'x' is not a whole number"),
+        ("reprioritise ID x", "N: 'x' is not a whole number"),
+        ("queue", "missing: action, NAME"),
+        ("queue weight a x", "N: 'x' is not a number"),
+    ],
+)
+def test_what_argparse_says_is_put_plainly(capsys: pytest.CaptureFixture[str], line: str, words: str) -> None:
+    assert error_of(capsys, *line.split()).startswith(f"relayq: {words}; see `relayq ")
 
 
 def test_a_command_without_dashes_is_told_where_they_belong(capsys: pytest.CaptureFixture[str]) -> None:

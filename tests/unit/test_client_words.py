@@ -119,6 +119,10 @@ def test_a_label_joins_the_other_needs() -> None:
 def test_mapping_nothing_is_refused() -> None:
     with pytest.raises(SpecError, match="nothing to map"):
         map_spec("echo {}", [], {})
+    for template in ("echo", ["echo", "x"]):
+        with pytest.raises(SpecError, match="no place for the items"):
+            map_spec(template, ["a"], {})
+    assert map_spec("echo $RELAYQ_ARRAY_VALUE", ["a"], {}).array
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20))

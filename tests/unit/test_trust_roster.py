@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relayq.errors import Refused
+from relayq.errors import Refused, UnknownName
 from relayq.trust.book import Book
 from relayq.trust.boxes import BoxKey
 from relayq.trust.keys import SigningKey, encode
@@ -161,7 +161,7 @@ def test_a_revoked_key_counts_for_nothing_even_where_it_is_still_listed() -> Non
 
 
 def test_revoking_nobody_is_refused() -> None:
-    with pytest.raises(Refused, match="nobody"):
+    with pytest.raises(UnknownName, match="nobody"):
         revoke(first(), OWNER, "pi", NOW_S)
 
 
