@@ -117,7 +117,7 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
         reason=f.get("r", ""),
         lane=lane,
         priority=_int(f, "p"),
-        attempt=_int(f, "ma" if "n" in f else "a"),
+        attempt=_int(f, "ma") if "n" in f else _int(f, "a") - _int(f, "hb"),
         crashes=_int(f, "c"),
         worker=session.rsplit("#", 1)[0],
         session=session,

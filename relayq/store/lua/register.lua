@@ -55,7 +55,9 @@ function R.adopt(x, session, id, attempt)
     call('HINCRBY', x.P .. 'j:' .. id, 'c', -1)
     R.unlose(x, id)
   elseif not mine then  -- attempts that the hub has forgotten are not counted
-    call('HINCRBY', x.P .. 'j:' .. id, 'v', attempt - known - (queued and 1 or 0))
+    local forgotten = attempt - known - (queued and 1 or 0)
+    call('HINCRBY', x.P .. 'j:' .. id, 'v', forgotten)
+    call('HINCRBY', x.P .. 'j:' .. id, 'hb', forgotten)
     call('HSET', x.P .. 'j:' .. id, 'b', int(x.now))
     call('HDEL', x.P .. 'j:' .. id, 'lo', 'le', 'pm', 'pg')  -- what it wrote begins with its first byte
   end

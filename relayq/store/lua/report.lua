@@ -50,6 +50,7 @@ end
 local function hand_back(x, id, session, state)
   local facts = R.lane(x, R.job(x, id, 'l')[1])
   call('HINCRBY', x.P .. 'j:' .. id, 'v', 1)
+  call('HINCRBY', x.P .. 'j:' .. id, 'hb', 1)
   R.free_limits(x, facts, id)
   R.drop_orders(x, session, id)
   R.event(x, 'handback', id, session)
