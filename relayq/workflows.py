@@ -183,7 +183,8 @@ def check_action(repository: Path, name: str, uses: str | None) -> str:
             )
     if not _USES.fullmatch(uses):
         raise UsageError(
-            f"{uses!r} is no action to rely on: write ./PATH, or OWNER/REPO/PATH@ and a commit's 40 digits"
+            f"{uses!r} is no action to rely on: write ./PATH, or OWNER/REPO/PATH@ and a commit's "
+            "40 digits, as `git rev-parse HEAD` prints them in a clone of it"
         )
     return uses
 

@@ -22,8 +22,11 @@ from relayq.store.wire import Address, Wire, WireError, WireReplyError, denial
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from relayq.client.aio import AsyncClient
     from relayq.config import Config
     from relayq.errors import ConfigError
+    from relayq.store.records import WorkerRecord
+    from relayq.store.schedules import Board
 
 OK, WARN, BAD = "ok", "warn", "bad"
 SKEW_MS_MAX = 2_000
@@ -48,7 +51,9 @@ def check_all(config: Config) -> Iterator[Check]:
     """Every check, those of this machine first."""
     yield python_version()
     yield config_file(config)
-    yield owner_key_file(config)
+    yield key_file("owner key", config.owner_key_path)
+    if config.identity_path.exists():
+        yield key_file("member key", config.identity_path)
     yield disk_space(config.state_dir)
     yield from isolation(config)
     yield from hub_checks(config)
@@ -73,15 +78,20 @@ def config_file(config: Config) -> Check:
     return Check("config", OK, str(path) if path.exists() else f"no {path}; defaults are in force")
 
 
-def owner_key_file(config: Config) -> Check:
-    """The owner's key must be readable by its owner alone."""
-    path = config.owner_key_path
+def key_file(name: str, path: Path) -> Check:
+    """A key that signs must be whole, and readable by its owner alone."""
+    from relayq.trust.keys import SigningKey
+
     if not path.exists():
-        return Check("owner key", OK, "not made yet; the first job makes it")
+        return Check(name, OK, "not made yet; the first job makes it")
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        return Check("owner key", BAD, f"{path} has mode {mode:04o}", f"chmod 600 {path}")
-    return Check("owner key", OK, f"{path}, mode {mode:04o}")
+        return Check(name, BAD, f"{path} has mode {mode:04o}", f"chmod 600 {path}")
+    try:
+        key = SigningKey.load(path)
+    except (RelayQError, OSError) as error:
+        return Check(name, BAD, str(error))
+    return Check(name, OK, f"{key.kid} in {path}, mode {mode:04o}")
 
 
 def disk_space(directory: Path) -> Check:
@@ -159,7 +169,7 @@ def hub_checks(config: Config) -> Iterator[Check]:
     has_library = wire.call("HGET", f"{{rq:{config.fleet}}}:cfg", "schema") is not None
     wire.close()
     if has_library:
-        yield orders(config, url)
+        yield from fleet_checks(config, url, is_embedded=is_embedded)
 
 
 def certificate(path: str) -> Check:
@@ -211,15 +221,46 @@ def inboxes(wire: Wire, fleet: str) -> Check:
     return Check("inboxes", BAD if age_ms < ALARM_MS else WARN, found, remedy)
 
 
-def orders(config: Config, url: str) -> Check:
-    """What was steered by somebody who has a password and no key that counts."""
+def fleet_checks(config: Config, url: str, *, is_embedded: bool) -> Iterator[Check]:
+    """What the fleet has: orders that nobody signed, workers, and whoever fires its schedules."""
     from relayq.cli.session import with_client
     from relayq.client.audit import alarms
 
+    async def look(client: AsyncClient) -> tuple[list[str], list[WorkerRecord], Board]:
+        return await alarms(client), await client.workers.list(), await client.schedules.board()
+
     try:
-        found = with_client(Namespace(url=url, fleet=config.fleet), alarms)
+        found, known, board = with_client(Namespace(url=url, fleet=config.fleet), look)
     except RelayQError as error:
-        return Check("orders", WARN, f"not checked: {error}")
+        yield Check("fleet", WARN, f"not checked: {error}")
+        return
+    yield orders(found)
+    yield workers(known, is_embedded=is_embedded)
+    yield schedules(board)
+
+
+def workers(known: list[WorkerRecord], *, is_embedded: bool) -> Check:
+    """Somebody must run the jobs; the local hub gets its worker with the next one."""
+    if online := [one.name for one in known if one.online]:
+        return Check("workers", OK, f"{len(online)} of {len(known)} online")
+    if is_embedded:
+        return Check("workers", OK, "none runs; the next job starts one")
+    found = f"none of {len(known)} is online" if known else "the fleet has none"
+    remedy = "jobs wait: start one with `relayq worker`, or for good with `relayq service install`"
+    return Check("workers", WARN, found, remedy)
+
+
+def schedules(board: Board) -> Check:
+    """Somebody must fire what is not paused; GitHub Actions may, which the hub does not see."""
+    active = sum(not one.paused_ms for one in board.schedules)
+    if active and not board.schedulers:
+        found = f"no scheduler runs, so nothing fires ({active} not paused)"
+        return Check("schedules", WARN, found, "start `relayq scheduler`, or a worker with --scheduler")
+    return Check("schedules", OK, f"{active} not paused" if active else "none to fire")
+
+
+def orders(found: list[str]) -> Check:
+    """What was steered by somebody who has a password and no key that counts."""
     if not found:
         return Check("orders", OK, "whatever is held, paused or moved was signed by somebody who may")
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""

@@ -187,8 +187,13 @@ def next_words(schedule: Schedule, now_ms: int) -> str:
 
 
 def _on_the_wall(ms: int, zone: str) -> str:
+    return f"{_moment(ms, zone):%a %Y-%m-%d %H:%M:%S %Z}"
+
+
+def _moment(ms: int, zone: str) -> datetime:
+    """The moment in this zone, or in this machine's."""
     moment = datetime.fromtimestamp(ms / 1000, ZoneInfo(zone) if zone else UTC)
-    return f"{moment if zone else moment.astimezone():%a %Y-%m-%d %H:%M:%S %Z}"
+    return moment if zone else moment.astimezone()
 
 
 def _row(record: ScheduleRecord, now_ms: int) -> list[str]:
@@ -216,15 +221,19 @@ def _next_cell(record: ScheduleRecord, schedule: Schedule | None, now_ms: int) -
         return "not believed"
     if record.paused_ms:
         return "paused"
-    due_ms = schedule.next_due_ms(now_ms)
-    return "no more" if due_ms is None else f"{local_time(due_ms)[5:]} in {format_duration(due_ms - now_ms)}"
+    return _coming(schedule.next_due_ms(now_ms), schedule.rule.zone if schedule.rule.cron else "", now_ms)
+
+
+def _coming(due_ms: int | None, zone: str, now_ms: int) -> str:
+    """When it fires next, by the clock that its rule means, and how far ahead that is."""
+    if due_ms is None:
+        return "no more"
+    return f"{_moment(due_ms, zone):%m-%d %H:%M:%S %Z} in {format_duration(due_ms - now_ms)}"
 
 
 def _cron_row(cron: WorkflowCron, seen: Seen | None, now_ms: int) -> list[str]:
     coming = cron.next_ms(now_ms, 1)
-    following = (
-        f"{local_time(coming[0])[5:]} in {format_duration(coming[0] - now_ms)}" if coming else "no more"
-    )
+    following = _coming(coming[0] if coming else None, cron.zone, now_ms)
     told = ["?", "github", "?", "?"] if seen is None else _seen_cells(seen, now_ms)
     return [cron.name, "github", cut(cron.cron, NAMES), following, *told, str(cron.minutes)]
 

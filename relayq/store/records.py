@@ -59,7 +59,8 @@ class Report:
     `outputs` are files already in the hub. `reply` is the public
     box key that the submitter wants its output sealed to. On the way to the hub `result`
     is sealed (trust/outputs.py), `is_bare` when there is nothing in it but how it ended, and
-    `note` are sealed words for people.
+    `note` are sealed words for people. `ended_at` is when it ended, in seconds of the worker's
+    monotonic clock (0: unknown): the hub is told how long ago that was.
     """
 
     job: str
@@ -76,6 +77,7 @@ class Report:
     reply: str = ""
     note: str = ""
     is_bare: bool = False
+    ended_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

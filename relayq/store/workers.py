@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from typing import Any
 
 from relayq.errors import HubError, Refused, WorkerError
@@ -26,6 +27,8 @@ from relayq.store.records import (
     Welcome,
     WorkerRecord,
 )
+
+AGO_MS_MIN = 1_000  # a report that comes sooner than that is told without its age
 
 
 class Workers:
@@ -182,6 +185,8 @@ def _report(report: Report, result_at: int) -> dict[str, object]:
     if report.outputs:
         # What they are called stands in the sealed end.
         sent["outputs"] = [[str(at), one.stored, one.stored_bytes] for at, one in enumerate(report.outputs)]
+    if report.ended_at and (ago_ms := int((time.monotonic() - report.ended_at) * 1000)) > AGO_MS_MIN:
+        sent["ago"] = ago_ms
     if report.note:
         sent["note"] = report.note
     if report.is_bare:

@@ -45,6 +45,7 @@ class Attempt:
         "admitted",
         "asked",
         "cost",
+        "ended_at",
         "has_place",
         "has_stdin",
         "is_adopted",
@@ -75,6 +76,7 @@ class Attempt:
         self.is_running = self.is_over = self.is_spawned = self.is_ok = False
         self.progress: tuple[float | None, str] | None = None
         self.measured_ms: float | None = None
+        self.ended_at = 0.0  # by the monotonic clock; 0 until it is told
         self.taken_at = self._began_at = time.monotonic()
         self._host = host
         self._cancelled: asyncio.Event | None = None

@@ -119,6 +119,7 @@ class Board:
         if not attempt.asked:
             self._lanes.ended(attempt.admitted.lane.id, run_ms)
         report = report_of(attempt.admitted, outcome, attempt.asked, int(run_ms))
+        report = replace(report, ended_at=attempt.ended_at or round(time.monotonic(), 3))
         if report.outcome == "ok" and attempt.outputs:
             report = replace(report, outputs=attempt.outputs)
         if report.outcome == "refused":

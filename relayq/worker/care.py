@@ -238,7 +238,9 @@ class Care:
         kept.code = code if code >= UNKNOWN else 128 - code
         if kept.boxed or not kept.kill_at:  # nothing outlives the first process of a sandbox
             kept.kill_at = time.monotonic()
-        kept.run_ms = int((time.monotonic() - kept.started_at) * 1000)
+        now = time.monotonic()
+        kept.run_ms = int((now - kept.started_at) * 1000)
+        kept.ended_at = 0.0 if code == UNKNOWN else round(now, 3)
         kept.look_at = 0.0
 
     def _attend(self, kept: Kept) -> None:
@@ -302,6 +304,7 @@ class Care:
             "reason": kept.reason or "exit",
             "run_ms": kept.run_ms,
             "note": kept.note,
+            "ended_at": kept.ended_at,
         }
         del self.active[kept.key]
         self.journal.add(kept.exit)

@@ -36,11 +36,12 @@ The worker says (nothing is acknowledged, everything may be repeated):
 The keeper tells every connection:
 
     {"ev": "started", "key", "pid", "start"}
-    {"ev": "exit", "key", "code", "reason", "run_ms", "note"}
+    {"ev": "exit", "key", "code", "reason", "run_ms", "note", "ended_at"}
         code: the command's own, 128 + n after signal n, 127 not found, 126 not runnable,
         -1 when nobody saw it. reason: exit, spawn (could not start: `note` says why),
         timeout, orphan, the reason of a kill, keeper_lost (it ran while no keeper
-        watched) or machine_lost (the machine went down).
+        watched) or machine_lost (the machine went down). ended_at: seconds of the
+        machine's monotonic clock, 0 when nobody saw it.
     {"ev": "trouble", "text"}               the disk is full; "" when it is over
     {"ev": "refused", "text"}               a line that made no sense
 """

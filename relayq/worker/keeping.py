@@ -54,7 +54,8 @@ class Exited:
     `code` is the command's own, 128 + n after signal n, 127 when it was not found, 126
     when it could not be run, -1 when nobody saw its end. `reason` is exit, spawn
     (`note` says why), timeout, orphan, the reason given to `kill`, keeper_lost (it
-    ran while no keeper watched) or machine_lost (the machine went down).
+    ran while no keeper watched) or machine_lost (the machine went down). `ended_at` is in
+    seconds of this machine's monotonic clock; 0 when nobody knows.
     """
 
     key: str
@@ -62,6 +63,7 @@ class Exited:
     reason: str
     run_ms: int
     note: str = ""
+    ended_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +296,10 @@ class KeeperClient:
         known = self._held.get(key)
         if known is None or known.exited:
             return
-        exited = Exited(**{name: entry[name] for name in ("key", "code", "reason", "run_ms", "note")})
+        exited = Exited(
+            **{name: entry[name] for name in ("key", "code", "reason", "run_ms", "note")},
+            ended_at=entry.get("ended_at", 0.0),  # a keeper of an earlier version does not tell
+        )
         self._orders.pop(key, None)
         self._kills.pop(key, None)
         self._held[key] = Held(key=key, pid=known.pid, start=known.start, exited=exited)

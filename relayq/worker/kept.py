@@ -5,7 +5,7 @@
     {"order": key, "dir", "timeout_ms", "kill_ms", "orphan_ms", "marks",
      "at_ms", "boot", "boxed"}                                                       before the spawn
     {"pid": pid, "key", "start"}                                                     after the spawn
-    {"exit": key, "code", "reason", "run_ms", "note"}                                when its tree is gone
+    {"exit": key, "code", "reason", "run_ms", "note", "ended_at"}                    when its tree is gone
     {"forget": [keys]}                                                    when the worker has it all
 
 Lines reach the page cache at once, which survives the death of the keeper. Exits
@@ -42,8 +42,8 @@ class Kept:
     """
 
     __slots__ = (
-        "at_ms", "boot", "boxed", "code", "dir", "exit", "key", "kill_at", "kill_ms", "look_at", "marks",
-        "note", "orphan_ms", "pause_s", "pid", "poll_at", "process", "reason", "run_ms", "start",
+        "at_ms", "boot", "boxed", "code", "dir", "ended_at", "exit", "key", "kill_at", "kill_ms", "look_at",
+        "marks", "note", "orphan_ms", "pause_s", "pid", "poll_at", "process", "reason", "run_ms", "start",
         "started_at", "timeout_ms", "warned",
     )  # fmt: skip
 
@@ -70,6 +70,7 @@ class Kept:
         self.poll_at = 0.0  # when to see whether a process that is no child still runs
         self.warned: set[int] = set()  # who was sent TERM, once each
         self.run_ms = 0
+        self.ended_at = 0.0  # 0: nobody saw it
         self.exit: dict[str, Any] | None = None
 
     def facts(self) -> dict[str, Any]:
@@ -93,9 +94,10 @@ class Kept:
 
 def told(exit_line: dict[str, Any]) -> dict[str, Any]:
     """An exit line of the journal as the event that the worker gets."""
-    return {"ev": "exit", "key": exit_line["exit"]} | {
+    event = {"ev": "exit", "key": exit_line["exit"]} | {
         name: exit_line[name] for name in ("code", "reason", "run_ms", "note")
     }
+    return event | {"ended_at": exit_line.get("ended_at", 0.0)}
 
 
 class Journal:

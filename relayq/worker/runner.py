@@ -276,7 +276,7 @@ def _not_started(attempt: Attempt, obstacle: Obstacle) -> Outcome:
 
 
 def _outcome_of(attempt: Attempt, exited: Exited) -> Outcome:
-    attempt.measured_ms = exited.run_ms
+    attempt.measured_ms, attempt.ended_at = exited.run_ms, exited.ended_at
     reason = "exit" if exited.reason == "spawn" else exited.reason
     return Outcome(ok=exited.code == 0 and reason == "exit", exit_code=exited.code, reason=reason)
 

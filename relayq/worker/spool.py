@@ -241,6 +241,7 @@ _REPORT_FIELDS = (
     "outputs",
     "reply",
     "note",
+    "ended_at",
 )
 
 

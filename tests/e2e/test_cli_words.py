@@ -169,6 +169,41 @@ def test_who_follows_a_job_soon_replaces_its_killed_worker(home: Path) -> None:
     assert time.monotonic() - began_s < 10
 
 
+def checked(name: str) -> tuple[str, str]:
+    """What the doctor says of one thing: the verdict, and what was found with its remedy."""
+    told = relayq("doctor", "--json").stdout.splitlines()
+    checks = {check["name"]: check for check in map(json.loads, told)}
+    return checks[name]["verdict"], f"{checks[name]['found']}; {checks[name]['remedy']}"
+
+
+def test_the_doctor_reads_the_key_that_signs(hub: str, home: Path) -> None:
+    printed("submit", "--", "true")
+    [key] = home.rglob("owner.key")
+    assert checked("owner key")[0] == "ok"
+    key.write_text("garbage")
+    verdict, said = checked("owner key")
+    assert (verdict, "is damaged" in said) == ("bad", True)
+
+
+def test_the_doctor_misses_whoever_would_run_jobs_and_fire_schedules(hub: str) -> None:
+    printed("jobs")
+    assert checked("workers") == (
+        "warn",
+        "the fleet has none; jobs wait: start one with `relayq worker`, or for good with "
+        "`relayq service install`",
+    )
+    assert checked("schedules")[0] == "ok"
+    printed("schedule", "add", "nightly", "--every", "1h", "--", "true")
+    verdict, said = checked("schedules")
+    assert (verdict, "no scheduler runs, so nothing fires (1 not paused)" in said) == ("warn", True)
+    printed("schedule", "pause", "nightly")
+    assert checked("schedules")[0] == "ok"
+
+
+def test_the_doctor_counts_the_workers_that_are_online(served: None) -> None:
+    assert checked("workers") == ("ok", "1 of 1 online; ")
+
+
 def test_a_quiet_run_says_nothing_beside_the_output(home: Path) -> None:
     """Not even that it started a hub and a worker."""
     ended = relayq("run", "-q", "--", "echo out")

@@ -14,8 +14,9 @@ from relayq.config import Config, load
 from relayq.errors import HubError, HubFull
 from relayq.store.hub import connect
 from relayq.store.wire import Wire, WireReplyError
-from tests.e2e.command_line import printed, relayq
+from tests.e2e.command_line import printed, relayq, state_of
 from tests.fault.disk import SMALL_BYTES, Mounted, mount
+from tests.support import eventually_sync
 
 PIECE = b"x" * 50_000
 FULL = r"cannot write to its disk \(No space left on device\) and takes nothing new"
@@ -115,3 +116,18 @@ async def test_every_way_into_a_hub_says_why_it_takes_nothing(config: Config) ->
     with pytest.raises(HubFull, match=FULL):
         await far.send("SET", "a", "b")
     await far.close()
+
+
+def test_a_job_that_ends_while_the_hub_cannot_write_is_reported_later(
+    config: Config, disk: Mounted, home: Path
+) -> None:
+    job = printed("submit", "--", f"touch {home}/begun; until [ -e {home}/go ]; do sleep 0.1; done").strip()
+    eventually_sync((home / "begun").exists)
+    url = hub.running(config)
+    assert url
+    write_until_refused(url)
+    (home / "go").touch()
+    log = home / ".local/state/relayq/background-worker.log"
+    eventually_sync(lambda: "cannot write to its disk" in log.read_text(), timeout_s=40)
+    disk.free()
+    eventually_sync(lambda: state_of(job) == "SUCCEEDED", timeout_s=40)

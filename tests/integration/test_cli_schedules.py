@@ -60,6 +60,16 @@ def test_a_schedule_is_added_shown_listed_changed_and_removed(typed: Typed) -> N
     assert "there is no schedule yet" in typed("schedule list")[2]
 
 
+def test_the_list_tells_each_rule_by_the_clock_that_it_means(typed: Typed) -> None:
+    typed("schedule add far --cron '0 4 * * *' --zone Asia/Tokyo -- true")
+    typed("schedule add here --cron '0 4 * * *' -- true")
+    typed("schedule add often --every 24h -- true")
+    _, out, _ = typed("schedule list")
+    assert re.search(r"far .* 04:00:00 JST in ", out)
+    assert re.search(r"here .* 04:00:00 CES?T in ", out)
+    assert re.search(r"often .* \d\d:\d\d:00 \S+ in ", out)
+
+
 def test_it_is_paused_resumed_and_run_by_hand(typed: Typed) -> None:
     typed("schedule add tick --every 1h -- 'true'")
     assert typed("schedule pause tick")[1] == "schedule tick is paused\n"
@@ -110,6 +120,8 @@ def test_a_twin_is_written_into_the_repository_and_listed_with_its_cost(typed: T
     assert (code, "its twin is still to be written" in err) == (0, True)
     (tmp_path / ".git").mkdir()
     assert "name one with --uses" in typed("schedule edit nightly --github")[2]
+    literal = typed("schedule edit nightly --github --uses OWNER/relayq/.github/actions/submit@SHA")
+    assert (literal[0], "a commit's 40 digits, as `git rev-parse HEAD` prints" in literal[2]) == (2, True)
     assert (
         "wrote .github/workflows/relayq-nightly.yml"
         in typed(f"schedule edit nightly --github --uses {SHA}")[2]

@@ -24,7 +24,7 @@ from relayq.model.lifecycle import State
 from relayq.store.hub import Hub
 from relayq.store.scripts import SCHEMA
 from relayq.store.wire import Wire, WireReplyError
-from tests.support import ENGINE, eventually_sync, processes_of
+from tests.support import ENGINE, PrivateServer, eventually_sync, processes_of
 
 START = "from relayq import hub; from relayq.config import load; print(hub.start(load()), end='')"
 
@@ -194,6 +194,22 @@ def test_stopping_keeps_the_data(config: Config, home: Path) -> None:
     assert hub.running(config) is None
     hub.start(config)
     assert call(config, "GET", "kept") == b"yes"
+
+
+def test_a_hub_that_still_reads_its_file_is_not_taken_for_a_silent_one(own_server: PrivateServer) -> None:
+    wire = Wire(own_server.url)
+    wire.pipeline([("SET", f"k{number}", "x") for number in range(5_000)])
+    wire.close()
+    own_server.kill()
+    slowly = ("--key-load-delay", "100", "--loading-process-events-interval-bytes", "1024")
+    own_server.options = slowly
+    with subprocess.Popen(own_server._argv(), stdout=subprocess.DEVNULL) as server:
+        own_server.process = server
+        eventually_sync(lambda: embedded.ping(own_server.socket) == embedded.Answer.LOADING, every_s=0.005)
+        seen = set()
+        eventually_sync(lambda: seen.add(found := embedded.ping(own_server.socket)) or found == "ready")
+        assert seen <= {embedded.Answer.LOADING, embedded.Answer.READY}
+        own_server.kill()
 
 
 @pytest.mark.usefixtures("impatient")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from relayq.model.lifecycle import State
@@ -11,6 +13,41 @@ MINUTE = 60_000
 
 
 # -- reports
+
+
+@pytest.mark.parametrize("outcome", ["ok", "failed"])
+async def test_an_attempt_took_what_its_worker_measured_however_late_that_is_told(
+    driver: Driver, outcome: str
+) -> None:
+    job, worker = await running(driver)
+    began_ms = (await driver.record(job)).started_ms
+    await driver.advance(40_000)
+    await worker.report(job, outcome, run_ms=6_000, retry=True, ended_at=time.monotonic() - 30)
+    [attempt] = (await driver.record(job)).attempts
+    assert attempt.ended_ms is not None
+    assert attempt.ended_ms - attempt.started_ms == 6_000
+    assert 9_000 < attempt.ended_ms - began_ms < 20_000
+
+
+async def test_no_attempt_began_before_it_was_claimed_whatever_its_worker_says(driver: Driver) -> None:
+    job, worker = await running(driver)
+    began_ms = (await driver.record(job)).started_ms
+    await worker.report(job, run_ms=90_000, ended_at=1e-9)
+    record = await driver.record(job)
+    assert (record.started_ms, record.ended_ms) == (began_ms, began_ms)
+
+
+async def test_the_time_of_one_attempt_is_not_that_of_what_its_end_ends(driver: Driver) -> None:
+    first = await driver.submit()
+    then = await driver.submit(after=[{"job": first, "on": "ok"}])
+    worker = await driver.worker()
+    await worker.claim()
+    before_ms = (await driver.record(first)).started_ms
+    await driver.advance(40_000)
+    await worker.report(first, "failed", run_ms=1_000, ended_at=time.monotonic() - 30)
+    skipped = await driver.record(then)
+    assert skipped.state == State.SKIPPED
+    assert skipped.ended_ms >= before_ms + 40_000
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,11 @@ async def test_a_job_that_ended_while_no_worker_was_there_is_reported_by_the_nex
     worker.kill()
     (rig.marks / "go").touch()
     await eventually(lambda: rig.marked("over"))
+    await rig.hub.send("HINCRBY", rig.hub.keys.anchor, "shift", 50_000)  # of the lease a moment is left
     rig.process()
     record = await rig.ended(job)
     assert (record.state, record.exit_code, record.crashes) == ("FAILED", 3, 0)
+    assert record.ended_ms - record.started_ms < 40_000
     assert rig.marked("ran") == ["x"]
 
 

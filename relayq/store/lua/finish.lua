@@ -45,8 +45,13 @@ end
 
 function R.finish(x, id, from, to, reason, exit)
   local key = x.P .. 'j:' .. id
+  local begun, ended = R.times(x)
   R.leave(x, id, from)
-  call('HSET', key, 'e', int(x.now))
+  if begun then
+    call('HSET', key, 'e', int(ended), 'b', int(begun))
+  else
+    call('HSET', key, 'e', int(ended))
+  end
   call('HDEL', key, 'd', 'h', 'ho', 'du', 'ls', 'cy')
   if reason then call('HSET', key, 'r', reason) else call('HDEL', key, 'r') end
   if exit then call('HSET', key, 'x', exit) end

@@ -6,7 +6,7 @@
 --
 -- Fields of j:<id> (short, so that the hash stays a listpack): s state  l lane
 -- p priority  t submitted  y ready  a attempt  c crashes  v attempts that do not count
--- m attempts in all  w session  b begun  e ended  x exit code  r reason
+-- m attempts in all  w session  b begun  e ended (as its worker measured)  x exit code  r reason
 -- d open dependencies  u unique key  f on_lost  g grace  D deadline  k output kept
 -- h held (1 by order, s by its sender, l lost its worker, a waits for approval)  ho po the signed
 -- orders behind h and p  cx cancel asked  cy why  wt watched  z bytes retained  pm pg progress

@@ -11,9 +11,18 @@
 function R.note_attempt(x, id, exit, reason)
   local j = R.job(x, id, 'a', 'w', 'b', 'e')
   if not j[1] then return end
-  local line = table.concat({j[1], j[2] or '-', j[3] or '0', j[4] or int(x.now), exit or '-', reason or '-'}, ' ')
+  local begun, ended = R.times(x)
+  local line = table.concat({j[1], j[2] or '-', begun and int(begun) or j[3] or '0', j[4] or int(ended), exit or '-',
+                             reason or '-'}, ' ')
   call('RPUSH', x.P .. 'at:' .. id, line)
   call('LTRIM', x.P .. 'at:' .. id, -20, -1)
+end
+
+-- when the attempt that is being reported began, where that was measured, and ended; told once
+function R.times(x)
+  local begun, ended = x.begun, x.ended or x.now
+  x.begun, x.ended = nil, nil
+  return begun, ended
 end
 
 -- an attempt that was noted as lost turns up again: the note was premature
@@ -72,9 +81,20 @@ local function refuse(x, report, state)
   R.finish(x, report.id, state, 'F', 'refused', '125')
 end
 
+-- by the worker's measure: its report may be late, and what it took may have waited in its line
+local function set_times(x, begun, report)
+  local run = report.run_ms or 0
+  if run <= 0 then return end
+  begun = tonumber(begun) or x.now
+  x.ended = math.max(begun, x.now - math.max(0, report.ago or 0))
+  x.begun = math.max(begun, x.ended - run)
+end
+
 local function apply(x, session, report, state, asked, why)
   local outcome = report.outcome
-  R.charge(x, R.lane(x, R.job(x, report.id, 'l')[1]), report.run_ms or 0)
+  local j = R.job(x, report.id, 'l', 'b')
+  set_times(x, j[2], report)
+  R.charge(x, R.lane(x, j[1]), report.run_ms or 0)
   R.tally(x, 'run', report.run_ms or 0)
   R.meter(x, session, report.id, report.run_ms or 0)
   if outcome == 'ok' then
