@@ -21,7 +21,7 @@ import selectors
 import signal
 import time
 from collections import deque
-from math import inf
+from math import ceil, inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING or __package__:
@@ -239,7 +239,7 @@ class Care:
         if kept.boxed or not kept.kill_at:  # nothing outlives the first process of a sandbox
             kept.kill_at = time.monotonic()
         now = time.monotonic()
-        kept.run_ms = int((now - kept.started_at) * 1000)
+        kept.run_ms = ceil((now - kept.started_at) * 1000)  # what ran, ran for a moment
         kept.ended_at = 0.0 if code == UNKNOWN else round(now, 3)
         kept.look_at = 0.0
 
