@@ -71,15 +71,17 @@ def run(args: argparse.Namespace) -> int:
             "worker.max_memory": args.max_memory,
         }
     )
+    labels = parse_labels(args.labels or "", "--labels")
+    idle_exit_s = parse_duration_ms(args.idle_exit, "--idle-exit") / 1000 if args.idle_exit else None
     os.umask(0o077)  # nothing that a worker writes is anybody else's business
     log.setup(json=args.log_json, level=args.log_level)
     url = choose_url(config, say)[0]
     options = WorkerOptions(
         url=url,
-        labels=parse_labels(args.labels or "", "--labels"),
+        labels=labels,
         trust=tuple(args.trust),
         headless=args.headless,
-        idle_exit_s=parse_duration_ms(args.idle_exit, "--idle-exit") / 1000 if args.idle_exit else None,
+        idle_exit_s=idle_exit_s,
         kill_on_stop=args.kill,
         once=args.once,
         beside=_beside(config, url, tuple(args.trust)),

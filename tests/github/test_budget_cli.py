@@ -252,14 +252,23 @@ def test_a_job_shows_its_price_and_whom_it_told(live: Replay) -> None:
     assert worker.returncode == 0, worker.stderr
     printed("notifier", "--once", "--repos", "acme/*")
     shown = printed("show", job)
-    assert "price Fargate x86" in shown
-    assert "price hosted Actions  $0.0060 = 1 min linux x $0.006" in shown
+    assert "price      under 0.01 anywhere (--json says how much)" in shown
     assert "comment:acme/site#3" in shown
     [told] = objects("show", job)
     assert told["price"]["hosted"] == 0.006  # type: ignore[index]  # an object
     assert told["notices"][0]["word"] == "posted"  # type: ignore[index]  # a list
     assert len(live.posts("/comments")) == 1
     assert "What ran on your own machines in this month" in printed("budget", "--cached")
+
+
+@pytest.mark.usefixtures("live")
+def test_what_costs_a_cent_elsewhere_is_shown_with_its_formula() -> None:
+    job = printed("submit", "--array", "2", "--needs", "cpus=1", "--", "true").strip()
+    worker = relayq("worker", "--once", "--headless")
+    assert worker.returncode == 0, worker.stderr
+    shown = printed("show", job)
+    assert "price Fargate x86" in shown
+    assert "price hosted Actions  $0.0120 = 2 min linux x $0.006" in shown
 
 
 # -- the screen
