@@ -29,7 +29,8 @@ def test_a_directory_and_what_is_missing_above_it_are_made_for_the_owner_alone(t
 
 def test_a_directory_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    path.mkdir(mode=0o750)
+    path.mkdir()
+    path.chmod(0o750)
     assert mode_of(private_dir(path)) == 0o750
 
 
