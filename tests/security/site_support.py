@@ -42,6 +42,8 @@ class Person:
         if self.prefix:
             return self.process(*argv, stdin=stdin)
         before, out, err, typed = dict(os.environ), io.StringIO(), io.StringIO(), sys.stdin
+        mask = os.umask(0o077)
+        os.umask(mask)  # a worker changes that of its process
         os.environ.clear()
         os.environ.update(self.environment)
         sys.stdin = io.StringIO(stdin)
@@ -50,6 +52,7 @@ class Person:
                 code = main(list(argv))
         finally:
             sys.stdin = typed
+            os.umask(mask)
             os.environ.clear()
             os.environ.update(before)
         return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
