@@ -24,6 +24,7 @@ from relayq.model.needs import Lane, lane_of
 from relayq.model.parts import MAX_FILE_BYTES, stored_as
 from relayq.store.blobs import Blobs, Pulls
 from relayq.store.hub import Hub
+from relayq.store.inbox import Inboxes, Refusal
 from relayq.store.jobs import Jobs
 from relayq.store.logs import Logs
 from relayq.store.records import JobRecord, Submission, WorkerRecord
@@ -83,6 +84,15 @@ class Rig:
         came = await Pulls(self.hub).take(ticket, 5000)
         eyes = self.standing().reader()
         return [(kind, eyes.pour(ticket, seen + at, kind, data)) for at, (kind, data) in enumerate(came)]
+
+    async def refusals(self, count: int) -> list[Refusal]:
+        """What came through inboxes and was refused, once there is so much."""
+
+        async def look() -> list[Refusal]:
+            found = (await Inboxes(self.hub).refusals())[1]
+            return found if len(found) >= count else []
+
+        return await eventually(look, f"{count} are refused")
 
     # -- jobs
 

@@ -18,7 +18,7 @@ from relayq.model.ids import new_id
 from relayq.model.job import JobSpec
 from relayq.store.events import Events
 from relayq.store.hub import Hub, connect
-from relayq.store.inbox import Inboxes, Refusal
+from relayq.store.inbox import Inboxes
 from relayq.store.records import JobRecord
 from relayq.store.wire import JOB, MOST_WAITING, Wire, push_args
 from relayq.trust.boxes import BoxKey
@@ -68,16 +68,6 @@ class Site:
 
         await eventually(look, f"{job} is admitted")
         return await self.rig.ended(job)
-
-    async def refusals(self, count: int) -> list[Refusal]:
-        """The refusals, once there are so many."""
-        inboxes = Inboxes(self.rig.hub)
-
-        async def look() -> list[Refusal]:
-            found = (await inboxes.refusals())[1]
-            return found if len(found) >= count else []
-
-        return await eventually(look, f"{count} are refused")
 
 
 @pytest.fixture
@@ -144,7 +134,7 @@ async def test_a_refused_job_is_told_to_its_sender_and_to_the_owner(site: Site) 
         changed = late[:-4] + b"tree"
         elsewhere = site.entry(queue="other")[1]
         site.push(envelope, changed, elsewhere, site.entry(key=SigningKey.generate())[1])
-        found = await site.refusals(4)
+        found = await site.rig.refusals(4)
     whys = " / ".join(one.why for one in found)
     assert "does not carry the mark" in whys
     assert "not trusted" in whys
@@ -189,7 +179,7 @@ async def test_who_was_shut_out_a_moment_ago_is_judged_by_the_newest_roster(site
     async with site.rig.worker():
         site.rig.standing().desk.edit(lambda roster, pen: revoke(roster, pen, "ci", int(time.time())))
         site.push(site.entry()[1])
-        assert "not trusted" in (await site.refusals(1))[0].why
+        assert "not trusted" in (await site.rig.refusals(1))[0].why
 
 
 async def test_an_inbox_that_another_worker_looks_into_is_left_alone(site: Site) -> None:
@@ -253,7 +243,7 @@ async def test_an_entry_of_two_megabytes_is_refused_in_the_hub(site: Site) -> No
     site.push(bytes(2 << 20), envelope)
     async with site.rig.worker():
         assert (await site.ended(job)).state == "SUCCEEDED"
-        assert "2097153 bytes" in (await site.refusals(1))[0].why
+        assert "2097153 bytes" in (await site.rig.refusals(1))[0].why
 
 
 @pytest.mark.parametrize("size", [400, 20_000])
@@ -279,7 +269,7 @@ async def test_a_flood_to_the_memory_limit_is_trimmed_and_what_came_before_is_ke
     owner.close()
     async with site.rig.worker():
         assert (await site.ended(job)).state == "SUCCEEDED"
-    assert any("flooded" in one.why for one in await site.refusals(1))
+    assert any("flooded" in one.why for one in await site.rig.refusals(1))
 
 
 async def state_in_hub(site: Site, job: str, state: str) -> bool:

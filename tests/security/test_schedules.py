@@ -12,7 +12,7 @@ import pytest
 from relayq.hub.acl import SUBMITTER, WORKER
 from relayq.model.schedule import Rule, Schedule
 from relayq.store.hub import connect
-from relayq.store.inbox import Inboxes, Refusal
+from relayq.store.inbox import Inboxes
 from relayq.store.schedules import Schedules
 from relayq.store.wire import FIRE, Wire, fire_entry, push_args
 from tests.integration.schedule_support import Clock, schedule
@@ -45,16 +45,6 @@ class Site:
         submitter = Wire(self.hub.url("s-ci"))
         submitter.call(*push_args(self.rig.fleet, "ci", [(FIRE, entry) for entry in entries]))
         submitter.close()
-
-    async def refusals(self, count: int) -> list[Refusal]:
-        """The refusals, once there are so many."""
-        inboxes = Inboxes(self.rig.hub)
-
-        async def look() -> list[Refusal]:
-            found = (await inboxes.refusals())[1]
-            return found if len(found) >= count else []
-
-        return await eventually(look, f"{count} are refused")
 
 
 @pytest.fixture
@@ -94,7 +84,7 @@ async def test_a_submit_only_user_fires_a_slot_once(site: Site) -> None:
         site.push(entry, entry)
         await eventually(lambda: site.rig.marked("ran"), "the slot has run")
         site.push(entry, fire_entry("nobody", "every 1m", slot_ms))
-        assert "no schedule nobody" in (await site.refusals(1))[0].why
+        assert "no schedule nobody" in (await site.rig.refusals(1))[0].why
     record = await site.clock.record()
     assert (record.fired, record.last_who, record.last_slot_ms) == (1, "github", slot_ms)
     assert site.rig.marked("ran") == ["x"]
@@ -118,8 +108,8 @@ async def test_a_submit_only_user_fires_nothing_that_the_schedule_does_not_have(
             1,
         ):
             site.push(json.dumps({**good, **change}).encode())
-            assert why in (await site.refusals(number))[0].why
+            assert why in (await site.rig.refusals(number))[0].why
         site.push(b"{", b"")
-        await site.refusals(9)
+        await site.rig.refusals(9)
     assert (await site.clock.record()).fired == 0
     assert site.rig.marked("ran") == []

@@ -25,7 +25,7 @@ from relayq.model.job import JobSpec
 from relayq.model.lifecycle import State
 from relayq.store.bulk import Bulk
 from relayq.store.events import Events
-from relayq.store.inbox import Inboxes, Refusal
+from relayq.store.inbox import Inboxes
 from relayq.store.jobs import Jobs, Queues
 from relayq.store.records import JobRecord
 from relayq.store.schedules import Schedules
@@ -94,16 +94,6 @@ class Site:
         """The job as the owner sees it."""
         self.rig.see()
         return await self.rig.record(job)
-
-    async def refusals(self, count: int) -> list[Refusal]:
-        """What was refused, once there is so much."""
-        inboxes = Inboxes(self.rig.hub)
-
-        async def look() -> list[Refusal]:
-            found = (await inboxes.refusals())[1]
-            return found if len(found) >= count else []
-
-        return await eventually(look, f"{count} are refused")
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[AsyncClient]:
@@ -178,7 +168,7 @@ async def test_a_forged_order_in_an_inbox_is_refused(
     async with site.rig.worker():
         mine, theirs = await site.waiting("ci"), await site.waiting()
         site.push("ci", forge(site, mine, theirs))
-        assert why in (await site.refusals(1))[0].why
+        assert why in (await site.rig.refusals(1))[0].why
         for job in (mine, theirs):
             record = await site.look(job)
             assert (record.state, record.priority, record.alarm) == (State.RUNNABLE, 0, "")
@@ -193,7 +183,7 @@ async def test_a_key_whose_time_has_run_out_orders_nothing(site: Site, kind: byt
         job = await site.waiting("ci")
         site.let_in("ci", late, exp=int(time.time()) - 60)
         site.push("ci", site.pen(late)(word, job), kind=kind)
-        assert "has run out" in (await site.refusals(1))[0].why
+        assert "has run out" in (await site.rig.refusals(1))[0].why
         assert (await site.rig.record(job)).state == State.RUNNABLE
 
 
