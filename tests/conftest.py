@@ -18,6 +18,11 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes share the tests: these mostly wait for others, so two more than there are cores."""
+    return (os.cpu_count() or 1) + 2
+
+
 @pytest.fixture(scope="session")
 def hub_server() -> Iterator[PrivateServer]:
     """One private server for the whole run; tests that hurt a server start their own."""

@@ -24,6 +24,7 @@ def passes(mutant: str, *, plugin: str, variable: str, suite: Sequence[Path | st
             "pytest",
             "-x",
             "-q",
+            "-n0",
             "-p",
             plugin,
             "-p",

@@ -141,6 +141,7 @@ def test_the_roster_of_the_new_hub_stays(
         gzip.compress(b"relayq-backup 1 1\n*1\r\n$3\r\nDEL\r\n"),
         gzip.compress(b"relayq-backup 1 1\n*9999999999\r\n"),
     ],
+    ids=range(9),
 )  # fmt: skip
 def test_a_file_that_is_no_whole_backup_restores_nothing(hub_url: str, home: Path, content: bytes) -> None:
     file = home / "b"

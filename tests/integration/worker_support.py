@@ -182,8 +182,7 @@ class Rig:
     @asynccontextmanager
     async def worker(self, name: str = "w1", *, wait: bool = True, **options: Any) -> AsyncIterator[Worker]:
         """A worker in this process, told to leave at once at the end."""
-        options.setdefault("slots", 2)
-        worker = Worker(self.config, WorkerOptions(url=self.worker_url, name=name, **options))
+        worker = self.new_worker(name, **options)
         running = asyncio.create_task(worker.run())
         try:
             if wait:
@@ -194,6 +193,16 @@ class Rig:
                 worker.stop()
                 worker.stop()
             await running
+
+    def new_worker(self, name: str = "w1", **options: Any) -> Worker:
+        """A worker of this process that does not run yet."""
+        options.setdefault("slots", 2)
+        return Worker(self.config, WorkerOptions(url=self.worker_url, name=name, **options))
+
+    async def leaves(self, **options: Any) -> None:
+        """Run a worker that should leave by itself, and raise what it leaves with."""
+        async with asyncio.timeout(15):
+            await self.new_worker(**options).run()
 
     async def online(self, name: str) -> WorkerRecord:
         """A worker once the hub knows it."""

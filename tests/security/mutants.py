@@ -541,7 +541,7 @@ def survives(mutant: Mutant) -> bool:
         file.write_text(text.replace(mutant.before, mutant.after))
         environment = os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{tree}/tui"}
         ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutant.suite],
+            [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", mutant.suite],
             cwd=tree,
             env=environment,
             capture_output=True,

@@ -238,8 +238,7 @@ async def test_a_strangers_roster_makes_no_worker_follow_him(rig: Rig) -> None:
     rig.roster()
     await put(rig, "SET", rig.hub.keys.prefix + "roster", theirs)
     with pytest.raises(Refused, match="another owner"):
-        async with rig.worker(wait=False) as worker:
-            await eventually(lambda: worker.has_left, "the worker has left")
+        await rig.leaves()
 
 
 async def test_a_strangers_roster_does_not_end_a_worker_that_knows_better(
@@ -263,8 +262,7 @@ async def test_a_worker_that_nobody_let_in_is_told_what_to_do(rig: Rig) -> None:
     await put(rig, "SET", rig.hub.keys.prefix + "roster", theirs)
     rig.config.owner_key_path.unlink()
     with pytest.raises(WorkerError, match="is not enrolled in fleet"):
-        async with rig.worker(wait=False, trust=(owner.public,)) as worker:
-            await eventually(lambda: worker.has_left, "the worker has left")
+        await rig.leaves(trust=(owner.public,))
 
 
 # -- orders

@@ -246,6 +246,7 @@ async def test_files_by_the_word_of_a_stranger_are_not_fetched(
         '["ok",0,[],[]]',
         '["ok"]',
     ],
+    ids=range(9),
 )
 def test_an_end_that_tells_of_files_in_no_known_form_is_refused(line: str) -> None:
     key, box = SigningKey.generate(), BoxKey.generate()
