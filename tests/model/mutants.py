@@ -7,13 +7,11 @@ part of the suite that should kill it, and prints which survive; it exits with 1
 
 from __future__ import annotations
 
-import argparse
-import random
 import sys
 from dataclasses import dataclass
 
 from relayq.store import scripts
-from tests.mutation import ROOT, passes
+from tests.mutation import ROOT, passes, try_out
 
 PLUGIN = "tests.model.mutated"
 VARIABLE = "RELAYQ_TEST_MUTANT"
@@ -217,33 +215,5 @@ def survives(mutant: Mutant) -> bool:
     return passes(mutant.name, plugin=PLUGIN, variable=VARIABLE, suite=suite)
 
 
-def named(name: str) -> Mutant:
-    """The mutant with this name."""
-    return next(mutant for mutant in MUTANTS if mutant.name == name)
-
-
-def sample(count: int, seed: int) -> list[Mutant]:
-    """So many of them, by chance."""
-    return random.Random(seed).sample(MUTANTS, count)
-
-
-def main(words: list[str] | None = None) -> int:
-    """Try mutants and say which survive."""
-    parser = argparse.ArgumentParser(prog="python -m tests.model.mutants", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
-    parser.add_argument("--sample", type=int, default=0, metavar="N", help="only N of them")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which N")
-    asked = parser.parse_args(words)
-    chosen = sample(asked.sample, asked.seed) if asked.sample else list(MUTANTS)
-    if asked.names:
-        chosen = [named(name) for name in asked.names]
-    alive = []
-    for mutant in chosen:
-        alive += [mutant] if survives(mutant) else []
-        print(f"{'SURVIVES' if mutant in alive else 'killed  '}  {mutant.name}", flush=True)
-    print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants of {scripts.LIBRARY} are killed")
-    return 1 if alive else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(try_out(MUTANTS, survives, scripts.LIBRARY))

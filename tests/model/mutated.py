@@ -6,7 +6,8 @@ import os
 
 from relayq.store import scripts
 from tests.model import mutants
+from tests.mutation import named
 
 whole = scripts.parts()
-broken = mutants.named(os.environ[mutants.VARIABLE]).apply(whole)
+broken = named(mutants.MUTANTS, os.environ[mutants.VARIABLE]).apply(whole)
 scripts.parts = lambda: broken  # type: ignore[assignment]  # what `source` and `code_mark` look up

@@ -8,6 +8,7 @@ import pytest
 
 from relayq.store import scripts
 from tests.model import mutants
+from tests.mutation import sample
 
 SEED = int(os.environ.get("RELAYQ_MUTANTS_SEED", "1"))
 
@@ -20,6 +21,6 @@ def test_every_mutant_can_be_made() -> None:
     assert len(names) == len(set(names)) >= 15
 
 
-@pytest.mark.parametrize("mutant", mutants.sample(4, SEED), ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", sample(mutants.MUTANTS, 4, SEED), ids=lambda mutant: mutant.name)
 def test_a_mutant_is_killed(mutant: mutants.Mutant) -> None:
     assert not mutants.survives(mutant), f"nobody notices: {mutant.name}"

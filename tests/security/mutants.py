@@ -7,9 +7,7 @@ which mutants survive; it exits with 1 if any does.
 
 from __future__ import annotations
 
-import argparse
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -17,7 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.mutation import ROOT, try_out
+
 UNIT = "tests/unit/test_trust_"
 LIES = "tests/security/test_hub_lies.py"
 OIDC = "tests/security/test_oidc.py"
@@ -550,25 +549,5 @@ def survives(mutant: Mutant) -> bool:
         return ended.returncode == 0
 
 
-def main() -> int:
-    """Try the mutants that were named, a sample, or all."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--sample", type=int)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1000))
-    args = parser.parse_args()
-    chosen = [one for one in MUTANTS if not args.names or one.name in args.names]
-    if args.sample:
-        print(f"seed {args.seed}")
-        chosen = random.Random(args.seed).sample(chosen, args.sample)
-    alive = []
-    for mutant in chosen:
-        lives = survives(mutant)
-        print(f"{'SURVIVED' if lives else 'killed'}  {mutant.name}", flush=True)
-        alive += [mutant.name] if lives else []
-    print(f"{len(chosen) - len(alive)} of {len(chosen)} killed")
-    return 1 if alive else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(try_out(MUTANTS, survives, "the trust core"))

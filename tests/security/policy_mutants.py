@@ -1,18 +1,17 @@
 """Take the checks of policy and isolation away, one at a time, and see that the suite notices.
 
-`python -m tests.security.policy_mutants [NAME...]` puts each mutant into a fresh interpreter
-(tests/security/policy_mutated.py changes the module as it is imported), runs the test file that
-should kill it, and prints which survive; it exits with 1 if any does.
+`python -m tests.security.policy_mutants [--sample N] [--seed S] [NAME...]` puts each mutant into
+a fresh interpreter (tests/security/policy_mutated.py changes the module as it is imported), runs the
+test file that should kill it, and prints which survive; it exits with 1 if any does.
 """
 
 from __future__ import annotations
 
-import random
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutation import ROOT, passes
+from tests.mutation import ROOT, passes, try_out
 
 PLUGIN = "tests.security.policy_mutated"
 VARIABLE = "RELAYQ_TEST_POLICY_MUTANT"
@@ -193,27 +192,5 @@ def survives(mutant: Mutant) -> bool:
     return passes(mutant.name, plugin=PLUGIN, variable=VARIABLE, suite=[f"tests/{mutant.suite}"])
 
 
-def named(name: str) -> Mutant:
-    """The mutant with this name."""
-    return next(mutant for mutant in MUTANTS if mutant.name == name)
-
-
-def sample(count: int, seed: int) -> list[Mutant]:
-    """So many of them, by chance."""
-    return random.Random(seed).sample(MUTANTS, count)
-
-
-def main(names: list[str]) -> int:
-    """Try mutants and say which survive."""
-    chosen = [named(name) for name in names] or list(MUTANTS)
-    alive = 0
-    for mutant in chosen:
-        lives = survives(mutant)
-        alive += lives
-        print(f"{'SURVIVES' if lives else 'killed  '}  {mutant.name}", flush=True)
-    print(f"{len(chosen) - alive} of {len(chosen)} mutants of policy and isolation are killed")
-    return 1 if alive else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(try_out(MUTANTS, survives, "policy and isolation"))

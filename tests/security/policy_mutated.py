@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.mutation import named
 from tests.security import policy_mutants
 
 KEEPER = ("keeper", "care", "kept", "spawn", "tree")
@@ -40,7 +41,7 @@ def change_keeper(mutant: policy_mutants.Mutant) -> None:
     keeping.KEEPER = copy / "keeper.py"
 
 
-mutant = policy_mutants.named(os.environ[policy_mutants.VARIABLE])
+mutant = named(policy_mutants.MUTANTS, os.environ[policy_mutants.VARIABLE])
 if mutant.module in KEEPER:
     change_keeper(mutant)
 else:
