@@ -39,7 +39,6 @@ POLL_S = 1.0  # how often a process that is no child is looked at where there ar
 BOX_CLOSES_S = 0.002
 UNKILLABLE_S = 10.0  # after so long a tree that survives KILL is given up (stuck in the kernel)
 GRACE_MIN_S, GRACE_MAX_S = 60.0, 600.0  # the hub's rule: as long as it has run, within these
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MARKS = ("RELAYQ_JOB_ID", "RELAYQ_ARRAY_INDEX", "RELAYQ_FENCE", "RELAYQ_WORKDIR")
 
 
@@ -64,6 +63,7 @@ class Care:
         self.waiting: deque[dict[str, Any]] = deque()
         self.news: list[dict[str, Any]] = []
         self.alone_since: float | None = boot_time_s()
+        self.is_clock_exact: bool | None = None  # until the first spawn has shown it
         for kept in self.kept.values():
             self._resume(kept)
         journal.rewrite(self.kept.values())
@@ -150,18 +150,32 @@ class Care:
         """
         kept.at_ms, kept.started_at = int(time.time() * 1000), time.monotonic()
         self.journal.add(kept.facts())
+        before = tree.ticks()
         try:
-            kept.process = spawn.launch(order)
+            kept.pid = spawn.launch(order)
         except Exception as error:  # whatever is wrong with one order, the others go on
             kept.reason = "spawn"
             kept.code, kept.note = spawn.explain(order, error)
             self._finish(kept)
             return
-        kept.pid = kept.process.pid
-        kept.start = tree.start_of(kept.pid)
+        kept.is_child, kept.start = True, self._start_of(kept.pid, before)
         self.mains[kept.pid] = kept
-        self.journal.add({"pid": kept.pid, "key": kept.key, "start": kept.start})
+        self.journal.note({"pid": kept.pid, "key": kept.key, "start": kept.start})
         self.news.append({"ev": "started"} | kept.shown())
+
+    def _start_of(self, pid: int, before: int) -> int:
+        """When this child was started, not long after `before`.
+
+        Within one clock tick that is known. To ask /proc, and to have it forget the process
+        again, is a sixth of what a job costs here: it is asked about the first, to see that it
+        counts as we do, and where a tick has passed meanwhile.
+        """
+        if self.is_clock_exact and tree.ticks() == before:
+            return before
+        start = tree.start_of(pid)
+        if self.is_clock_exact is None:
+            self.is_clock_exact = before <= start <= tree.ticks()
+        return start
 
     def _resume(self, kept: Kept) -> None:
         """Take over an attempt of an earlier keeper: it is watched while it lives."""
@@ -171,7 +185,7 @@ class Care:
         same_boot = kept.boot == self.boot
         if same_boot and kept.pid and tree.still_runs(kept.pid, kept.start, kept.at_ms):
             if kept.start:  # counted since the boot: the wall clock may have been set meanwhile
-                kept.started_at = time.monotonic() - (boot_time_s() - kept.start / TICKS_PER_S)
+                kept.started_at = time.monotonic() - (boot_time_s() - kept.start / tree.TICKS_PER_S)
             self._watch(kept)
         else:
             kept.reason = "keeper_lost" if same_boot else "machine_lost"
@@ -204,7 +218,7 @@ class Care:
             due = max(kept.kill_at, kept.look_at)
         else:
             due = min(self._timeout_at(kept), self.orphan_at(kept))
-        return due if kept.process else min(due, kept.poll_at)
+        return due if kept.is_child else min(due, kept.poll_at)
 
     def _timeout_at(self, kept: Kept) -> float:
         """When it will have run too long."""
@@ -229,9 +243,8 @@ class Care:
             if not pid:
                 return
             kept = self.mains.pop(pid, None)
-            if kept and kept.process:
-                kept.process.returncode = os.waitstatus_to_exitcode(status)
-                self._note_end(kept, kept.process.returncode)
+            if kept:
+                self._note_end(kept, os.waitstatus_to_exitcode(status))
 
     def _note_end(self, kept: Kept, code: int) -> None:
         """The main process is gone; a negative code is a signal, as in subprocess."""
@@ -246,7 +259,7 @@ class Care:
     def _attend(self, kept: Kept) -> None:
         """Do what is due for one attempt."""
         now = time.monotonic()
-        if kept.code is None and kept.process is None and now >= kept.poll_at:
+        if kept.code is None and not kept.is_child and now >= kept.poll_at:
             self._poll(kept)
         if kept.code is not None:
             self._sweep(kept)
@@ -307,7 +320,7 @@ class Care:
             "ended_at": kept.ended_at,
         }
         del self.active[kept.key]
-        self.journal.add(kept.exit)
+        self.journal.note(kept.exit)
         self.news.append(told(kept.exit))
 
     # Who belongs to it.
@@ -324,8 +337,7 @@ class Care:
 
     def _is_alone(self, kept: Kept) -> bool:
         """Do two cheap looks show that nothing was left behind?"""
-        is_child = kept.process is not None
-        return is_child and not tree.children() - self.mains.keys() and not tree.group_lives(kept.pid)
+        return kept.is_child and not tree.children() - self.mains.keys() and not tree.group_lives(kept.pid)
 
     def _members(self, kept: Kept) -> list[int]:
         """Every process of the attempt, by all the marks there are."""
@@ -345,7 +357,7 @@ class Care:
 
         Only orphans of this process's own children come to it, not those of an earlier keeper's.
         """
-        if not kept.process or process.parent != os.getpid() or process.pid in self.mains:
+        if not kept.is_child or process.parent != os.getpid() or process.pid in self.mains:
             return False
         if tree.works_in(process.pid, kept.dir):
             return True

@@ -55,6 +55,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from math import inf
 
 TYPE_CHECKING = False
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 
 VERSION = 3
 LINGER_S = 5.0  # how long it waits for a connection before it leaves
+SYNC_S = 0.01  # how long an exit may be known before it is made durable
 GLANCE_S = 1.0  # how often it looks around while it is alone or the disk is full
 LONGEST_LINE = 64 * 1024 * 1024
 LONGEST_LOG = 256 * 1024
@@ -151,9 +153,10 @@ class Line:
         self.inbox = bytearray(rest)
         return [bytes(line) for line in lines]
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Queue a message and send what the other side takes now."""
-        self.outbox += json.dumps(message).encode() + b"\n"
+    def send(self, *messages: dict[str, Any]) -> None:
+        """Queue messages and send what the other side takes now."""
+        for message in messages:
+            self.outbox += json.dumps(message).encode() + b"\n"
         self.flush()
         if len(self.outbox) > LONGEST_BACKLOG:  # a frozen worker; it asks again when it comes back
             self.open = False
@@ -179,6 +182,7 @@ class Keeper:
         self.care = Care(journal, self.selector)
         self.lines: dict[int, Line] = {}
         self.told_trouble = ""
+        self.sync_at = inf
         self.leaving = False
         self.selector.register(listener, selectors.EVENT_READ, self.accept)
         self.hear_children()
@@ -193,7 +197,7 @@ class Keeper:
 
     def patience_s(self) -> float | None:
         """How long to wait for something to happen; a connected keeper whose jobs run wakes for nothing."""
-        patience_s = self.care.patience_s()
+        patience_s = min(self.care.patience_s(), max(0.0, self.sync_at - time.monotonic()))
         if not self.lines or self.journal.trouble:
             return min(patience_s, GLANCE_S)
         return None if patience_s == inf else patience_s
@@ -201,7 +205,7 @@ class Keeper:
     def may_leave(self) -> bool:
         """Whether nothing needs this process any more: nothing runs, nobody is here, all is written."""
         alone_since = self.care.alone_since
-        if self.care.active or alone_since is None or not self.journal.written:
+        if self.care.active or alone_since is None or not self.journal.written or self.sync_at < inf:
             return False
         return self.leaving or boot_time_s() - alone_since >= LINGER_S
 
@@ -264,28 +268,35 @@ class Keeper:
         return [kept.shown() for kept in self.care.kept.values()]
 
     def publish(self) -> None:
-        """Tell everybody what happened in this turn, and make exits durable.
+        """Tell everybody what happened in this turn, and see that exits become durable.
 
         Who hears of an exit a moment before the disk has it cannot lose it: a power cut would
         take the hearer as well, and one that the hub has already accepted stays accepted.
         """
         news, self.care.news = self.care.news, []
-        self.tell(news)
-        if any(each["ev"] == "exit" for each in news):
-            self.journal.sync()
-        elif self.journal.trouble:
-            self.journal.flush()
+        self.journal.flush()
+        if news:
+            self.tell(news)
+        self.sync(is_owed=any(each["ev"] == "exit" for each in news))
         if self.journal.trouble != self.told_trouble:
             self.told_trouble = self.journal.trouble
             self.tell([{"ev": "trouble", "text": self.told_trouble}])
         for number, line in list(self.lines.items()):
             self.tend(number, line)
 
+    def sync(self, *, is_owed: bool) -> None:
+        """One fdatasync for all exits of SYNC_S: it holds up this loop, and the commits of the worker."""
+        now = time.monotonic()
+        if is_owed:
+            self.sync_at = min(self.sync_at, now + SYNC_S)
+        if now >= self.sync_at:
+            self.journal.sync()
+            self.sync_at = inf
+
     def tell(self, news: list[dict[str, Any]]) -> None:
         """Send events to everybody."""
         for line in self.lines.values():
-            for each in news:
-                line.send(each)
+            line.send(*news)
 
     def tend(self, number: int, line: Line) -> None:
         """Close a connection that has ended, or wait until a full one takes more."""

@@ -9,7 +9,7 @@
     {"forget": [keys]}                                                    when the worker has it all
 
 Lines reach the page cache at once, which survives the death of the keeper. Exits
-are made durable as well (one fdatasync for all exits of a loop turn). The file is
+are made durable as well (one fdatasync for all exits of a hundredth of a second). The file is
 emptied when nothing is kept and rewritten when it has become long. A disk that is
 full costs nothing but durability: the lines wait in memory.
 
@@ -24,7 +24,6 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterable, Iterator
     from typing import Any
 
@@ -42,8 +41,8 @@ class Kept:
     """
 
     __slots__ = (
-        "at_ms", "boot", "boxed", "code", "dir", "ended_at", "exit", "key", "kill_at", "kill_ms", "look_at",
-        "marks", "note", "orphan_ms", "pause_s", "pid", "poll_at", "process", "reason", "run_ms", "start",
+        "at_ms", "boot", "boxed", "code", "dir", "ended_at", "exit", "is_child", "key", "kill_at", "kill_ms",
+        "look_at", "marks", "note", "orphan_ms", "pause_s", "pid", "poll_at", "reason", "run_ms", "start",
         "started_at", "timeout_ms", "warned",
     )  # fmt: skip
 
@@ -60,7 +59,7 @@ class Kept:
         self.pid = 0
         self.start = 0
         self.started_at: float = time.monotonic() - max(0.0, time.time() - self.at_ms / 1000)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.is_child = False  # of this keeper: not of one before it
         self.code: int | None = None
         self.reason = ""  # why it is being ended, or "" while it is not
         self.note = ""
@@ -127,9 +126,13 @@ class Journal:
                     continue  # torn by a crash: what it said had not been told to anybody
         return kept
 
-    def add(self, line: dict[str, Any]) -> None:
-        """Append one line; it is in the page cache afterwards unless there is trouble."""
+    def note(self, line: dict[str, Any]) -> None:
+        """Append one line with the next write."""
         self._unwritten += json.dumps(line).encode() + b"\n"
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Append one line now; it is in the page cache afterwards unless there is trouble."""
+        self.note(line)
         self.flush()
 
     def flush(self) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 LINUX = sys.platform == "linux"
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 SAME_START_S = 3.0  # `ps` counts whole seconds
+PIECE_BYTES = 64 * 1024
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Process:
@@ -61,6 +62,11 @@ def start_of(pid: int) -> int:
     return process.start if process else 0
 
 
+def ticks() -> int:
+    """The time in which starts are counted, clock ticks since boot; 0 where nobody knows them."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * TICKS_PER_S // 1_000_000_000 if LINUX else 0
+
+
 def still_runs(pid: int, start: int, at_ms: int) -> bool:
     """Whether the process that had this pid (started at wall time `at_ms`) is still the same one."""
     if LINUX:
@@ -75,8 +81,7 @@ def children() -> set[int]:
         return set()
     me = os.getpid()
     try:
-        with open(f"/proc/{me}/task/{me}/children") as file:
-            return {int(pid) for pid in file.read().split()}
+        return {int(pid) for pid in contents(f"/proc/{me}/task/{me}/children").split()}
     except OSError:
         return {process.pid for process in snapshot().values() if process.parent == me}
 
@@ -128,8 +133,7 @@ def carries(pid: int, marks: Iterable[bytes]) -> bool:
     if not wanted:
         return False
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return wanted <= set(file.read().split(b"\0"))
+        return wanted <= set(contents(f"/proc/{pid}/environ").split(b"\0"))
     except OSError:
         return False
 
@@ -166,8 +170,7 @@ def snapshot_by_proc() -> dict[int, Process]:
 def read_process(pid: int) -> Process | None:
     """One process from /proc/<pid>/stat (proc(5)), or None when it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            fields = file.read(1024).rpartition(b") ")[2].split()
+        fields = contents(f"/proc/{pid}/stat").rpartition(b") ")[2].split()
     except OSError:
         return None
     if not fields:
@@ -175,21 +178,28 @@ def read_process(pid: int) -> Process | None:
     return Process((pid, *map(int, (*fields[1:4], fields[19]))), fields[0] in b"ZX")
 
 
+def contents(path: str) -> bytes:
+    """All of a file in /proc, with as few system calls as there can be: each job has some of them read."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = b""
+        while piece := os.read(file, PIECE_BYTES):
+            found += piece
+        return found
+    finally:
+        os.close(file)
+
+
 def snapshot_by_ps() -> dict[int, Process]:
     """The process table from `ps`: one fork, no sessions, no start times."""
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="], capture_output=True, text=True, check=False
-    ).stdout
-    rows = (line.split() for line in listing.splitlines())
+    rows = (line.split() for line in said_by_ps("-A", "-o", "pid=,ppid=,pgid=,stat=").splitlines())
     found = (Process((*map(int, row[:3]), 0, 0), row[3][0] == "Z") for row in rows)
     return {process.pid: process for process in found if not process.zombie}
 
 
 def age_by_ps(pid: int) -> float:
     """Seconds since the process started, or infinity when there is none: `[[dd-]hh:]mm:ss` from `ps`."""
-    listing = subprocess.run(
-        ["ps", "-o", "etime=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    listing = said_by_ps("-o", "etime=", "-p", str(pid)).strip()
     if not listing:
         return float("inf")
     days, _, clock = listing.rpartition("-")
@@ -197,3 +207,10 @@ def age_by_ps(pid: int) -> float:
     for part in clock.split(":"):
         seconds = seconds * 60 + int(part)
     return int(days or 0) * 86_400 + seconds
+
+
+def said_by_ps(*options: str) -> str:
+    """What `ps` answers; where there is /proc nobody asks it."""
+    import subprocess
+
+    return subprocess.run(["ps", *options], capture_output=True, text=True, check=False).stdout

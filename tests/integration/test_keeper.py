@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from relayq.worker import tree
 from relayq.worker.keeping import KEEPER, Exited, KeeperClient, Started
 from tests.integration.keeper_support import Home, alive, pid_in, shell
 
@@ -117,6 +118,30 @@ async def test_stdin_is_the_file_of_the_order_or_empty(keeper: Home, tmp_path: P
 async def test_no_file_of_the_keeper_reaches_the_command(keeper: Home) -> None:
     await keeper.run("a.1", "ls", "/proc/self/fd")
     assert keeper.out("a.1").split() == [b"0", b"1", b"2", b"3"]  # 3 is the listing itself
+
+
+async def test_a_command_ignores_no_signal(keeper: Home) -> None:
+    await keeper.run("a.1", "grep", "SigIgn", "/proc/self/status")
+    ignored = int(keeper.out("a.1").split()[1], 16)
+    assert ignored & 0x7FFFFFFF == 0  # beyond are the C library's own two
+
+
+async def test_a_command_is_looked_for_on_the_path_of_its_order(keeper: Home, tmp_path: Path) -> None:
+    for name, mode in (("plain", 0o600), ("right", 0o700)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "relayq-trial").write_text(f"#!/bin/sh\necho {name}\n")
+        (tmp_path / name / "relayq-trial").chmod(mode)
+    path = f"/no/such/directory:{tmp_path}/plain:{tmp_path}/right"
+    await keeper.run("a.1", "relayq-trial", env={"PATH": path})
+    assert keeper.out("a.1") == b"right\n"
+    exited = await keeper.run("b.1", "relayq-trial", env={"PATH": f"{tmp_path}/plain"})
+    assert (exited.code, exited.reason) == (126, "spawn")
+
+
+async def test_the_start_that_is_told_is_the_one_the_system_knows(keeper: Home) -> None:
+    await keeper.client.start([keeper.order(f"a{number}.1", "sleep", "1000") for number in range(20)])
+    started = [await keeper.event(Started) for _ in range(20)]
+    assert [one.start for one in started] == [tree.start_of(one.pid) for one in started]
 
 
 async def test_two_hundred_orders_in_one_message_all_run(keeper: Home) -> None:

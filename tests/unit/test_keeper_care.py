@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import socket
 import time
 from math import inf
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from relayq.worker import tree
 from relayq.worker.care import Care, boot_time_s
+from relayq.worker.keeper import SYNC_S, Keeper
 from relayq.worker.kept import Journal, Kept
 
 
@@ -56,6 +58,26 @@ def test_a_clock_that_was_set_between_two_keepers_ends_nothing_early(tmp_path: P
 def test_nobody_is_an_orphan_while_a_worker_is_here(care: Care) -> None:
     care.alone_since = None
     assert care.orphan_at(attempt(orphan_ms=1)) == inf
+
+
+@pytest.mark.skipif(not hasattr(os, "fdatasync"), reason="counts what is used on Linux")
+def test_the_exits_of_a_hundredth_of_a_second_are_made_durable_together(
+    care: Care, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    with socket.socket() as listener:
+        keeper = Keeper(listener, care.journal)
+        for _ in range(3):
+            keeper.care.news = [{"ev": "exit", "key": "a.1"}]
+            keeper.publish()
+        assert not keeper.may_leave()
+        assert 0 < (keeper.patience_s() or inf) <= SYNC_S
+        until = time.monotonic() + SYNC_S
+        while time.monotonic() < until:
+            keeper.publish()
+        assert len(synced) == 1
+        keeper.selector.close()
 
 
 def test_nothing_to_do_is_nothing_to_wait_for(care: Care) -> None:
