@@ -20,12 +20,13 @@ def read_json(data: bytes | str, what: str = "the job spec") -> Any:
     """JSON without its traps: no repeated keys, no NaN or Infinity, bounded nesting, UTF-8 only."""
     try:
         text = data.decode() if isinstance(data, bytes) else data
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
+        value = _STRICT.decode(text)
     except ValueError as error:
         raise SpecError(f"{what} is not JSON: {error}") from None
     except RecursionError:
         raise _too_deep(what) from None
-    check_depth(value, what)
+    if text.count("[") + text.count("{") >= MAX_DEPTH:
+        check_depth(value, what)
     return value
 
 
@@ -147,3 +148,7 @@ def _finite(text: str) -> float:
 
 def _too_deep(what: str) -> SpecError:
     return SpecError(f"{what} is nested too deeply: at most {MAX_DEPTH} levels")
+
+
+# Made once: json.loads makes one for each call that names a hook.
+_STRICT = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)

@@ -275,13 +275,19 @@ def _verify(parts: _Signed | _Member | _Token, kind: str, ring: Keyring) -> str:
 
 def _verify_member(member: _Member, record: bytes, ring: Keyring) -> str:
     """Return the kid of the key that signed the batch of which this is a member; else raise Refused."""
-    if hashlib.sha256(record).hexdigest() != member.digest:
+    if _name_of(record) != member.digest:
         raise Refused(f"the batch record {member.digest[:12]} is missing or was changed")
     batch = open_batch(record, ring)
     digest = _sha256(_statement("job", member.word, member.payload))
     if batch.digests[member.position : member.position + 1] != (digest,):
         raise Refused(f"the job is not number {member.position} of the batch that was signed")
     return batch.kid
+
+
+@lru_cache(maxsize=64)
+def _name_of(record: bytes) -> str:
+    """Return the digest by which members name their batch record: 16 KiB, hashed once for all of them."""
+    return hashlib.sha256(record).hexdigest()
 
 
 def _body(parts: _Signed | _Member | _Token) -> bytes:

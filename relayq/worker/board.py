@@ -84,8 +84,11 @@ class Board:
 
     def start_waiting(self) -> None:
         """Start what waits and fits now, first come, first served; smaller ones may pass a bigger one."""
+        full: set[str] = set()  # the lanes for whose jobs there is no room any more
         for attempt in list(self._waiting):
-            if not self.room.fits(attempt.cost):
+            lane = attempt.admitted.lane.id
+            if lane in full or not self.room.fits(attempt.cost):
+                full.add(lane)
                 continue
             self._waiting.remove(attempt)
             if self._admission.may_start(attempt.admitted):
@@ -118,8 +121,13 @@ class Board:
         run_ms = attempt.ran_ms()
         if not attempt.asked:
             self._lanes.ended(attempt.admitted.lane.id, run_ms)
-        report = report_of(attempt.admitted, outcome, attempt.asked, int(run_ms))
-        report = replace(report, ended_at=attempt.ended_at or round(time.monotonic(), 3))
+        report = report_of(
+            attempt.admitted,
+            outcome,
+            attempt.asked,
+            int(run_ms),
+            ended_at=attempt.ended_at or round(time.monotonic(), 3),
+        )
         if report.outcome == "ok" and attempt.outputs:
             report = replace(report, outputs=attempt.outputs)
         if report.outcome == "refused":

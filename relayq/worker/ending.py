@@ -24,27 +24,12 @@ LOST = frozenset({"orphan", "keeper_lost", "machine_lost"})
 RESULT_BYTES_MAX = 16_384
 
 
-def report_of(admitted: Admitted, outcome: Outcome, asked: str, run_ms: int) -> Report:
+def report_of(
+    admitted: Admitted, outcome: Outcome, asked: str, run_ms: int, *, ended_at: float = 0.0
+) -> Report:
     """The report of an attempt that ran; `asked` is why the worker wanted it to end, or empty."""
     reason = asked or ("" if outcome.ok else outcome.reason or "exit")
     word = _WORDS.get(reason, "failed") if reason else "ok"
-    return _report(admitted, outcome, word, reason, run_ms)
-
-
-def never_ran(admitted: Admitted, word: str) -> Report:
-    """The report of an attempt that was never started, or that nobody could follow to its end."""
-    return Report(job=admitted.claim.job, attempt=admitted.claim.attempt, outcome=word, reply=admitted.reply)
-
-
-_WORDS = {
-    CANCELLED: "cancelled",
-    TIMEOUT: "timeout",
-    STOPPED: "handback",
-    REFUSED: "refused",
-} | dict.fromkeys(LOST, "lost")
-
-
-def _report(admitted: Admitted, outcome: Outcome, word: str, reason: str, run_ms: int) -> Report:
     policy = admitted.spec.retry
     may_retry = word in ("failed", "timeout")
     return Report(
@@ -59,4 +44,18 @@ def _report(admitted: Admitted, outcome: Outcome, word: str, reason: str, run_ms
         run_ms=run_ms,
         result=outcome.result[:RESULT_BYTES_MAX],
         reply=admitted.reply,
+        ended_at=ended_at,
     )
+
+
+def never_ran(admitted: Admitted, word: str) -> Report:
+    """The report of an attempt that was never started, or that nobody could follow to its end."""
+    return Report(job=admitted.claim.job, attempt=admitted.claim.attempt, outcome=word, reply=admitted.reply)
+
+
+_WORDS = {
+    CANCELLED: "cancelled",
+    TIMEOUT: "timeout",
+    STOPPED: "handback",
+    REFUSED: "refused",
+} | dict.fromkeys(LOST, "lost")

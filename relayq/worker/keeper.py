@@ -285,11 +285,11 @@ class Keeper:
             self.tend(number, line)
 
     def sync(self, *, is_owed: bool) -> None:
-        """One fdatasync for all exits of SYNC_S: it holds up this loop, and the commits of the worker."""
+        """One fdatasync for all exits of SYNC_S, at once when nothing runs: it holds up who still has to do."""
         now = time.monotonic()
         if is_owed:
             self.sync_at = min(self.sync_at, now + SYNC_S)
-        if now >= self.sync_at:
+        if self.sync_at < inf and (now >= self.sync_at or not self.care.active):
             self.journal.sync()
             self.sync_at = inf
 

@@ -32,6 +32,7 @@ KEEPER = Path(__file__).with_name("keeper.py")
 LOCKED_EXIT = 3  # another keeper holds the lock: it is just coming or just going
 OLDEST_VERSION = 1
 LONGEST_LINE = 64 * 1024 * 1024
+READ_BYTES = 1024 * 1024
 LONGEST_PATH = 100  # sun_path has 104 bytes on macOS, 108 on Linux
 OPEN_TIMEOUT_S = 15.0
 RETRY_S = 0.05
@@ -226,8 +227,11 @@ class KeeperClient:
         """Hear the keeper; when it dies, attach to the next one."""
         while True:
             with suppress(ConnectionError, ValueError):  # a line that is no JSON is a link that is broken
-                while line := await reader.readline():
-                    self._hear(json.loads(line))
+                rest = b""
+                while data := await reader.read(READ_BYTES):
+                    *lines, rest = (rest + data).split(b"\n")
+                    for line in lines:
+                        self._hear(json.loads(line.decode()))
             log.warning("keeper lost", extra={"pid": self.keeper_pid})
             self._writer = None
             reader = await self._attach_again()

@@ -9,8 +9,8 @@
     {"forget": [keys]}                                                    when the worker has it all
 
 Lines reach the page cache at once, which survives the death of the keeper. Exits
-are made durable as well (one fdatasync for all exits of a hundredth of a second). The file is
-emptied when nothing is kept and rewritten when it has become long. A disk that is
+are made durable as well (one fdatasync for all exits of a hundredth of a second while others
+run). The file is emptied when nothing is kept and rewritten when it has become long. A disk that is
 full costs nothing but durability: the lines wait in memory.
 
 Standard library only: the keeper runs this file without the package.

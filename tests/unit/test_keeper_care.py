@@ -61,13 +61,14 @@ def test_nobody_is_an_orphan_while_a_worker_is_here(care: Care) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fdatasync"), reason="counts what is used on Linux")
-def test_the_exits_of_a_hundredth_of_a_second_are_made_durable_together(
+def test_exits_are_made_durable_together_while_others_run_and_else_at_once(
     care: Care, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fdatasync", synced.append)
     with socket.socket() as listener:
         keeper = Keeper(listener, care.journal)
+        keeper.care.active["b.1"] = attempt(order="b.1")
         for _ in range(3):
             keeper.care.news = [{"ev": "exit", "key": "a.1"}]
             keeper.publish()
@@ -77,6 +78,10 @@ def test_the_exits_of_a_hundredth_of_a_second_are_made_durable_together(
         while time.monotonic() < until:
             keeper.publish()
         assert len(synced) == 1
+        keeper.care.active.clear()
+        keeper.care.news = [{"ev": "exit", "key": "b.1"}]
+        keeper.publish()
+        assert len(synced) == 2
         keeper.selector.close()
 
 
