@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import fmean, pstdev
 from typing import Literal, NamedTuple
 
 LOOKED_AT = 14
@@ -37,6 +36,8 @@ class Outlook(NamedTuple):
 
 def outlook(days: Sequence[float], days_in_month: int, included: float) -> Outlook:
     """What comes after `days`, the minutes used by the end of each day so far."""
+    from statistics import fmean, pstdev  # 0.5 MB, and every worker imports this file
+
     if not days:
         return Outlook((), (), (), 0.0, None, 0.0, "unknown")
     used = [after - before for before, after in pairwise((0.0, *days))][-LOOKED_AT:]

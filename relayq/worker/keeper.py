@@ -285,7 +285,7 @@ class Keeper:
             self.tend(number, line)
 
     def sync(self, *, is_owed: bool) -> None:
-        """One fdatasync for all exits of SYNC_S, at once when nothing runs: it holds up who still has to do."""
+        """One fdatasync for all exits of SYNC_S, or at once when nothing runs: it holds up who has to do."""
         now = time.monotonic()
         if is_owed:
             self.sync_at = min(self.sync_at, now + SYNC_S)

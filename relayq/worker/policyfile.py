@@ -15,9 +15,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +48,8 @@ def load_policy(path: Path) -> Policy:
 
 def parse_policy(text: str, path: str = "policy.toml") -> Policy:
     """Read the text of a policy; ConfigError names the file, the section and the key."""
+    import tomllib  # most workers have no policy
+
     if len(text) > MAX_BYTES:
         raise ConfigError(f"policy {path} is {len(text)} characters long: at most {MAX_BYTES}")
     try:
@@ -111,6 +111,8 @@ def _section(table: object, name: str, path: str) -> Rules:
 
 
 def _meant(key: str, section: str) -> str:
+    from difflib import get_close_matches
+
     known = [*_READERS, *(() if section else (*KINDS, "keys"))]
     near = get_close_matches(key, known, n=1)
     return f": did you mean '{near[0]}'?" if near else f"; the rules are {', '.join(_READERS)}"

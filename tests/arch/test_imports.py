@@ -83,12 +83,23 @@ def test_a_plain_submit_loads_nothing_heavy(home: Path) -> None:
     assert not loaded_by("relayq", "submit", "--in", __file__, "--out", "*", "--", "true") & HEAVY
 
 
-def test_a_worker_draws_no_screens_and_calls_no_web() -> None:
-    code = "import sys, pkgutil, importlib, relayq.worker as w\n"
+def loaded_by_the_worker() -> set[str]:
+    """The top-level modules that all of `relayq.worker` brings, beside those of the hub's client."""
+    code = (
+        "import sys, pkgutil, importlib, redis.asyncio; before = {*sys.modules}; import relayq.worker as w\n"
+    )
     code += "for m in pkgutil.iter_modules(w.__path__): importlib.import_module('relayq.worker.' + m.name)\n"
-    code += "print(*sys.modules)"
+    code += "print(*(name for name in sys.modules if name not in before))"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
-    assert not {name.partition(".")[0] for name in loaded} & {"textual", "httpx", "apscheduler"}
+    return {name.partition(".")[0] for name in loaded}
+
+
+def test_a_worker_draws_no_screens_and_calls_no_web() -> None:
+    assert not loaded_by_the_worker() & {"textual", "httpx", "apscheduler"}
+
+
+def test_an_idle_worker_carries_nothing_that_most_never_need() -> None:
+    assert not loaded_by_the_worker() & {"statistics", "zoneinfo", "tomllib", "difflib"}
 
 
 def test_the_screens_keep_no_time_and_call_no_web() -> None:
