@@ -12,13 +12,14 @@ import re
 from relayq.errors import SpecError
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_SHIFTS = range(75, -1, -5)
 _ID = r"[0-9A-HJKMNP-TV-Z]{16}(?::(?:0|[1-9][0-9]{0,9}))?"
 
 
 def new_id(mark: str = "") -> str:
     """A fresh id; the jobs of a submit-only user begin with its mark (hub/acl.py)."""
     number = int.from_bytes(os.urandom(10), "big")
-    fresh = "".join(ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
+    fresh = "".join([ALPHABET[number >> shift & 31] for shift in _SHIFTS])
     return mark + fresh[len(mark) :]
 
 

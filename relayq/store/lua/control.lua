@@ -122,7 +122,7 @@ function R.retry(x, id, op)
   if j.n then R.reopen_array(x, id, j) end
   R.lane_again(x, j.l)
   R.event(x, 'again', id, '', op)
-  R.make_ready(x, id, j.s)
+  R.make_ready(x, id, j.s, j.l, j.p)
   return 'retried'
 end
 

@@ -56,11 +56,16 @@ function R.close(x)
   R.write_meter(x)
 end
 
--- a job goes from one state to another: the field and the two counters
-function R.move(x, id, from, to)
-  call('HSET', x.P .. 'j:' .. id, 's', to)
+-- a job goes from one state to another: the two counters
+function R.count(x, from, to)
   if from then x.counts[from] = (x.counts[from] or 0) - 1 end
   x.counts[to] = (x.counts[to] or 0) + 1
+end
+
+-- the same with the field
+function R.move(x, id, from, to)
+  call('HSET', x.P .. 'j:' .. id, 's', to)
+  R.count(x, from, to)
 end
 
 -- statistics: the day's total and the minute's

@@ -9,14 +9,14 @@
 
 local MAX_OFFERS = 64
 
-function R.make_ready(x, id, from, keep_place)
-  local j = R.job(x, id, 'l', 'p', 'y')
-  local ready = keep_place and tonumber(j[3]) or R.next_moment(x)
-  call('HSET', x.P .. 'j:' .. id, 'y', string.format('%.3f', ready))
-  call('HDEL', x.P .. 'j:' .. id, 'r')
-  call('ZADD', x.P .. 'q:' .. j[1], R.score(ready, j[2]), id)
-  if from ~= 'R' then R.move(x, id, from, 'R') end
-  R.nudge(x, j[1])
+-- `kept` is when it became ready before, for one that keeps its place; `from` is nil for a new job
+function R.make_ready(x, id, from, lane, priority, kept)
+  local key, ready = x.P .. 'j:' .. id, tonumber(kept) or R.next_moment(x)
+  call('HSET', key, 'y', string.format('%.3f', ready), 's', 'R')
+  if from then call('HDEL', key, 'r') end
+  call('ZADD', x.P .. 'q:' .. lane, R.score(ready, priority), id)
+  if from ~= 'R' then R.count(x, from, 'R') end
+  R.nudge(x, lane)
 end
 
 local function covers(free, cost)

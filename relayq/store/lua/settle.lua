@@ -29,7 +29,7 @@ end
 
 function R.settle(x, id, from, keep_place)
   if from then R.leave(x, id, from) end
-  local j = R.job(x, id, 'd', 'h', 'du', 'gt', 'l')
+  local j = R.job(x, id, 'd', 'h', 'du', 'gt', 'l', 'p', 'y')
   local due = tonumber(j[3]) or 0
   if (tonumber(j[1]) or 0) > 0 or (j[4] == '1' and call('LLEN', x.P .. 'ar:' .. id) == 0) then
     wait(x, id, from, 'pend', x.now, 'dependency')
@@ -39,6 +39,6 @@ function R.settle(x, id, from, keep_place)
     wait(x, id, from, 'delay', due, 'delay')
     R.wake_someone(x, j[5], due - x.now)
   else
-    R.make_ready(x, id, from, keep_place)
+    R.make_ready(x, id, from, j[5], j[6], keep_place and j[7])
   end
 end

@@ -89,8 +89,7 @@ local function write(x, job, envelope, watch)
     call('ZADD', x.P .. 'dl', int(x.now + job.D), job.i)
   end
   R.refer(x, job.i, job['in'])
-  R.lane_holds(x, job.l, 1)
-  x.used_lanes[job.l] = true
+  x.used_lanes[job.l] = (x.used_lanes[job.l] or 0) + 1
   R.tally(x, 'in')
   R.event(x, 'submit', job.i)
 end
@@ -174,6 +173,9 @@ function R.submit(x, request, record, envelopes)
       place(x, job)
     end
   end
-  for lane in pairs(x.used_lanes) do call('ZADD', x.P .. 'lused', int(x.now), lane) end
+  for lane, count in pairs(x.used_lanes) do
+    R.lane_holds(x, lane, count)
+    call('ZADD', x.P .. 'lused', int(x.now), lane)
+  end
   return words
 end
