@@ -30,7 +30,7 @@ from relayq.worker.shipping import Shipping
 
 log = logging.getLogger("relayq.worker")
 
-# A pushed claim is acknowledged a little later: a short job's report says it as well.
+# A pushed claim is acknowledged a little later, unless a sync does that before, as a short job's report.
 ACKNOWLEDGE_S = 0.5
 ASK_AGAIN_S = 0.25
 # What a reader must have in the worker's own words.
@@ -59,6 +59,7 @@ class Dialogue:
         self._heard_command = ""
         self._unsigned_command: str | None = None
         self._next_at = 0.0
+        self._acknowledging: asyncio.TimerHandle | None = None
         self.took_nothing = False
         self.facts: Callable[[], dict[str, str]] = dict
         self.on_command: Callable[[str], None] = lambda _: None
@@ -107,7 +108,7 @@ class Dialogue:
         claims = [letter.claim for letter in letters if letter.claim]
         if claims:
             await self._board.take(claims)
-            self._ring_in(ACKNOWLEDGE_S)
+            self._acknowledging = self._acknowledging or self._ring_in(ACKNOWLEDGE_S)
         for letter in letters:
             if letter.kind != "claim":
                 await self._obey(letter)
@@ -121,6 +122,9 @@ class Dialogue:
         self._bell.ring()
 
     async def _compose(self, *, full: bool) -> SyncRequest:
+        if self._acknowledging:
+            self._acknowledging.cancel()
+            self._acknowledging = None
         self._board.hand_back_stale()
         logs = self._shipping.chunks()
         unserved = self._lanes.unserved
@@ -234,5 +238,5 @@ class Dialogue:
             self._next_at = 0.0  # and the hub shall know at once what became of it
             self._bell.ring()
 
-    def _ring_in(self, delay_s: float) -> None:
-        asyncio.get_running_loop().call_later(delay_s, self._bell.ring)
+    def _ring_in(self, delay_s: float) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(delay_s, self._bell.ring)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from relayq.model.job import JobSpec
+from relayq.store import decode
 from tests.integration.worker_support import Rig
 from tests.support import eventually
 
@@ -88,6 +89,20 @@ async def test_a_timeout_ends_the_whole_tree(rig: Rig) -> None:
         assert (record.state, record.reason) == ("FAILED", "timeout")
         child = int(await rig.output(job))
         await eventually(lambda: not Path(f"/proc/{child}").exists())
+
+
+async def test_a_short_job_that_was_pushed_costs_one_sync(rig: Rig) -> None:
+    async def syncs() -> int:
+        """Each sync that has read a letter trims the mailbox."""
+        stats = decode.text(await rig.hub.link.call("INFO", "commandstats"))
+        return int(stats.partition("cmdstat_xtrim:calls=")[2].partition(",")[0] or 0)
+
+    async with rig.worker():
+        await rig.ended(await rig.submit("true"))
+        before = await syncs()
+        for _ in range(12):  # longer together than a claim waits for its acknowledgement
+            await rig.ended(await rig.submit("sleep 0.1"))
+        assert await syncs() - before <= 14
 
 
 async def test_a_running_job_is_cancelled(rig: Rig) -> None:
