@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOKEN = "BENCH_TOKEN"
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -66,7 +67,7 @@ class Program:
         stats = [_stat(pid) for pid in pids]
         alive = [stat for stat in stats if stat]
         return Usage(
-            cpu_ns={pid: _cpu_ns(pid) for pid in pids},
+            cpu_ns={pid: cpu_ns(pid) for pid in pids},
             rss_bytes=sum(int(stat[21]) for stat in alive) * PAGE_BYTES,
         )
 
@@ -112,7 +113,18 @@ def _stat(pid: int) -> list[bytes]:
     return [] if not fields or fields[0] == b"Z" else fields
 
 
-def _cpu_ns(pid: int) -> int:
+def command_of(pid: int) -> bytes:
+    """Return the command line of a process, its words separated by NUL; empty when it is gone."""
+    return _read(pid, "cmdline")
+
+
+def buried_ns(pid: int) -> int:
+    """Return the time on a CPU of all children of a process that have ended and been waited for."""
+    stat = _stat(pid)
+    return (int(stat[13]) + int(stat[14])) * 1_000_000_000 // TICKS_PER_S if stat else 0
+
+
+def cpu_ns(pid: int) -> int:
     """Return the time that all its threads have been on a CPU; the ticks in `stat` are too coarse."""
     times = (_read(pid, f"task/{task}/schedstat").split() for task in _names(f"/proc/{pid}/task"))
     return sum(int(fields[0]) for fields in times if fields)

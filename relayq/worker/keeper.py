@@ -5,7 +5,7 @@
 A worker may be restarted, upgraded or killed; its jobs run on, because this
 process is their parent, keeps their exit codes on disk (`kept.py`) and waits for a
 worker to come back. It goes through its loop in one thread, never blocks, and hardly
-ever changes: standard library only, no import of the package, few modules, about 12 MB.
+ever changes: standard library only, no import of the package, few modules, about 11 MB.
 It detaches once it listens, so its starter's wait() says whether it stands. It leaves
 when nothing runs and nobody is connected; unreported exits stay in the journal.
 

@@ -18,7 +18,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,12 +83,14 @@ class Held:
 class KeeperClient:
     """One worker's link to its keeper.
 
-    `events` yields what happened since the client was opened, `held()` what stands now.
+    `hear` is told what happens from the moment the client was opened; until somebody puts
+    another ear there, `events` collects it. `held()` is what stands now.
     """
 
     def __init__(self, state_dir: Path | str) -> None:
         self.state_dir = Path(state_dir).resolve()
         self.events: asyncio.Queue[Started | Exited] = asyncio.Queue()
+        self.hear: Callable[[Started | Exited], None] = self.events.put_nowait
         self.keeper_pid = 0
         self.keeper_version = 0
         self._held: dict[str, Held] = {}
@@ -129,6 +131,11 @@ class KeeperClient:
         return dict(self._held)
 
     async def start(self, orders: Iterable[dict[str, Any]]) -> None:
+        """Start attempts, and wait until the keeper takes more."""
+        self.order(orders)
+        await self._drained()
+
+    def order(self, orders: Iterable[dict[str, Any]]) -> None:
         """Start attempts (orders as in the protocol of `keeper.py`).
 
         Of a key that is held already it only tells again what is known.
@@ -142,7 +149,7 @@ class KeeperClient:
         self._orders |= fresh
         self._held |= {key: Held(key=key) for key in fresh}
         if fresh:
-            await self._say({"do": "start", "orders": list(fresh.values())})
+            self._write({"do": "start", "orders": list(fresh.values())})
 
     async def kill(self, key: str, reason: str = "cancelled", *, kill_ms: int | None = None) -> None:
         """End an attempt's whole tree: TERM, and KILL after `kill_ms` (its order's own by default)."""
@@ -164,11 +171,17 @@ class KeeperClient:
 
     async def _say(self, message: dict[str, Any]) -> None:
         """Send one message; when the link is down, the next `_reconcile` says it again."""
-        if self._writer is None:
-            return
-        self._writer.write(json.dumps(message).encode() + b"\n")
-        with suppress(ConnectionError):
-            await self._writer.drain()
+        self._write(message)
+        await self._drained()
+
+    def _write(self, message: dict[str, Any]) -> None:
+        if self._writer:
+            self._writer.write(json.dumps(message).encode() + b"\n")
+
+    async def _drained(self) -> None:
+        if self._writer:
+            with suppress(ConnectionError):
+                await self._writer.drain()
 
     async def _attach(self) -> asyncio.StreamReader:
         """Connect, starting a keeper where none answers, and take stock."""
@@ -282,18 +295,18 @@ class KeeperClient:
 
     def _tell_again(self, known: Held) -> None:
         if known.exited:
-            self.events.put_nowait(known.exited)
+            self.hear(known.exited)
         elif known.pid:
-            self.events.put_nowait(Started(key=known.key, pid=known.pid, start=known.start))
+            self.hear(Started(key=known.key, pid=known.pid, start=known.start))
 
     def _note_start(self, entry: dict[str, Any], *, tell: bool = True) -> None:
         key, pid, start = entry["key"], entry["pid"], entry["start"]
         known = self._held.get(key)
         if pid and (known is None or not known.pid):
             self._orders.pop(key, None)
-            if tell:
-                self.events.put_nowait(Started(key=key, pid=pid, start=start))
             self._held[key] = Held(key=key, pid=pid, start=start)
+            if tell:
+                self.hear(Started(key=key, pid=pid, start=start))
 
     def _note_exit(self, entry: dict[str, Any], *, tell: bool = True) -> None:
         key = entry["key"]
@@ -308,7 +321,7 @@ class KeeperClient:
         self._kills.pop(key, None)
         self._held[key] = Held(key=key, pid=known.pid, start=known.start, exited=exited)
         if tell:
-            self.events.put_nowait(exited)
+            self.hear(exited)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from relayq.worker.attempt import Attempt
 from relayq.worker.ending import REFUSED, STOPPED, TIMEOUT
 from relayq.worker.files import Files
 from relayq.worker.isolation import Isolation, Obstacle
-from relayq.worker.keeping import Exited, KeeperClient
+from relayq.worker.keeping import Exited, KeeperClient, Started
 from relayq.worker.sandbox import PRIVATE, STRICT
 from relayq.worker.session import Patience
 from relayq.worker.statedir import remove_tree
@@ -68,6 +68,7 @@ class Runner:
         self.isolation = Isolation()
         self.box = ""
         self._ended: Callable[[Attempt, Outcome], None] = _nobody
+        keeper.hear = self._hear
 
     def enter(self, group: asyncio.TaskGroup, ended: Callable[[Attempt, Outcome], None]) -> None:
         """Let every task belong to `group`; `ended` is told of each end."""
@@ -87,19 +88,9 @@ class Runner:
             self.view.started(attempt)
         self._tasks[attempt.key] = self._group.create_task(self._run(attempt))
 
-    async def hear_keeper(self) -> None:
-        """Wake the task of each command that has ended, for ever."""
-        while True:
-            event = await self._keeper.events.get()
-            if isinstance(event, Exited):
-                waiter = self._exits.pop(event.key, None)
-                if waiter is None:
-                    await self._keeper.forget([event.key])
-                elif not waiter.done():
-                    waiter.set_result(event)
-
     def leave(self) -> None:
         """End the tasks and leave the commands to the keeper."""
+        self._keeper.hear = self._keeper.events.put_nowait
         for task in list(self._tasks.values()):
             task.cancel()
 
@@ -142,6 +133,16 @@ class Runner:
             loop.call_later(0 if at_once else KILL_S, task.cancel)
 
     # -- inside
+
+    def _hear(self, event: Started | Exited) -> None:
+        """Wake the task of a command that has ended."""
+        if isinstance(event, Exited):
+            waiter = self._exits.pop(event.key, None)
+            if waiter is None:
+                assert self._group
+                self._group.create_task(self._keeper.forget([event.key]))
+            elif not waiter.done():
+                waiter.set_result(event)
 
     async def _keep_again(self, attempt: Attempt, report: Report, then: Callable[[Report], None]) -> None:
         kept = await self._files.keep(attempt)
@@ -234,9 +235,8 @@ class Runner:
         self._orders.append(order)
 
     def _send_orders(self) -> None:
-        assert self._group
         orders, self._orders = self._orders, []
-        self._group.create_task(self._keeper.start(orders))
+        self._keeper.order(orders)
 
     def _order_of(
         self, attempt: Attempt, argv: list[str], env: Mapping[str, str], cwd: str

@@ -234,7 +234,6 @@ class Worker:
             await adopt(self._board, self._spool, self._keeper, self._dir.attempts)
             self._servants = [
                 group.create_task(read_mail(self._session, self._dialogue.deliver)),
-                group.create_task(self._runner.hear_keeper()),
                 group.create_task(self._shipping.watch_files()),
                 group.create_task(self._tidying.tidy()),
                 group.create_task(self._disk.keep()),
