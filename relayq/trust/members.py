@@ -19,9 +19,10 @@ EVENTS = ("push", "schedule", "workflow_dispatch")
 TEXT_MAX = 256
 LIST_MAX = 64
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@/-]{0,63}")
-_EVENT = re.compile(r"[a-z_]{1,40}")
-_NUMBER = re.compile(r"[1-9][0-9]{0,18}")
-REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+# Compiled when they are first used: most fleets have no rule for GitHub.
+_EVENT = r"[a-z_]{1,40}"
+_NUMBER = r"[1-9][0-9]{0,18}"
+REPOSITORY = r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}"
 
 
 class Member(Record):
@@ -143,17 +144,17 @@ class GithubRule(Record):
     def check(self) -> None:
         """Refused for a rule that would let in more than somebody meant."""
         check_repository(self.repository)
-        if not _NUMBER.fullmatch(self.repository_id) or not _NUMBER.fullmatch(self.owner_id):
+        if not re.fullmatch(_NUMBER, self.repository_id) or not re.fullmatch(_NUMBER, self.owner_id):
             raise Refused(f"the rule for {self.repository} needs the numbers of repository and owner")
         if not self.ref and not self.environment:
             raise Refused(f"the rule for {self.repository} names neither a branch nor an environment")
-        if not self.events or not all(_EVENT.fullmatch(event) for event in self.events):
+        if not self.events or not all(re.fullmatch(_EVENT, event) for event in self.events):
             raise Refused(f"the rule for {self.repository} names no event")
 
 
 def check_repository(repository: str) -> None:
     """Refused unless it is OWNER/NAME."""
-    if not REPOSITORY.fullmatch(repository):
+    if not re.fullmatch(REPOSITORY, repository):
         raise Refused(f"{repository[:80]!a} is not a repository: OWNER/NAME")
 
 

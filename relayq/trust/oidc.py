@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -169,7 +170,7 @@ def rule_for(claims: Mapping[str, Any], rules: Sequence[GithubRule]) -> GithubRu
 def _unknown(claims: Mapping[str, Any]) -> str:
     """What to say to a repository that nobody trusts; its name and number are what the token says."""
     name, number = claims.get("repository"), claims["repository_id"]
-    if not isinstance(name, str) or not REPOSITORY.fullmatch(name) or not number.isdecimal():
+    if not isinstance(name, str) or not re.fullmatch(REPOSITORY, name) or not number.isdecimal():
         return "no rule of the roster is for its repository"
     return (
         f"no rule of the roster is for repository {name} (number {number[:20]}): "
