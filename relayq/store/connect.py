@@ -22,6 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
+    InvalidResponse,
     NoPermissionError,
     OutOfMemoryError,
     RedisError,
@@ -30,6 +31,7 @@ from redis.exceptions import (
 
 from relayq.errors import ConfigError, HubDenied, HubError, HubFull, HubUnreachable
 from relayq.store.wire import (
+    SPEAKS_ELSE,
     SPEAKS_TLS,
     Address,
     WireError,
@@ -105,6 +107,9 @@ class Link:
                     if isinstance(reply, ResponseError):
                         raise self._refusal(reply) from reply
                 return replies
+            except AuthenticationError as error:  # after this one redis-py has hung up
+                await self._drop()
+                raise self._refusal(error) from error
             except (RedisError, OSError, TimeoutError) as error:
                 failure = self._failure("stopped answering", error)
                 await self._drop()
@@ -141,7 +146,9 @@ class Link:
         except (RedisError, OSError, TimeoutError) as error:
             failure = self._failure("cannot be reached", error)
             await self._drop()
-            if isinstance(error.__cause__, AuthenticationError):  # redis-py 8 wraps it in a ConnectionError
+            if isinstance(
+                error.__cause__, (AuthenticationError, ResponseError)
+            ):  # redis-py 8 wraps it in a ConnectionError
                 raise self._refusal(error.__cause__) from error
             raise HubUnreachable(failure) from error
         _notice_half_open(self._connection)
@@ -164,6 +171,10 @@ def _unheard(address: Address, error: BaseException) -> str:
     chain = list(_causes(error))
     if any("\\x15\\x03" in str(one) for one in chain):  # redis-py met a TLS alert where a reply should be
         return SPEAKS_TLS
+    if any(isinstance(one, InvalidResponse) for one in chain):
+        return SPEAKS_ELSE
+    if any("closed by server" in str(one) for one in chain):
+        chain = [*chain, ConnectionResetError()]
     return next((words for one in chain if (words := unheard_reason(address, one))), "")
 
 
@@ -181,6 +192,8 @@ def _reason(error: BaseException) -> str:
     while cause is not None:
         if words := tls_reason(cause):
             return words
+        if isinstance(cause, socket.gaierror) and cause.strerror:
+            return cause.strerror
         if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
             return os.strerror(cause.errno)
         cause = cause.__cause__ or cause.__context__
@@ -191,7 +204,9 @@ def refusal(address: Address, error: Exception) -> HubError:
     """The server's error reply as one of our own errors."""
     text, shown = str(error), address.shown
     code, _, detail = text.partition(" ")
-    if isinstance(error, AuthenticationError):  # redis-py keeps the server's first word to itself
+    if code in ("AUTH", "DB"):  # redis-py keeps the server's first word to itself
+        code, detail = "ERR", text
+    elif isinstance(error, AuthenticationError):
         code = "WRONGPASS"
     elif isinstance(error, NoPermissionError):
         code, detail = "NOPERM", text

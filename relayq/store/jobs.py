@@ -13,7 +13,7 @@ from relayq.model.ids import is_id
 from relayq.model.job import MAX_PRIORITY
 from relayq.model.lifecycle import CODE, LEASE_MS, State, state_of
 from relayq.model.needs import Lane
-from relayq.model.reading import check_int
+from relayq.model.reading import check_int, check_name
 from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.orders import judged, queue_orders
@@ -212,7 +212,8 @@ class Queues:
         self._hub = hub
 
     async def pause(self, queue: str) -> None:
-        """Start nothing more from this queue."""
+        """Start nothing more from this queue; SpecError when no queue can be called so."""
+        check_name(queue, "queue")
         await self._hub.run("pause", {"queue": queue, "paused": True}, self._hub.signed(PAUSE, queue))
 
     async def resume(self, queue: str) -> None:
@@ -223,6 +224,7 @@ class Queues:
         """Let the jobs of this queue age `weight` times as fast as others (1 is normal)."""
         if not 0.01 <= weight <= 100:
             raise SpecError(f"weight {weight} is out of range: 0.01 to 100 (queue '{queue}')")
+        check_name(queue, "queue")
         order = self._hub.signed(weight_order(weight), queue)
         await self._hub.run("weight", {"queue": queue, "weight": weight}, order)
 
