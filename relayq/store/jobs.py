@@ -26,6 +26,7 @@ from relayq.trust.steering import HOLD, PAUSE, RELEASE, RESUME, priority_order, 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
 MOST_WHY = 200
+MOST_LOOKED_AT = 256
 COUNTED = ("in", "S", "F", "C", "K", "E")
 
 
@@ -171,12 +172,26 @@ class Jobs:
         blockers = [(decode.text(kind), decode.text(detail)) for kind, detail in pairs]
         is_paused = any(kind == "paused" for kind, _ in blockers)
         queues = await Queues(self._hub).list() if is_paused else []
+        workers = await self.workers()
+        array, is_element, _ = job.partition(":")
         return Explanation(
             record=record,
             blockers=blockers,
-            workers=await self.workers(),
+            workers=workers,
             queue=next((one for one in queues if one.name == record.lane.queue), None),
+            uses=await self._uses(workers) if record.state is State.RUNNABLE else {},
+            array=await self.explain(array) if is_element and record.state is State.PENDING else None,
         )
+
+    async def _uses(self, workers: list[WorkerRecord]) -> dict[str, Lane]:
+        """The lanes of what runs on these workers, as far as it is looked at."""
+        running = [job for worker in workers if worker.online for job in worker.running][:MOST_LOOKED_AT]
+        if not running:
+            return {}
+        asked = (("HGET", self._hub.keys.of("j", job), "l") for job in running)
+        lanes, known = await self._hub.link.calls(*asked), await self.lanes()
+        named = zip(running, map(decode.text, (lane or b"" for lane in lanes)), strict=True)
+        return {job: known[lane] for job, lane in named if lane in known}
 
     async def workers(self) -> list[WorkerRecord]:
         """Every worker the hub remembers, by name."""

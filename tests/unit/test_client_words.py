@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from relayq.cli.exit_codes import FAILED, OK, TIMED_OUT
 from relayq.cli.outcome import exit_code_of
-from relayq.client.explain import sentences
 from relayq.client.glance import glance, title_of
 from relayq.client.result import Transcript, error_of, outcome_of
 from relayq.client.specs import map_spec, on_label, spec_of, with_value
@@ -27,10 +25,10 @@ from relayq.errors import (
     SpecError,
 )
 from relayq.model.job import JobSpec
-from relayq.model.lifecycle import FINAL, State
+from relayq.model.lifecycle import State
 from relayq.model.needs import Lane, lane_of
 from relayq.store.fleet import nobody_serves
-from relayq.store.records import End, Explanation, JobRecord, LogEntry, WorkerRecord
+from relayq.store.records import End, LogEntry
 
 NOW_MS = 1_700_000_000_000
 SPEC = JobSpec(command="true")
@@ -39,57 +37,6 @@ SPEC = JobSpec(command="true")
 def piece(position: int, data: bytes, *, attempt: int = 1, stream: int = 1) -> LogEntry:
     """One entry of a log."""
     return LogEntry(id=f"{position}-0", attempt=attempt, position=position, stream=stream, data=data)
-
-
-def record(**changes: object) -> JobRecord:
-    """A runnable job."""
-    plain = JobRecord(
-        id="0123456789ABCDEF",
-        state=State.RUNNABLE,
-        reason="",
-        lane=lane_of(SPEC),
-        priority=0,
-        attempt=0,
-        crashes=0,
-        worker="",
-        session="",
-        submitted_ms=NOW_MS,
-        ready_ms=NOW_MS,
-        started_ms=0,
-        ended_ms=0,
-        exit_code=None,
-        array=None,
-        progress=None,
-        message="",
-        cancel_asked=False,
-        attempts=[],
-        envelope=b"",
-        result=b"",
-        outputs={},
-    )
-    return replace(plain, **changes)
-
-
-def worker(name: str, *, online: bool = True, labels: tuple[str, ...] = (), **told: object) -> WorkerRecord:
-    """A worker with two cpus."""
-    plain = WorkerRecord(
-        name=name,
-        session=f"{name}#1",
-        online=online,
-        seen_ms=NOW_MS,
-        started_ms=NOW_MS,
-        offer={"cpus_milli": 2000, "labels": list(labels)},
-        facts={},
-        unserved={},
-        running={},
-        command="",
-    )
-    return replace(plain, **told)
-
-
-def told(job: JobRecord, blockers: list[tuple[str, str]], *workers: WorkerRecord) -> list[str]:
-    """What `explain` says."""
-    return sentences(Explanation(record=job, blockers=blockers, workers=list(workers)), NOW_MS)
 
 
 def test_python_values_become_the_values_of_a_spec() -> None:
@@ -187,46 +134,6 @@ def test_an_envelope_can_be_looked_into() -> None:
     envelope = b"1 ed25519 00000000 AAAA\n" + json.dumps({"spec": spec.to_dict()}).encode()
     assert glance(envelope) == spec
     assert title_of(glance(b"garbage")) == "(unreadable spec)"
-
-
-def test_explain_says_for_each_worker_what_is_missing() -> None:
-    job = record(lane=lane_of(JobSpec.from_dict({"command": "true", "needs": ["mac", "cpus=4"]})))
-    said = told(job, [], worker("a"), worker("b", online=False), worker("c", labels=("mac",)))
-    assert said[0].startswith("worker a has no label 'mac' and has 2 cpus")
-    assert said[1] == "worker b is offline"
-    assert "mac" not in said[2]
-
-
-def test_explain_believes_what_a_worker_says_of_a_lane() -> None:
-    job = record()
-    assert told(job, [], worker("a", unserved={job.lane.id: "has no tool 'ffmpeg' on its PATH"})) == [
-        "worker a has no tool 'ffmpeg' on its PATH"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("kind", "detail", "words"),
-    [
-        ("dependencies", "2", "waits for 2 dependencies"),
-        ("dependencies", "index by index", "index by index"),
-        ("delay", "90000", "1m30s"),
-        ("held", "", "relayq release ABCDEF"),
-        ("paused", "night", "relayq queue resume night"),
-        ("limit", "gpu 2/2", "2/2"),
-        ("rate", "api 3000", "3.0s"),
-        ("ahead", "4", "4 jobs"),
-    ],
-)
-def test_explain_names_what_a_job_waits_for(kind: str, detail: str, words: str) -> None:
-    assert words in told(record(state=State.PENDING), [(kind, detail)])[0]
-
-
-def test_explain_has_a_sentence_for_every_state() -> None:
-    for state in State:
-        job = record(state=state, worker="w", attempt=1, started_ms=NOW_MS - 5000, exit_code=1, reason="exit")
-        assert all(told(job, [])), state
-        assert told(job, []), state
-    assert FINAL
 
 
 def test_a_submitter_hears_when_nobody_could_run_the_job() -> None:
