@@ -212,7 +212,10 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--priority", "priority", "N", "-100 to 100; a step is worth ten minutes of waiting", _whole),
     JobOption("--attempts", "attempts", "N", "attempts in all, 1 to 10", _whole),
     JobOption(
-        "--backoff", "backoff", "TIME", "the wait before the second attempt; doubled for each further one"
+        "--backoff",
+        "backoff",
+        "TIME",
+        "the longest wait before the second attempt, from 0 by chance; doubled for each further one, to 10m",
     ),
     JobOption("--retry-on", "retry_on", "CODES", "retry only on these exit codes: 75,100-110", _words),
     JobOption(

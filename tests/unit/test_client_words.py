@@ -6,6 +6,7 @@ import json
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -47,6 +48,16 @@ def test_python_values_become_the_values_of_a_spec() -> None:
     assert spec == JobSpec.from_dict(
         {"command": ["ls", "-l"], "needs": ["mac", "cpus=2"], "timeout": "2m", "cwd": "/tmp"}
     )
+
+
+def test_a_job_waits_for_handles_and_ids_one_or_many() -> None:
+    job = "0123456789ABCDEF"
+    handle = SimpleNamespace(id=job)
+    needed = spec_of("true", {"after": [job]}).after
+    for after in (job, handle, [handle], (handle,), {"job": job}):
+        assert spec_of("true", {"after": after}).after == needed
+    with pytest.raises(SpecError, match="after"):
+        spec_of("true", {"after": 5})
 
 
 def test_a_datetime_is_a_time_to_start_at() -> None:
