@@ -28,6 +28,7 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from relayq.errors import ConfigError, HubDenied, HubError, HubFull, HubUnreachable
 from relayq.store.wire import (
@@ -62,7 +63,10 @@ class Link:
     """One connection, opened on first use and again after it broke.
 
     `took_s` is how long the hub took with the latest answer, without the wait for those before it.
+    One that `repeats` asks once more, over a new socket, where the old one turns out to be broken.
     """
+
+    repeats = False
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -94,26 +98,35 @@ class Link:
         Errors as with `call`; all are carried out, and the first that was refused is what is raised.
         """
         async with self._lock:
+            was_open = self.is_open
             try:
-                if not self._connection.is_connected:
-                    await self._open()
-                began_s = time.monotonic()
-                async with asyncio.timeout(timeout_s):
-                    packed = self._connection.pack_commands(commands)
-                    await self._connection.send_packed_command(packed, check_health=False)
-                    replies = [await self._reply() for _ in commands]
-                self._has_heard, self.took_s = True, time.monotonic() - began_s
-                for reply in replies:
-                    if isinstance(reply, ResponseError):
-                        raise self._refusal(reply) from reply
-                return replies
-            except AuthenticationError as error:  # after this one redis-py has hung up
-                await self._drop()
-                raise self._refusal(error) from error
-            except (RedisError, OSError, TimeoutError) as error:
-                failure = self._failure("stopped answering", error)
-                await self._drop()
-                raise HubUnreachable(failure) from error
+                return await self._exchange(commands, timeout_s)
+            except HubUnreachable as error:
+                if not (self.repeats and was_open) or isinstance(error.__cause__, TimeoutError):
+                    raise
+            return await self._exchange(commands, timeout_s)
+
+    async def _exchange(self, commands: Sequence[Sequence[Any]], timeout_s: float) -> list[Any]:
+        try:
+            if not self._connection.is_connected:
+                await self._open()
+            began_s = time.monotonic()
+            async with asyncio.timeout(timeout_s):
+                packed = self._connection.pack_commands(commands)
+                await self._connection.send_packed_command(packed, check_health=False)
+                replies = [await self._reply() for _ in commands]
+        except AuthenticationError as error:  # after this one redis-py has hung up
+            await self._drop()
+            raise self._refusal(error) from error
+        except (RedisError, OSError, TimeoutError) as error:
+            failure = self._failure("stopped answering", error)
+            await self._drop()
+            raise HubUnreachable(failure) from error
+        self._has_heard, self.took_s = True, time.monotonic() - began_s
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise self._refusal(reply) from reply
+        return replies
 
     async def _reply(self) -> Any:
         """The next reply; a refusal is one too, for others may stand behind it."""
@@ -197,6 +210,8 @@ def _reason(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
             return os.strerror(cause.errno)
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, RedisConnectionError):  # what else it says is where in its code that was
+        return "the connection was lost"
     return str(error) or "no reply in time"
 
 

@@ -280,7 +280,11 @@ def tls_reason(error: BaseException) -> str:
             f"its certificate is refused ({detail}): it is not the hub that was joined, or somebody "
             "stands in between; if the hub was installed anew, join it again"
         )
-    if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
+    if (
+        "handshake operation timed out" in text
+        or "WRONG_VERSION_NUMBER" in text
+        or "RECORD_LAYER_FAILURE" in text
+    ):
         return "it does not speak TLS: use redis://, or give it TLS with `relayq hub install`"
     if "ALERT" in text and ("CERTIFICATE" in text or "UNKNOWN_CA" in text):
         return REFUSES_US

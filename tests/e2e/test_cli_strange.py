@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.command_line import RELAYQ, objects, printed, relayq
-from tests.support import PrivateServer
+from tests.support import PrivateServer, eventually_sync
 
 DIGITS = "9" * 5000
 
@@ -196,6 +196,23 @@ def test_what_an_address_has_too_much_is_named(home: Path, hub_url: str) -> None
         for words in (["jobs"], ["submit", "--", "true"], ["hub", "status"]):
             code, line = refusal(words[0], "--url", url, *words[1:])
             assert (code, said in line) == (125, True), line
+
+
+def test_a_hub_that_goes_away_is_not_waited_for_in_silence(
+    home: Path, monkeypatch: pytest.MonkeyPatch, own_server: PrivateServer
+) -> None:
+    monkeypatch.setenv("RELAYQ_URL", own_server.url)
+    job = printed("submit", "--", "true").strip()
+    waiting = subprocess.Popen([*RELAYQ, "wait", job], stderr=subprocess.PIPE, text=True)
+    assert waiting.stderr
+    eventually_sync(lambda: b"XREAD" in own_server.call("CLIENT", "LIST").upper(), "somebody waits")
+    own_server.kill()
+    said = waiting.stderr.readline()
+    own_server.start()
+    printed("cancel", job)
+    assert (waiting.wait(30), waiting.stderr.read()) == (1, "")
+    assert f"hub {own_server.url} cannot be reached" in said
+    assert "waiting for it, 60 s at most" in said
 
 
 class _Web(socketserver.StreamRequestHandler):
