@@ -116,6 +116,23 @@ def find_command(word: str) -> Command:
     return COMMANDS[word]
 
 
+def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
+    """The `--trust KEY` of what believes somebody's signature; a word that is no key is a usage error."""
+    parser.add_argument("--trust", action="append", default=[], metavar="KEY", type=_public_key, help=what)
+
+
+def _public_key(text: str) -> str:
+    from relayq.errors import ConfigError
+    from relayq.trust.keys import PublicKey
+
+    try:
+        return PublicKey(text).public
+    except ConfigError:
+        raise UsageError(
+            f"--trust: {text[:60]!r} is not a public key: 43 letters as `relayq keys` prints them"
+        ) from None
+
+
 def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object a line") -> None:
     """The `--json` of every reading command."""
     parser.add_argument("--json", action="store_true", help=f"print {what}")
