@@ -18,6 +18,7 @@ from relayq.store.fleet import offer_of, why_not
 from relayq.store.records import Explanation, JobRecord, WorkerRecord
 
 NAMES_TOLD = 10
+LOST = "l"  # the mark of a job that is held because it lost its worker (lua/prelude.lua)
 RESOURCES = {"c": "cpus", "m": "memory", "g": "gpus"}
 REASONS = {
     "exit": "the command failed",
@@ -40,7 +41,7 @@ def sentences(explanation: Explanation, now_ms: int) -> list[str]:
     if record.state in FINAL:
         return [_ending(record)]
     if record.state in (State.RUNNING, State.UNREACHABLE):
-        return [_running(record, now_ms)]
+        return [_running(record, now_ms, explanation.workers)]
     if explanation.array:
         return [_element(explanation.array), *sentences(explanation.array, now_ms)]
     said = [*_alarms(explanation)]
@@ -89,7 +90,7 @@ def _element(array: Explanation) -> str:
     return f"it waits in array {short(array.record.id)}, which is {array.record.state.value}"
 
 
-def _running(record: JobRecord, now_ms: int) -> str:
+def _running(record: JobRecord, now_ms: int, workers: list[WorkerRecord]) -> str:
     since = format_duration(max(0, now_ms - record.started_ms))
     told = "; it was told to end" if record.cancel_asked else ""
     told += f": {record.cancel_why}" if record.cancel_why else ""
@@ -99,7 +100,11 @@ def _running(record: JobRecord, now_ms: int) -> str:
         running, size, waiting = record.array.running, record.array.size, record.array.waiting
         gate = _gate(record) if waiting else ""
         return f"{running} of its {size} elements run, {waiting} wait{gate}{told}"
-    return f"attempt {record.attempt} runs on worker {record.worker} since {since}{told}"
+    attempt = f"attempt {record.attempt} runs on worker {record.worker} since {since}"
+    lost = [one for one in workers if one.name == record.worker and not one.online and one.seen_ms]
+    if lost:  # who keeps house is a worker or a submitter: with neither, nobody has noticed yet
+        attempt += f", which was not heard of for {format_duration(max(0, now_ms - lost[0].seen_ms))}"
+    return attempt + told
 
 
 def _gate(record: JobRecord) -> str:
@@ -129,7 +134,8 @@ def _blocker(explanation: Explanation, kind: str, detail: str) -> str:
         case "delay":
             return _delay(record, format_duration(int(float(detail))))
         case "held" | "approval":
-            held = "is held" + (f" by {record.held_by}" if record.held_by else "")
+            by = f" by {record.held_by}" if record.held_by else ""
+            held = "is held" + (": it lost its worker" if record.steered.held == LOST else by)
             why, verb = (held, "release") if kind == "held" else ("waits for its owner's word", "approve")
             return f"it {why}; `relayq {verb} {short(record.id)}` lets it go"
         case "paused":

@@ -11,7 +11,7 @@ from relayq.client.explain import sentences
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import FINAL, State
 from relayq.model.needs import Lane, lane_of
-from relayq.store.records import ArrayCounts, AttemptRecord, Explanation, JobRecord, WorkerRecord
+from relayq.store.records import ArrayCounts, AttemptRecord, Explanation, JobRecord, Steered, WorkerRecord
 
 NOW_MS = 1_700_000_000_000
 SPEC = JobSpec(command="true")
@@ -172,6 +172,18 @@ def test_explain_tells_a_wait_between_attempts_from_one_that_was_asked_for() -> 
     assert told(timed_out, wait) == [
         "attempt 2 failed (it reached its timeout); the next one starts in 1m30s"
     ]
+
+
+def test_explain_says_that_a_job_is_held_because_it_lost_its_worker() -> None:
+    job = record(state=State.PENDING, steered=Steered(held="l"))
+    assert told(job, [("held", "")])[0].startswith("it is held: it lost its worker; `relayq release")
+
+
+def test_explain_says_since_when_nobody_has_heard_of_the_worker_that_runs_a_job() -> None:
+    job = record(state=State.RUNNING, worker="w", attempt=1, started_ms=NOW_MS - 90_000)
+    gone = worker("w", online=False, seen_ms=NOW_MS - 70_000)
+    assert told(job, [], worker("w")) == ["attempt 1 runs on worker w since 1m30s"]
+    assert told(job, [], gone) == ["attempt 1 runs on worker w since 1m30s, which was not heard of for 1m10s"]
 
 
 def test_explain_says_of_an_element_what_its_array_waits_for() -> None:
