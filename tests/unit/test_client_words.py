@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relayq.cli.exit_codes import FAILED, OK, TIMED_OUT
@@ -83,6 +83,7 @@ def test_mapping_nothing_is_refused() -> None:
     assert map_spec("echo $RELAYQ_ARRAY_VALUE", ["a"], {}).array
 
 
+@settings(deadline=None)  # each example starts four shells
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20))
 def test_the_value_of_an_element_is_one_word_however_the_template_quotes_it(value: str) -> None:
     templates = ("printf '%s.' {} x{}y", 'printf \'%s.\' "{}" "x{}y"', "printf '%s.' '{}' 'x{}y'")
