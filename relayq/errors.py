@@ -6,6 +6,7 @@ RelayQError                    something RelayQ itself could not do           ex
 ├── ConfigError                a configuration file or variable
 │   └── TypedError             a setting that was typed or passed              exit 2
 ├── Refused                    trust: a signature, a key, a policy
+│   └── NoTicket               a join string, or a part of one, that is none     exit 2
 ├── NotFound                   something that is not there (any more)
 │   └── UnknownName            no such job, worker, schedule, member           exit 2
 ├── AmbiguousId                an id suffix that fits two jobs                exit 2
@@ -71,6 +72,12 @@ class Refused(RelayQError):
         super().__init__(why)
         self.why = why
         self.told = told or why
+
+
+class NoTicket(Refused):
+    """A join string, or a name or address for one, that is none: cut off, mistyped, or not made by us."""
+
+    exit_code = 2
 
 
 class NotFound(RelayQError):

@@ -27,7 +27,7 @@ _XDG = {
     "data": ("XDG_DATA_HOME", "~/.local/share"),
     "cache": ("XDG_CACHE_HOME", "~/.cache"),
 }
-_ANOTHER = "name another one under [paths] in config.toml, or with RELAYQ_STATE_DIR and its like"
+ANOTHER = "name another one under [paths] in config.toml, or with RELAYQ_STATE_DIR and its like"
 
 
 def default_dirs() -> dict[str, str]:
@@ -60,13 +60,13 @@ def private_dir(path: Path) -> Path:
     try:
         link, place = path.lstat(), path.stat()
         if {link.st_uid, place.st_uid} != {os.geteuid()}:
-            raise ConfigError(f"directory {path} belongs to another user; {_ANOTHER}")
+            raise ConfigError(f"directory {path} belongs to another user; {ANOTHER}")
         if place.st_mode & 0o022:
             path.chmod(place.st_mode & 0o755)
     except OSError as error:
-        raise ConfigError(f"directory {path} cannot be used: {error.strerror}; {_ANOTHER}") from None
+        raise ConfigError(f"directory {path} cannot be used: {error.strerror}; {ANOTHER}") from None
     if not os.access(path, os.W_OK | os.X_OK):
-        raise ConfigError(f"directory {path} cannot be written to; {_ANOTHER}")
+        raise ConfigError(f"directory {path} cannot be written to; {ANOTHER}")
     return path
 
 
@@ -76,7 +76,7 @@ def make_dir(path: Path) -> None:
         for missing in (*reversed([level for level in path.parents if not level.exists()]), path):
             missing.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"directory {path} cannot be made: {error.strerror}; {_ANOTHER}") from None
+        raise ConfigError(f"directory {path} cannot be made: {error.strerror}; {ANOTHER}") from None
 
 
 def _xdg(variable: str, default: str) -> str:

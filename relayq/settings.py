@@ -69,9 +69,20 @@ def _text(value: object) -> str:
 
 def _url(value: object) -> str:
     url = _text(value)
-    if url.startswith(("redis://", "rediss://", "unix://")):
-        return url
-    raise ValueError("a redis://, rediss:// or unix:// address")
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("a redis://, rediss:// or unix:// address")
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        is_whole = bool(parts.path) if parts.scheme == "unix" else parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError("an address such as redis://HOST:PORT (a port from 1 to 65535) or unix:///PATH")
+    if parts.scheme != "unix" and not (parts.path.strip("/") or "0").isdecimal():
+        raise ValueError("an address: behind HOST:PORT stands the number of a database, or nothing")
+    return url
 
 
 def _name(value: object) -> str:

@@ -138,27 +138,37 @@ def kill_level(level: str) -> Check:
 
 
 def hub_checks(config: Config) -> Iterator[Check]:
-    """Everything about the hub; one bad line when it cannot be asked."""
+    """Everything about the hub; one bad line when it cannot be asked, or not any more."""
     from relayq.hub import choose_url
-    from relayq.hub.info import parse_info
 
+    remedy = "`relayq hub status` and `relayq config show` say more"
     try:
         url, is_embedded = choose_url(config)
-        wire = Wire(url, timeout_s=5.0)
-        if wire.address.cert:
-            yield certificate(wire.address.cert)
-        if wire.address.role == "submit":
-            yield submit_only(wire, config.fleet)
-            return
-        facts = parse_info(wire.call("INFO"))
+    except RelayQError as error:
+        yield Check("hub", BAD, str(error), remedy)
+        return
+    address = Address(url)
+    try:
+        yield from _asked(config, url, is_embedded=is_embedded)
     except WireReplyError as error:
-        denied = denial(wire.address, error.code, str(error).partition(" ")[2])
-        yield Check("hub", BAD, denied or f"hub {wire.address.shown} answered: {error}")
+        denied = denial(address, error.code, str(error).partition(" ")[2])
+        yield Check("hub", BAD, denied or f"hub {address.shown} answered: {error}")
+    except WireError as error:
+        yield Check("hub", BAD, str(error), remedy)
+
+
+def _asked(config: Config, url: str, *, is_embedded: bool) -> Iterator[Check]:
+    """What the hub itself says; raises WireError and WireReplyError."""
+    from relayq.hub.info import parse_info
+
+    wire = Wire(url, timeout_s=5.0)
+    if wire.address.cert:
+        yield certificate(wire.address.cert)
+    if wire.address.role == "submit":
+        yield submit_only(wire, config.fleet)
         return
-    except (RelayQError, WireError) as error:
-        yield Check("hub", BAD, str(error), "`relayq hub status` and `relayq config show` say more")
-        return
-    yield Check("hub", OK, f"{Address(url).shown}{' (local)' if is_embedded else ''}")
+    facts = parse_info(wire.call("INFO"))
+    yield Check("hub", OK, f"{wire.address.shown}{' (local)' if is_embedded else ''}")
     for check_facts in (server_version, persistence, eviction, memory):
         yield check_facts(facts)
     yield clock_skew(wire)
@@ -325,11 +335,11 @@ def clock_skew(wire: Wire) -> Check:
 
 
 def round_trip(wire: Wire) -> Check:
-    """The median of a few pings."""
+    """The median of a few questions; a PING is refused where the disk is full."""
     times_ms = []
     for _ in range(PINGS):
         began_s = time.perf_counter()
-        wire.call("PING")
+        wire.call("TIME")
         times_ms.append((time.perf_counter() - began_s) * 1000)
     middle = statistics.median(times_ms)
     if middle > RTT_MS_MAX:

@@ -26,17 +26,16 @@ ZSH = """\
 #compdef relayq
 # relayq completion for zsh: eval "$(relayq completion zsh)"
 _relayq() {{
-    local -a words
+    local -a known
     if (( CURRENT == 2 )); then
-        words=({described})
-        _describe command words
+        known=({described})
+        _describe command known
         return
     fi
-    case "$words[2]" in esac
-    case "${{${{(z)BUFFER}}[2]}}" in
+    case "$words[2]" in
 {cases}
     esac
-    compadd -- $words
+    compadd -- $known
     _files
 }}
 compdef _relayq relayq
@@ -79,7 +78,7 @@ def _bash() -> str:
 
 
 def _zsh() -> str:
-    cases = "\n".join(f"        {name}) words=({' '.join(words)}) ;;" for name, words in words_of())
+    cases = "\n".join(f"        {name}) known=({' '.join(words)}) ;;" for name, words in words_of())
     described = " ".join(f"'{command.name}:{_quoted(command.summary)}'" for command in COMMANDS.values())
     return ZSH.format(cases=cases, described=described)
 

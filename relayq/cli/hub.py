@@ -101,14 +101,22 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"`relayq hub {args.action}` has no use for --{extra[0].replace('_', '-')}")
 
 
+def refuse_url(args: argparse.Namespace, what: str) -> None:
+    """Only the local hub is started and stopped here; UsageError when another one is typed."""
+    if args.url:
+        raise UsageError(f"`relayq {what}` is for the local hub, but --url names another one: leave it out")
+
+
 def _start(args: argparse.Namespace, config: Config) -> int:
     from relayq.hub import start
 
+    refuse_url(args, "hub start")
     print(start(config))
     return OK
 
 
 def _stop(args: argparse.Namespace, config: Config) -> int:
+    refuse_url(args, "hub stop")
     say(stop_hub(config, force=args.force))
     return OK
 

@@ -51,6 +51,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the jobs that were asked for."""
+    if args.n < 1:
+        raise UsageError(f"-n {args.n} shows nothing: write 1 or more")
     query = _parsed(args.query).also(parse(_spelled(args)))
     found, now_ms = with_client(args, lambda client: _found(client, query, args.n))
     if args.json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from relayq.cli.exit_codes import FAILED, OK
 from relayq.cli.output import say
 from relayq.config import load
-from relayq.errors import Refused, UsageError
+from relayq.errors import UsageError
 
 if TYPE_CHECKING:
     from relayq.config import Config
@@ -69,10 +69,7 @@ def _tell_what_stays_behind(config: Config) -> None:
 def _ticket(args: argparse.Namespace) -> Ticket:
     from relayq.trust.ticket import check_address, read_ticket
 
-    try:
-        ticket = read_ticket(_text(args.string))
-    except Refused as refusal:
-        raise UsageError(refusal.why) from None
+    ticket = read_ticket(_text(args.string))
     return ticket._replace(address=check_address(args.address)) if args.address else ticket
 
 

@@ -1,4 +1,4 @@
-"""The door of the command line: find the command, build its parser alone, run it.
+"""The door of the command line: open the streams, find the command, build its parser alone, run it.
 
 A cold `relayq submit` is a new process for every job, so its whole cost is what it
 imports. This module imports argparse and a table; only the module of the typed
@@ -9,6 +9,7 @@ modules takes 8 of those milliseconds and finds none.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 GLOBAL_OPTIONS = ("--url", "--fleet")
 # Behind any other command, `--` ends the options: `relayq reprioritise ID -- -5`.
 TAKE_A_COMMAND = ("run", "submit", "clone", "schedule", "policy")
+OUTPUT_FAILS = (errno.EIO, errno.EBADF, errno.EFBIG, errno.ENOSPC, errno.EDQUOT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     gc.disable()
+    _open_streams()
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -35,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RelayQError as error:
         return _complain(error)
     except KeyboardInterrupt:
+        print("relayq: interrupted; what was submitted goes on", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; leave without a second complaint at exit.
@@ -44,6 +48,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain_of_output(error)
     finally:
         gc.enable()
+
+
+def _open_streams() -> None:
+    """Have all three streams, and let no strange byte in them be an error.
+
+    One that was closed would leave its descriptor to the next socket. What is no text comes in as
+    Python escapes it, as with arguments; what the terminal has no letter for goes out as `?`.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace")):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors=errors)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -70,6 +90,8 @@ def _leading_options(argv: list[str]) -> tuple[list[str], list[str]]:
     taken: list[str] = []
     while argv and argv[0].partition("=")[0] in GLOBAL_OPTIONS:
         width = 1 if "=" in argv[0] else 2
+        if len(argv) < width:
+            raise UsageError(f"{argv[0]} needs a value; see `relayq --help`")
         taken, argv = taken + argv[:width], argv[width:]
     if argv and argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"):
         raise UsageError(f"relayq has no option {argv[0]} before the command; see `relayq --help`")
@@ -104,8 +126,10 @@ def _help(words: list[str]) -> int:
 
 
 def _complain_of_output(error: OSError) -> int:
-    """Our output cannot be written, or a file that no command thought of fails: a sentence all the same."""
-    about = f"{error.filename}: " if error.filename else "the output cannot be written: "
+    """Our output cannot be written, or what no command thought of: a sentence all the same."""
+    about = f"{error.filename}: " if error.filename else ""
+    if not about and error.errno in OUTPUT_FAILS:
+        about = "the output cannot be written: "
     print(f"relayq: {about}{error.strerror or error}", file=sys.stderr)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return RELAYQ_FAILED

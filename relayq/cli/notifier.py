@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
 from relayq.cli.output import say
+from relayq.cli.parser import add_trust
 from relayq.config import Config
 from relayq.errors import ConfigError, HubUnreachable, Refused
 
@@ -27,13 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repos", metavar="LIST", help="repositories: OWNER/NAME or OWNER/* (default: github.notify)"
     )
-    parser.add_argument(
-        "--trust",
-        action="append",
-        default=[],
-        metavar="KEY",
-        help="an owner (public key) whose fleet this may be",
-    )
+    add_trust(parser, "an owner (public key) whose fleet this may be")
     parser.add_argument("--once", action="store_true", help="leave when nothing is left to tell")
     parser.add_argument("--log-json", action="store_true", help="log as JSON, one object a line")
 

@@ -7,6 +7,7 @@ judges the values; here they are only put into its shapes.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -76,11 +77,10 @@ def _dest(option: JobOption) -> str:
     return JOB_PREFIX + option.flag[2:].replace("-", "_")
 
 
-def _whole(values: list[str]) -> int:
-    try:
-        return int(values[-1])
-    except ValueError:
-        raise UsageError(f"{values[-1]!r} is not a whole number") from None
+def _whole(values: list[str]) -> int | str:
+    """A number; what is none the spec's reader refuses, and names the field."""
+    text = values[-1].strip()
+    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else text
 
 
 def _words(values: list[str]) -> list[str]:
@@ -95,7 +95,7 @@ def _pairs(values: list[str]) -> dict[str, str]:
     return dict(_pair(value) for value in values)
 
 
-def _counts(values: list[str]) -> dict[str, int]:
+def _counts(values: list[str]) -> dict[str, int | str]:
     return {name: _whole([count]) for name, count in map(_pair, values)}
 
 
@@ -108,16 +108,23 @@ def _pair(value: str) -> tuple[str, str]:
 
 def _env_files(values: list[str]) -> dict[str, str]:
     """Lines NAME=VALUE; empty lines and lines that begin with # are skipped."""
-    lines = (line.strip() for path in values for line in read_text(path).splitlines())
+    lines = (line.strip() for path in values for line in _lines(read_text(path)))
     return dict(_pair(line) for line in lines if line and not line.startswith("#"))
 
 
 def _array(values: list[str]) -> int | str | list[str]:
     """A number of elements, a range, or the lines of @file."""
     text = values[-1]
-    if text.startswith("@"):
-        return read_text(text[1:]).splitlines()
-    return int(text) if text.isdecimal() else text
+    if not text.startswith("@"):
+        return _whole(values)
+    if lines := _lines(read_text(text[1:])):
+        return lines
+    raise UsageError(f"{text[1:]} has no line: an array has at least one element")
+
+
+def _lines(text: str) -> list[str]:
+    """What stands between line feeds, as `wc -l` counts: other separators are part of a name or value."""
+    return text.replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []
 
 
 def _sequential(array: Any) -> dict[str, Any]:
@@ -169,7 +176,14 @@ def _directory(values: list[str]) -> str:
     """A directory as the person who types it means it: `.` is where they stand."""
     from pathlib import Path
 
-    return str(Path(values[-1]).expanduser().absolute())
+    try:
+        return str(Path(values[-1]).expanduser().absolute())
+    except RuntimeError:
+        raise UsageError(f"{values[-1]} names the home of a user that this machine does not have") from None
+    except FileNotFoundError:
+        raise UsageError(
+            "the directory you stand in is gone: go to another one, or write --cwd /DIR"
+        ) from None
 
 
 def read_text(path: str) -> str:
@@ -198,7 +212,10 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--priority", "priority", "N", "-100 to 100; a step is worth ten minutes of waiting", _whole),
     JobOption("--attempts", "attempts", "N", "attempts in all, 1 to 10", _whole),
     JobOption(
-        "--backoff", "backoff", "TIME", "the wait before the second attempt; doubled for each further one"
+        "--backoff",
+        "backoff",
+        "TIME",
+        "the longest wait before the second attempt, from 0 by chance; doubled for each further one, to 10m",
     ),
     JobOption("--retry-on", "retry_on", "CODES", "retry only on these exit codes: 75,100-110", _words),
     JobOption(

@@ -72,8 +72,20 @@ def progress(words: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def print_json(value: object) -> None:
-    """One JSON object on one line."""
-    print(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    """One JSON object on one line, in UTF-8; bytes that are no text stand in it as JSON escapes them."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not is_encodable(text):
+        text = json.dumps(value, separators=(",", ":"))
+    print(text)
+
+
+def is_encodable(text: str) -> bool:
+    """Can stdout say it?"""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_rich_terminal() -> bool:

@@ -17,12 +17,14 @@ from relayq.errors import UsageError
 
 HELP_WIDTH = 100
 LIKENESS = 0.7
+LONGEST = 500
 
 
 # What argparse says, and how a person would.
 PLAIN_WORDS = (
     (r"^argument ([^:]+): invalid int value: (.*)$", r"\1: \2 is not a whole number"),
     (r"^argument ([^:]+): invalid float value: (.*)$", r"\1: \2 is not a number"),
+    (r"^argument [^:]*\|[^:]*: invalid choice: (.*) \(choose from (.*)\)$", r"\1 is none of \2"),
     (r"^argument ([^:]+): invalid choice: (.*) \(choose from (.*)\)$", r"\1: \2 is none of \3"),
     (r"^argument ([^:]+): expected one argument$", r"\1 needs a value"),
     (r"^argument ([^:]+): ", r"\1: "),
@@ -34,17 +36,27 @@ class Parser(argparse.ArgumentParser):
     """argparse that raises UsageError instead of leaving the process.
 
     A public key (43 letters of base64url) may begin with a dash. argparse lets negative numbers
-    stand where a value is wanted; here keys may as well.
+    stand where a value is wanted; here keys may as well, and whatever else is no option (`-5s`), so
+    that it is refused for what it is.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._negative_number_matcher = re.compile(r"^-\d+$|^-\d*\.\d+$|^-[A-Za-z0-9_-]{42}$")
+        self._negative_number_matcher = re.compile(r"^-[\d.]|^-[A-Za-z0-9_-]{42}$")
+
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        """A place is called by the words it takes; one for any number of words may stay empty."""
+        if not names[0].startswith("-"):
+            if "choices" in settings:
+                settings.setdefault("metavar", "|".join(settings["choices"]))
+            if settings.get("nargs") == "*":
+                settings.setdefault("default", [])
+        return super().add_argument(*names, **settings)
 
     def error(self, message: str) -> NoReturn:
         for pattern, words in PLAIN_WORDS:
             message = re.sub(pattern, words, message)
-        raise UsageError(f"{message}; see `{self.prog} --help`")
+        raise UsageError(f"{message[:LONGEST]}; see `{self.prog} --help`")
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse all of `argv` or raise UsageError with a suggestion."""
@@ -102,6 +114,23 @@ def find_command(word: str) -> Command:
     if word not in COMMANDS:
         raise UsageError(f"there is no command {word!r}{suggestion(word, COMMANDS)}; see `relayq --help`")
     return COMMANDS[word]
+
+
+def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
+    """The `--trust KEY` of what believes somebody's signature; a word that is no key is a usage error."""
+    parser.add_argument("--trust", action="append", default=[], metavar="KEY", type=_public_key, help=what)
+
+
+def _public_key(text: str) -> str:
+    from relayq.errors import ConfigError
+    from relayq.trust.keys import PublicKey
+
+    try:
+        return PublicKey(text).public
+    except ConfigError:
+        raise UsageError(
+            f"--trust: {text[:60]!r} is not a public key: 43 letters as `relayq keys` prints them"
+        ) from None
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object a line") -> None:

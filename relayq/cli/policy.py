@@ -88,7 +88,7 @@ def _check(args: argparse.Namespace, config: Config) -> int:
 
     spec, signer = _job(args)
     judge = Judge.of(config)
-    signer = _named(args.signer, judge.policy, config) if args.signer else signer
+    signer = _named(args.signer, judge.policy, config) if args.signer is not None else signer
     try:
         terms = judge.terms(spec, signer)
     except Refused as refused:
@@ -103,7 +103,7 @@ def _named(text: str, policy: Policy, config: Config) -> Signer:
     signer = Signer.parse(text)
     in_policy = {name.removeprefix("keys.") for name in policy.sections if name.startswith("keys.")}
     known = sorted(in_policy | _submitters(config))
-    if signer.kind == MEMBER and signer.name and signer.name not in known:
+    if not text or (signer.kind == MEMBER and signer.name and signer.name not in known):
         names = f"they know {', '.join(known)}" if known else "they know none"
         raise UsageError(
             f"no key is called {signer.name[:80]!r} in this policy or in the roster that was last seen here: "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import OK
 from relayq.cli.output import print_lines, say
+from relayq.cli.parser import add_trust
 from relayq.config import load
 from relayq.errors import WorkerError
 
@@ -23,9 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--name", metavar="NAME", help="its name in the history (default: this machine's)")
     parser.add_argument("--once", action="store_true", help="fire what is due now, say what, and leave")
-    parser.add_argument(
-        "--trust", action="append", default=[], metavar="KEY", help="fire schedules of this key too"
-    )
+    add_trust(parser, "fire schedules of this key too")
     parser.add_argument("--log-json", action="store_true", help="log as JSON, one object a line")
 
 

@@ -20,12 +20,13 @@ from relayq.client.submitter import Submitter, tell_on_stderr
 from relayq.config import load
 from relayq.errors import SpecError, UsageError
 from relayq.model.ids import is_id
-from relayq.model.job import JobSpec
+from relayq.model.job import MAX_BODY_BYTES, JobSpec
 
 if TYPE_CHECKING:
     from relayq.client.dispatch import Receipt
 
 CHUNK = 5_000
+MOST_GROWN = 8  # a letter of two bytes takes six in the body of a job, and a default has a name
 WORDS = "one argument is a shell line, several are argv; - reads one JSON spec a line from stdin"
 
 
@@ -46,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     if args.wire:
         return _submit_by_wire(args)
     if args.words == ["-"]:
+        if args.command_line:
+            raise UsageError("- reads job specs from stdin: leave it out, or what stands behind --")
         return _submit_lines(args, submitter_of(args))
     refuse_bare_words(args)
     spec = spec_of(args)
@@ -135,9 +138,13 @@ def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> int:
     done, is_whole = 0, True
     with waiting("submitting", is_shown=not sys.stdout.isatty()) as tell:
         while chunk := list(islice(specs, CHUNK)):
-            for receipt in submitter.submit_many(chunk):
-                is_whole &= receipt.word != "bad"
-                _show(args, receipt)
+            receipts: list[Receipt] = []
+            try:
+                submitter.submit_many(chunk, receipts)
+            finally:  # what was taken before a failure is queued, and is told
+                for receipt in receipts:
+                    is_whole &= receipt.word != "bad"
+                    _show(args, receipt)
             done += len(chunk)
             tell(f"{done} jobs are submitted")
     if not done:
@@ -146,10 +153,15 @@ def _submit_lines(args: argparse.Namespace, submitter: Submitter) -> int:
 
 
 def _specs(lines: TextIO, defaults: dict[str, object]) -> Iterator[JobSpec]:
+    from relayq.model.body import check_size
+
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                yield JobSpec.from_dict({**defaults, **_object(line)})
+                spec = JobSpec.from_dict({**defaults, **_object(line)})
+                if len(line) > MAX_BODY_BYTES // MOST_GROWN:
+                    check_size(spec)
+                yield spec
             except SpecError as error:
                 raise SpecError(f"line {number} of stdin: {error}") from error
 

@@ -7,7 +7,7 @@ import asyncio
 
 from relayq import hub
 from relayq.cli.exit_codes import OK
-from relayq.cli.hub import stop_hub
+from relayq.cli.hub import refuse_url, stop_hub
 from relayq.cli.output import say
 from relayq.client.local import LocalWorker
 from relayq.config import Config, load
@@ -34,7 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Start both, or stop both: what was started is stopped, whichever hub is configured by now."""
-    config = load({"hub.url": args.url, "hub.fleet": args.fleet})
+    refuse_url(args, args.command)
+    config = load({"hub.fleet": args.fleet})
     if args.command == "down":
         _stop_worker(config, kill=args.kill)
         say(stop_hub(config, force=args.force))

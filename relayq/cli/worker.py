@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from relayq.cli.output import say
+from relayq.cli.parser import add_trust
 from relayq.config import load
 from relayq.errors import ConfigError, GitHubDenied, UsageError
 from relayq.hub import choose_url
@@ -39,9 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-memory", metavar="SIZE", help="the memory for jobs (default: what the machine has)"
     )
-    parser.add_argument(
-        "--trust", action="append", default=[], metavar="KEY", help="run jobs signed by this public key"
-    )
+    add_trust(parser, "run jobs signed by this public key")
     parser.add_argument("--scheduler", action="store_true", help="fire the fleet's schedules as well")
     parser.add_argument("--idle-exit", metavar="TIME", help="leave after so long without a job")
     parser.add_argument("--once", action="store_true", help="leave when nothing is left to do")

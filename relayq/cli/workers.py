@@ -42,13 +42,20 @@ async def _fetch(client: AsyncClient) -> tuple[list[WorkerRecord], int]:
     return await client.workers.list(), await client.now_ms()
 
 
+def _state(worker: WorkerRecord) -> str:
+    """`online`, or what it does not do and why."""
+    if not worker.online:
+        return "offline"
+    return worker.command or worker.facts.get("takes_nothing") or "online"
+
+
 def _row(worker: WorkerRecord, now_ms: int) -> list[str]:
     from relayq.store.fleet import offer_of
 
     offer = offer_of(worker.offer)
     return [
         worker.name,
-        (worker.command or "online") if worker.online else "offline",
+        _state(worker),
         str(len(worker.running)),
         f"{offer.cpus_milli / 1000:g}",
         format_size(offer.memory_bytes) if offer.memory_bytes else "-",

@@ -72,6 +72,7 @@ class AsyncClient:
     async def __aenter__(self) -> Self:
         self.submitter = await asyncio.to_thread(self._open_submitter)
         self._hub: Hub = await self._connected()
+        self._hub.link.repeats = True
         self._hub.reader = await asyncio.to_thread(self.submitter.reader)
         self._hub.pen = self.submitter.sign_order
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)

@@ -16,7 +16,15 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from relayq.errors import HubDenied, HubError, HubFull, HubTooOld, HubUnreachable, SpecError
+from relayq.errors import (
+    HubDenied,
+    HubError,
+    HubFull,
+    HubTooOld,
+    HubUnreachable,
+    RelayQError,
+    SpecError,
+)
 from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import lane_of
 from relayq.store.wire import (
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from relayq.trust.bodies import Author
 
 Command = Sequence[bytes | str | int]
+NOTHING = "nothing was queued"
 
 
 class Receipt(NamedTuple):
@@ -84,18 +93,21 @@ class Dispatcher:
             raise SpecError(f"the job is refused: {receipt.detail}")
         return receipt, replies
 
-    def submit_many(self, author: Author, specs: Sequence[JobSpec]) -> list[Receipt]:
-        """Submit any number of jobs, 500 to a call and a signature."""
+    def submit_many(self, author: Author, specs: Sequence[JobSpec], receipts: list[Receipt]) -> None:
+        """Submit any number of jobs, 500 to a call and a signature.
+
+        `receipts` gets each call's as they come: what was taken before one failed is queued.
+        """
         from concurrent.futures import ThreadPoolExecutor
 
-        receipts: list[Receipt] = []
         with ThreadPoolExecutor(1, "relayq-submit") as sender:
             under_way = None
-            for jobs, command in self._batches(author, specs):
+            try:
+                for jobs, command in self._batches(author, specs):
+                    receipts += under_way.result() if under_way else []
+                    under_way = sender.submit(self._send, jobs, command)
+            finally:
                 receipts += under_way.result() if under_way else []
-                under_way = sender.submit(self._send, jobs, command)
-            receipts += under_way.result() if under_way else []
-        return receipts
 
     def ask(self, *commands: Command) -> list[Any]:
         """Send commands at once and return their replies; a failure is one of RelayQ's errors."""
@@ -149,12 +161,10 @@ class Dispatcher:
         if words[0] == b"full":
             raise HubFull(
                 f"hub {shown} is full ({int(words[1]) >> 20} of {int(words[2]) >> 20} MiB): "
-                "nothing was queued; wait until jobs have ended, or raise its maxmemory"
+                f"{NOTHING}; wait until jobs have ended, or raise its maxmemory"
             )
         if words[0] == b"lanes":
-            raise SpecError(
-                f"hub {shown} has 512 different sets of needs already: nothing was queued (field 'needs')"
-            )
+            raise SpecError(f"hub {shown} has 512 different sets of needs already: {NOTHING} (field 'needs')")
         return [_receipt(job, word.decode()) for job, word in zip(jobs, words, strict=True)]
 
 
@@ -170,6 +180,12 @@ def require_taken(receipts: Sequence[Receipt]) -> Sequence[Receipt]:
     return receipts
 
 
+def error_behind(taken: int, error: RelayQError) -> RelayQError:
+    """The error of a bulk submission of which so many jobs were queued before it."""
+    told, before = str(error), f"only the first {taken} jobs were queued"
+    return type(error)(told.replace(NOTHING, before) if NOTHING in told else f"{told}; {before}")
+
+
 def advice(address: Address) -> str:
     """What to do about a hub that does not answer."""
     if address.scheme == "unix":
@@ -183,9 +199,7 @@ def error_of(reply: WireReplyError, address: Address) -> HubError:
     if denied := denial(address, reply.code, text.partition(" ")[2]):
         return HubDenied(denied)
     if reply.code == "OOM":
-        return HubFull(
-            f"hub {shown} has no memory for new jobs: nothing was queued; wait, or raise its maxmemory"
-        )
+        return HubFull(f"hub {shown} has no memory for new jobs: {NOTHING}; wait, or raise its maxmemory")
     if reply.code == "MISCONF":
         return HubFull(full_disk(shown, text))
     if "unknown command" in text.lower():

@@ -31,14 +31,17 @@ BLOCK_MS = 20_000
 LOOK_MS = 2_000  # for those who may only look, since no end is written for them, and on this machine
 PATIENCE_S = 60.0
 PAUSE_S = 0.5
+BLINK_S = 2.0
+AWAY = "the hub is away"  # among the jobs of which something was told
 
 
 class Follower:
     """Readers of logs beside one hub connection.
 
     `tend` is called when nothing has come for a while, `tell` once for a job of a
-    submit-only user that nobody admits. A hub `is_local` when its worker is ours to tend: it
-    is looked after often, so that a worker that was killed is soon replaced.
+    submit-only user that nobody admits, and once for a hub that is away. A hub `is_local`
+    when its worker is ours to tend: it is looked after often, so that a worker that was
+    killed is soon replaced.
     """
 
     def __init__(
@@ -128,14 +131,20 @@ class Follower:
         return record
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask again while the hub is away, for a minute."""
+        """Ask again while the hub is away, for a minute, and say so when that is more than a blink."""
         began_s = time.monotonic()
         while True:
             try:
                 return await ask()
-            except HubUnreachable:
-                if time.monotonic() - began_s > PATIENCE_S:
-                    raise
+            except HubUnreachable as error:
+                away_s = time.monotonic() - began_s
+                if away_s > PATIENCE_S:
+                    raise HubUnreachable(
+                        f"{error}; the job goes on: ask again when the hub is back"
+                    ) from error
+                if away_s > BLINK_S and AWAY not in self._told:
+                    self._told.add(AWAY)
+                    self._tell(f"{error}; waiting for it, {PATIENCE_S:g} s at most")
             await asyncio.sleep(PAUSE_S)
             await asyncio.to_thread(self._tend)
 

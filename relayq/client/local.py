@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from relayq.errors import WorkerError
+from relayq.places import ANOTHER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +142,8 @@ class LocalWorker:
             lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise WorkerError(
-                f"the background worker cannot keep its state in {self._config.state_dir}: {error.strerror}"
+                f"the background worker cannot keep its state in {self._config.state_dir}: "
+                f"{error.strerror}; {ANOTHER}"
             ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

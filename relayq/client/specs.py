@@ -31,6 +31,8 @@ def spec_of(command: str | Sequence[str], options: Mapping[str, Any]) -> JobSpec
     if "command" in options:
         raise SpecError("the command is given twice (field 'command')")
     fields = {name: plain(value) for name, value in options.items() if value is not None}
+    if "after" in fields:
+        fields["after"] = [plain(item) for item in jobs_of(options["after"])]
     for name in LISTS:
         if name in fields:
             fields[name] = words(fields[name])
@@ -69,6 +71,12 @@ def with_value(template: str | Sequence[str]) -> str:
 def on_label(label: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """`options` with `label` among the needs."""
     return {**options, "needs": [label, *words(plain(options.get("needs") or []))]}
+
+
+def jobs_of(after: Any) -> list[Any]:
+    """What a job waits for, one or many: ids, items of a spec, or the handles of jobs."""
+    items = after if isinstance(after, list | tuple | set | frozenset) else [after]
+    return [getattr(item, "id", item) for item in items]
 
 
 def words(value: Any) -> Any:

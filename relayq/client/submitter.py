@@ -19,9 +19,9 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from relayq.client.dispatch import Command, Dispatcher, Receipt, inbox_of
+from relayq.client.dispatch import Command, Dispatcher, Receipt, error_behind, inbox_of
 from relayq.client.standing import Standing
-from relayq.errors import HubUnreachable, NotFound, SpecError, UsageError
+from relayq.errors import HubUnreachable, NotFound, RelayQError, SpecError, UsageError
 from relayq.model.lifecycle import CRASH_LIMIT
 from relayq.model.needs import lane_of
 from relayq.model.retry import MAX_ATTEMPTS
@@ -163,16 +163,25 @@ class Submitter:
             self._tell_step()
             return receipt
 
-    def submit_many(self, specs: Sequence[JobSpec]) -> list[Receipt]:
-        """Submit any number of jobs, 500 to a round trip and a signature."""
+    def submit_many(self, specs: Sequence[JobSpec], receipts: list[Receipt] | None = None) -> list[Receipt]:
+        """Submit any number of jobs, 500 to a round trip and a signature.
+
+        Where one of these fails, the ones before stand in `receipts`: their jobs are queued.
+        """
+        taken: list[Receipt] = [] if receipts is None else receipts
         for spec in specs:
             self._check_type(spec)
         with self._lock:
             self.standing.require_voice(self._role)
             self._see_to_local_hub()
-            receipts = self._dispatcher.submit_many(self.standing.author(), specs)
+            try:
+                self._dispatcher.submit_many(self.standing.author(), specs, taken)
+            except RelayQError as error:
+                if taken:
+                    raise error_behind(len(taken), error) from error
+                raise
             self._tell_step()
-            return receipts
+            return taken
 
     def _check_type(self, spec: JobSpec) -> None:
         """Let a job type that is installed here judge the spec; SpecError when it refuses.

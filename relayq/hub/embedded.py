@@ -29,10 +29,11 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from relayq.errors import HubError, HubFull, HubUnreachable
+from relayq.errors import ConfigError, HubError, HubFull, HubUnreachable
 from relayq.hub.info import parse_info
 from relayq.hub.place import Place, locked, place_of, prepare, read_record, url_of, write_record
 from relayq.hub.process import Process, end, spawn_detached, within
+from relayq.places import ANOTHER
 from relayq.store.wire import Wire, WireError, WireReplyError
 
 if TYPE_CHECKING:
@@ -142,7 +143,13 @@ def spawn_caretaker(place: Place, server: Process) -> None:
 def require_room(config: Config) -> None:
     """HubFull when the disk of our own local hub has too little left for another job."""
     data = place_of(config).data
-    if free_bytes(data) < ROOM_BYTES_MIN:
+    try:
+        free = free_bytes(data)
+    except OSError as error:
+        raise ConfigError(
+            f"the local hub's directory {data} cannot be read: {error.strerror}; {ANOTHER}"
+        ) from None
+    if free < ROOM_BYTES_MIN:
         raise HubFull(
             f"the disk of the local hub is full: nothing was queued; make room at {data} "
             f"(at least {ROOM_BYTES_MIN >> 20} MiB)"

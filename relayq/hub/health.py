@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from relayq.errors import HubDenied, HubUnreachable, UsageError
+from relayq.errors import HubDenied, HubTooOld, HubUnreachable, UsageError
 from relayq.hub.acl import OWNER, SUBMITTER
 from relayq.hub.embedded import running
 from relayq.hub.info import facts, newest_schema, parse_info
@@ -41,6 +41,10 @@ def status(config: Config) -> dict[str, object]:
         info = parse_info(wire.call("INFO"))
         schema = _schema(wire, config.fleet)
     except WireReplyError as error:
+        if "unknown command" in str(error):
+            raise HubTooOld(
+                f"hub {wire.address.shown} is older than Redis 7.0: use a newer Redis or Valkey"
+            ) from error
         denied = denial(wire.address, error.code, str(error).partition(" ")[2])
         raise HubDenied(denied or f"hub {wire.address.shown} answered: {error}") from error
     except WireError as error:

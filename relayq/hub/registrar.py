@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relayq.errors import HubDenied, HubError, HubUnreachable, NameTaken, Refused, UnknownName, UsageError
+from relayq.errors import HubDenied, HubError, HubUnreachable, NameTaken, UnknownName, UsageError
 from relayq.hub.acl import OWNER, SUBMITTER, User, new_mark, rules
 from relayq.hub.certificates import Pair, make_client, read_pem
 from relayq.hub.choose import choose_url
@@ -84,7 +84,7 @@ class Registrar:
         `queues` and `types` that a submit-only user is held to. NameTaken for a name that somebody has.
         """
         authority = self._authority()
-        _check_typed(user.name)
+        check_name(user.name)
         key = SigningKey(seed := secrets.token_bytes(SEED_BYTES))
         member = Member(
             role=user.role,
@@ -271,13 +271,8 @@ def _bracketed(host: str) -> str:
 
 
 async def _ensure_library(url: str, fleet: str) -> None:
-    hub = await connect(url, fleet)
-    await hub.close()
-
-
-def _check_typed(name: str) -> None:
-    """UsageError for what cannot be a member's name."""
     try:
-        check_name(name)
-    except Refused as refusal:
-        raise UsageError(refusal.why) from None
+        hub = await connect(url, fleet)
+    except HubUnreachable as error:
+        raise HubUnreachable(f"{error}; try again when it answers") from error
+    await hub.close()

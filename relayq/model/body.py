@@ -105,6 +105,11 @@ def hidden_bytes(hidden: dict[str, Any]) -> bytes:
     return data
 
 
+def check_size(spec: JobSpec) -> None:
+    """SpecError for a spec whose hidden half is too large to be submitted."""
+    hidden_bytes(split(spec)[1])
+
+
 def parse_halves(head: bytes, hidden: bytes | dict[str, Any]) -> Body:
     """Read a body; anything but exactly what `halves` makes is a SpecError."""
     document = read_map(read_json(head, "the signed body"), "body")

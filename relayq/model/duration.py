@@ -103,7 +103,9 @@ def parse_moment_ms(value: object, field: str = "at") -> int:
     else:
         raise SpecError(f"{shown(value)} is not a time (field '{field}')")
     if not 0 < seconds * 1000 <= MAX_MOMENT_MS:
-        raise SpecError(f"{shown(value)} is out of range: a time is after 1970 (field '{field}')")
+        raise SpecError(
+            f"{shown(value)} is out of range: a time is after 1970 and before 10000 (field '{field}')"
+        )
     return round(seconds * 1000)
 
 

@@ -165,7 +165,7 @@ class Unique(NamedTuple):
         fields = read_map(value, "unique")
         refuse_unknown(fields, ("key", "mode", "window"), "'unique'")
         window_ms = parse_duration_ms(fields.get("window", 0), "unique.window")
-        mode = fields.get("mode", "window" if window_ms else "until_done")
+        mode = fields.get("mode", "window" if "window" in fields else "until_done")
         return cls(key=fields.get("key", ""), mode=mode, window_ms=window_ms)
 
     def to_json(self) -> object:
@@ -181,7 +181,9 @@ class Unique(NamedTuple):
             raise SpecError("the key is empty (field 'unique.key')")
         check_choice(self.mode, "unique.mode", UNIQUE_MODES)
         check_int(self.window_ms, "unique.window", 0, MAX_DURATION_MS)
-        if (self.mode == "window") != bool(self.window_ms):
+        if self.mode == "window" and not self.window_ms:
+            raise SpecError("a window of no time keeps nothing out: write 1h (field 'unique.window')")
+        if self.mode != "window" and self.window_ms:
             raise SpecError("a window belongs to mode 'window', and only to it (field 'unique.window')")
 
 

@@ -22,7 +22,8 @@ def read_json(data: bytes | str, what: str = "the job spec") -> Any:
         text = data.decode() if isinstance(data, bytes) else data
         value = _STRICT.decode(text)
     except ValueError as error:
-        raise SpecError(f"{what} is not JSON: {error}") from None
+        why = "a number has too many digits" if "integer string conversion" in str(error) else error
+        raise SpecError(f"{what} is not JSON: {why}") from None
     except RecursionError:
         raise _too_deep(what) from None
     if text.count("[") + text.count("{") >= MAX_DEPTH:

@@ -39,11 +39,16 @@ class RetryPolicy(NamedTuple):
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> RetryPolicy:
-        """Read the RETRY_FIELDS of a job spec; other fields are not looked at."""
+        """Read the RETRY_FIELDS of a job spec; other fields are not looked at.
+
+        Without a cap there is one of ten minutes, or of the backoff where that is longer.
+        """
+        backoff_ms = parse_duration_ms(mapping.get("backoff", BACKOFF_MS / 1000), "backoff")
+        cap = mapping.get("backoff_cap", max(backoff_ms, BACKOFF_CAP_MS) / 1000)
         return cls(
             attempts=mapping.get("attempts", 1),
-            backoff_ms=parse_duration_ms(mapping.get("backoff", BACKOFF_MS / 1000), "backoff"),
-            cap_ms=parse_duration_ms(mapping.get("backoff_cap", BACKOFF_CAP_MS / 1000), "backoff_cap"),
+            backoff_ms=backoff_ms,
+            cap_ms=parse_duration_ms(cap, "backoff_cap"),
             retry_on=parse_patterns(mapping.get("retry_on", ()), "retry_on"),
             stop_on=parse_patterns(mapping.get("stop_on", ()), "stop_on"),
         )
@@ -55,7 +60,7 @@ class RetryPolicy(NamedTuple):
             fields["attempts"] = self.attempts
         if self.backoff_ms != BACKOFF_MS:
             fields["backoff"] = spell_duration(self.backoff_ms)
-        if self.cap_ms != BACKOFF_CAP_MS:
+        if self.cap_ms != max(self.backoff_ms, BACKOFF_CAP_MS):
             fields["backoff_cap"] = spell_duration(self.cap_ms)
         if self.retry_on:
             fields["retry_on"] = list(self.retry_on)

@@ -22,14 +22,17 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
+    InvalidResponse,
     NoPermissionError,
     OutOfMemoryError,
     RedisError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from relayq.errors import ConfigError, HubDenied, HubError, HubFull, HubUnreachable
 from relayq.store.wire import (
+    SPEAKS_ELSE,
     SPEAKS_TLS,
     Address,
     WireError,
@@ -60,7 +63,10 @@ class Link:
     """One connection, opened on first use and again after it broke.
 
     `took_s` is how long the hub took with the latest answer, without the wait for those before it.
+    One that `repeats` asks once more, over a new socket, where the old one turns out to be broken.
     """
+
+    repeats = False
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -92,23 +98,35 @@ class Link:
         Errors as with `call`; all are carried out, and the first that was refused is what is raised.
         """
         async with self._lock:
+            was_open = self.is_open
             try:
-                if not self._connection.is_connected:
-                    await self._open()
-                began_s = time.monotonic()
-                async with asyncio.timeout(timeout_s):
-                    packed = self._connection.pack_commands(commands)
-                    await self._connection.send_packed_command(packed, check_health=False)
-                    replies = [await self._reply() for _ in commands]
-                self._has_heard, self.took_s = True, time.monotonic() - began_s
-                for reply in replies:
-                    if isinstance(reply, ResponseError):
-                        raise self._refusal(reply) from reply
-                return replies
-            except (RedisError, OSError, TimeoutError) as error:
-                failure = self._failure("stopped answering", error)
-                await self._drop()
-                raise HubUnreachable(failure) from error
+                return await self._exchange(commands, timeout_s)
+            except HubUnreachable as error:
+                if not (self.repeats and was_open) or isinstance(error.__cause__, TimeoutError):
+                    raise
+            return await self._exchange(commands, timeout_s)
+
+    async def _exchange(self, commands: Sequence[Sequence[Any]], timeout_s: float) -> list[Any]:
+        try:
+            if not self._connection.is_connected:
+                await self._open()
+            began_s = time.monotonic()
+            async with asyncio.timeout(timeout_s):
+                packed = self._connection.pack_commands(commands)
+                await self._connection.send_packed_command(packed, check_health=False)
+                replies = [await self._reply() for _ in commands]
+        except AuthenticationError as error:  # after this one redis-py has hung up
+            await self._drop()
+            raise self._refusal(error) from error
+        except (RedisError, OSError, TimeoutError) as error:
+            failure = self._failure("stopped answering", error)
+            await self._drop()
+            raise HubUnreachable(failure) from error
+        self._has_heard, self.took_s = True, time.monotonic() - began_s
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise self._refusal(reply) from reply
+        return replies
 
     async def _reply(self) -> Any:
         """The next reply; a refusal is one too, for others may stand behind it."""
@@ -141,7 +159,9 @@ class Link:
         except (RedisError, OSError, TimeoutError) as error:
             failure = self._failure("cannot be reached", error)
             await self._drop()
-            if isinstance(error.__cause__, AuthenticationError):  # redis-py 8 wraps it in a ConnectionError
+            if isinstance(
+                error.__cause__, (AuthenticationError, ResponseError)
+            ):  # redis-py 8 wraps it in a ConnectionError
                 raise self._refusal(error.__cause__) from error
             raise HubUnreachable(failure) from error
         _notice_half_open(self._connection)
@@ -164,6 +184,10 @@ def _unheard(address: Address, error: BaseException) -> str:
     chain = list(_causes(error))
     if any("\\x15\\x03" in str(one) for one in chain):  # redis-py met a TLS alert where a reply should be
         return SPEAKS_TLS
+    if any(isinstance(one, InvalidResponse) for one in chain):
+        return SPEAKS_ELSE
+    if any("closed by server" in str(one) for one in chain):
+        chain = [*chain, ConnectionResetError()]
     return next((words for one in chain if (words := unheard_reason(address, one))), "")
 
 
@@ -181,9 +205,13 @@ def _reason(error: BaseException) -> str:
     while cause is not None:
         if words := tls_reason(cause):
             return words
+        if isinstance(cause, socket.gaierror) and cause.strerror:
+            return cause.strerror
         if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
             return os.strerror(cause.errno)
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, RedisConnectionError):  # what else it says is where in its code that was
+        return "the connection was lost"
     return str(error) or "no reply in time"
 
 
@@ -191,7 +219,9 @@ def refusal(address: Address, error: Exception) -> HubError:
     """The server's error reply as one of our own errors."""
     text, shown = str(error), address.shown
     code, _, detail = text.partition(" ")
-    if isinstance(error, AuthenticationError):  # redis-py keeps the server's first word to itself
+    if code in ("AUTH", "DB"):  # redis-py keeps the server's first word to itself
+        code, detail = "ERR", text
+    elif isinstance(error, AuthenticationError):
         code = "WRONGPASS"
     elif isinstance(error, NoPermissionError):
         code, detail = "NOPERM", text

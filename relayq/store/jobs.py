@@ -13,7 +13,7 @@ from relayq.model.ids import is_id
 from relayq.model.job import MAX_PRIORITY
 from relayq.model.lifecycle import CODE, LEASE_MS, State, state_of
 from relayq.model.needs import Lane
-from relayq.model.reading import check_int
+from relayq.model.reading import check_int, check_name
 from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.orders import judged, queue_orders
@@ -26,6 +26,7 @@ from relayq.trust.steering import HOLD, PAUSE, RELEASE, RESUME, priority_order, 
 SUFFIX_FLOOR = 4
 SCAN_COUNT = 5_000
 MOST_WHY = 200
+MOST_LOOKED_AT = 256
 COUNTED = ("in", "S", "F", "C", "K", "E")
 
 
@@ -171,12 +172,26 @@ class Jobs:
         blockers = [(decode.text(kind), decode.text(detail)) for kind, detail in pairs]
         is_paused = any(kind == "paused" for kind, _ in blockers)
         queues = await Queues(self._hub).list() if is_paused else []
+        workers = await self.workers()
+        array, is_element, _ = job.partition(":")
         return Explanation(
             record=record,
             blockers=blockers,
-            workers=await self.workers(),
+            workers=workers,
             queue=next((one for one in queues if one.name == record.lane.queue), None),
+            uses=await self._uses(workers) if record.state is State.RUNNABLE else {},
+            array=await self.explain(array) if is_element and record.state is State.PENDING else None,
         )
+
+    async def _uses(self, workers: list[WorkerRecord]) -> dict[str, Lane]:
+        """The lanes of what runs on these workers, as far as it is looked at."""
+        running = [job for worker in workers if worker.online for job in worker.running][:MOST_LOOKED_AT]
+        if not running:
+            return {}
+        asked = (("HGET", self._hub.keys.of("j", job), "l") for job in running)
+        lanes, known = await self._hub.link.calls(*asked), await self.lanes()
+        named = zip(running, map(decode.text, (lane or b"" for lane in lanes)), strict=True)
+        return {job: known[lane] for job, lane in named if lane in known}
 
     async def workers(self) -> list[WorkerRecord]:
         """Every worker the hub remembers, by name."""
@@ -212,7 +227,8 @@ class Queues:
         self._hub = hub
 
     async def pause(self, queue: str) -> None:
-        """Start nothing more from this queue."""
+        """Start nothing more from this queue; SpecError when no queue can be called so."""
+        check_name(queue, "queue")
         await self._hub.run("pause", {"queue": queue, "paused": True}, self._hub.signed(PAUSE, queue))
 
     async def resume(self, queue: str) -> None:
@@ -223,6 +239,7 @@ class Queues:
         """Let the jobs of this queue age `weight` times as fast as others (1 is normal)."""
         if not 0.01 <= weight <= 100:
             raise SpecError(f"weight {weight} is out of range: 0.01 to 100 (queue '{queue}')")
+        check_name(queue, "queue")
         order = self._hub.signed(weight_order(weight), queue)
         await self._hub.run("weight", {"queue": queue, "weight": weight}, order)
 

@@ -348,13 +348,16 @@ class Explanation:
 
     `blockers` are (kind, detail) pairs: dependencies <number>, held, delay <ms>,
     paused <queue>, limit <name n/m>, rate <name ms>, ahead <jobs before it in its lane>.
-    `queue` is its queue, when that is paused.
+    `queue` is its queue, when that is paused; `uses` the lanes of the jobs that keep workers
+    busy, by id; `array` the explanation of its array, for an element that waits in there.
     """
 
     record: JobRecord
     blockers: list[tuple[str, str]]
     workers: list[WorkerRecord]
     queue: QueueInfo | None = None
+    uses: dict[str, Lane] = field(default_factory=dict)
+    array: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_JOBS_PER_CALL = 500
 MOST_WAITING = 4_000  # entries of an inbox; beyond it the newest are dropped (lua/inbox.lua)
 SPEAKS_TLS = "it speaks TLS: use a rediss:// address, or join it with `relayq join`"
+SPEAKS_ELSE = "what answers there is no Redis or Valkey"
 REFUSES_US = "it refuses this machine's certificate, or there is none: join it with `relayq join`"
 JOB, CANCEL, STEER, FIRE = b"j", b"c", b"o", b"f"  # how an entry of an inbox begins
 TLS_ALERT = b"\x15\x03"  # how a TLS server begins its no to plain text (RFC 8446, 5.1 and 6)
@@ -63,7 +64,10 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise WireError(f"hub address {url.rpartition('@')[2]!r} is none: {error}") from error
         if parts.scheme not in ("redis", "rediss", "unix"):
             raise WireError(
                 f"hub address {url.rpartition('@')[2]!r} is not a redis://, rediss:// or unix:// address"
@@ -242,6 +246,10 @@ def denial(address: Address, code: str, detail: str = "") -> str:
                 f"{said} of this machine: most likely its owner has revoked it; ask for another join string"
             )
         return f"{said}: check the address (`relayq config show`)"
+    if code == "ERR" and detail.startswith("AUTH "):
+        return f"hub {address.shown} asks nobody for a password: leave it out of the address"
+    if code == "ERR" and "DB index" in detail:
+        return f"hub {address.shown} has no database {address.db}: name another one in the address"
     if code != "NOPERM":
         return ""
     said = f"hub {address.shown} does not allow this to your user"
@@ -256,6 +264,8 @@ def unheard_reason(address: Address, error: BaseException) -> str:
     is lost when ours was already on its way (TLS 1.3 lets a client speak first).
     """
     is_closed = isinstance(error, ConnectionError) or type(error).__name__ == "SSLEOFError"
+    if str(error) == SPEAKS_ELSE:
+        return SPEAKS_ELSE
     if not is_closed or address.scheme == "unix" or isinstance(error, ConnectionRefusedError):
         return tls_reason(error)
     if address.scheme == "rediss":
@@ -272,7 +282,11 @@ def tls_reason(error: BaseException) -> str:
             f"its certificate is refused ({detail}): it is not the hub that was joined, or somebody "
             "stands in between; if the hub was installed anew, join it again"
         )
-    if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
+    if (
+        "handshake operation timed out" in text
+        or "WRONG_VERSION_NUMBER" in text
+        or "RECORD_LAYER_FAILURE" in text
+    ):
         return "it does not speak TLS: use redis://, or give it TLS with `relayq hub install`"
     if "ALERT" in text and ("CERTIFICATE" in text or "UNKNOWN_CA" in text):
         return REFUSES_US
@@ -285,7 +299,7 @@ def read_reply(stream: BinaryIO) -> Reply:
     if line.startswith(TLS_ALERT):
         raise ConnectionError(SPEAKS_TLS)
     if not line.endswith(b"\r\n"):
-        raise ConnectionError("the connection was closed")
+        raise ConnectionError("the connection was closed" if line[:1] in b"+-:$*" else SPEAKS_ELSE)
     kind, rest = line[:1], line[1:-2]
     if kind == b"+":
         return rest
@@ -297,7 +311,7 @@ def read_reply(stream: BinaryIO) -> Reply:
         return _bulk(stream, int(rest))
     if kind == b"*":
         return None if rest == b"-1" else [read_reply(stream) for _ in range(int(rest))]
-    raise ConnectionError("the server does not speak RESP")
+    raise ConnectionError(SPEAKS_ELSE)
 
 
 def _bulk(stream: BinaryIO, length: int) -> bytes | None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from relayq.errors import ConfigError, Refused
-from relayq.places import make_dir
+from relayq.places import ANOTHER, make_dir
 from relayq.trust.keys import PublicKey
 from relayq.trust.roster import ROSTER_BYTES_MAX, Roster, open_roster, version_of
 
@@ -43,7 +43,7 @@ class Book:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise ConfigError(f"roster {self._path} cannot be read: {error.strerror}") from None
+            raise ConfigError(f"roster {self._path} cannot be read: {error.strerror}; {ANOTHER}") from None
 
     def accept(self, data: bytes) -> Roster:
         """Take what the hub offers, and keep it if it is newer; Refused for an older or a foreign one."""

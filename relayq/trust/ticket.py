@@ -16,7 +16,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from relayq.errors import Refused
+from relayq.errors import NoTicket
 from relayq.model.ids import ALPHABET
 
 if TYPE_CHECKING:
@@ -113,34 +113,34 @@ def login_of(role: str, name: str) -> str:
 
 
 def read_ticket(text: str) -> Ticket:
-    """Read a join string; Refused for anything that `encode` does not write."""
+    """Read a join string; NoTicket for anything that `encode` does not write."""
     text = "".join(text.split())
     if not text.startswith(PREFIX) or len(text) > TICKET_CHARS_MAX:
-        raise Refused(_DAMAGED)
+        raise NoTicket(_DAMAGED)
     data = _decoded(text[len(PREFIX) :])
     body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
     if check != _check(body):
-        raise Refused(_DAMAGED)
+        raise NoTicket(_DAMAGED)
     try:
         ticket = Ticket(**dict(_unpacked(body)))
     except (TypeError, UnicodeDecodeError):
-        raise Refused(_DAMAGED) from None
+        raise NoTicket(_DAMAGED) from None
     _judge(ticket)
     return ticket
 
 
 def check_address(address: str) -> str:
-    """HOST:PORT as a ticket has it; Refused for anything else."""
+    """HOST:PORT as a ticket has it; NoTicket for anything else."""
     found = _ADDRESS.fullmatch(address)
     if not found or int(found[1]) > 65_535:
-        raise Refused(f"{address[:80]!a} is not HOST:PORT, the address at which others reach the hub")
+        raise NoTicket(f"{address[:80]!a} is not HOST:PORT, the address at which others reach the hub")
     return address
 
 
 def check_name(name: str) -> str:
-    """A member's name; Refused for anything else."""
+    """A member's name; NoTicket for anything else."""
     if not _NAME.fullmatch(name):
-        raise Refused(f"{name[:80]!a} is not a name: 1 to 63 letters, digits, '-', '_' or '.'")
+        raise NoTicket(f"{name[:80]!a} is not a name: 1 to 63 letters, digits, '-', '_' or '.'")
     return name
 
 
@@ -159,26 +159,26 @@ def _unpacked(body: bytes) -> Iterator[tuple[str, Any]]:
         length = int.from_bytes(body[1:3], "big")
         data, body = body[3 : 3 + length], body[3 + length :]
         if not data or len(data) != length:
-            raise Refused(_DAMAGED)
+            raise NoTicket(_DAMAGED)
         yield field, data.decode() if is_text else data
     if body:
-        raise Refused(_DAMAGED)
+        raise NoTicket(_DAMAGED)
 
 
 def _decoded(text: str) -> bytes:
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise Refused(_DAMAGED) from None
+        raise NoTicket(_DAMAGED) from None
     if base64.urlsafe_b64encode(data).decode().rstrip("=") != text:
-        raise Refused(_DAMAGED)
+        raise NoTicket(_DAMAGED)
     return data
 
 
 def _judge(ticket: Ticket) -> None:
-    """Refused for what no hub would write."""
+    """NoTicket for what no hub would write."""
     if ticket.role not in ROLES:
-        raise Refused("this join string is for a role that this RelayQ does not know: install a newer one")
+        raise NoTicket("this join string is for a role that this RelayQ does not know: install a newer one")
     check_name(ticket.name)
     check_name(ticket.fleet)
     check_address(ticket.address)
@@ -192,7 +192,7 @@ def _judge(ticket: Ticket) -> None:
         set(ticket.mark) <= set(ALPHABET),
     )
     if not all(facts):
-        raise Refused(_DAMAGED)
+        raise NoTicket(_DAMAGED)
 
 
 def _check(body: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.e2e.command_line import objects, printed, relayq
 from tests.support import eventually_sync
@@ -111,3 +112,24 @@ def test_why_a_job_was_cancelled_is_kept_and_shown(served: None) -> None:
     unsaid = printed("submit", "--needs", "attic", "--", "true").strip()
     printed("cancel", unsaid)
     assert "it was cancelled: from the command line" in printed("explain", unsaid)
+
+
+def test_explain_says_what_an_element_that_waits_is_waiting_for(served: None) -> None:
+    printed("queue", "pause", "night")
+    job = printed("submit", "--queue", "night", "--array", "3", "--", "true").strip()
+    first, array, paused, worker = printed("explain", f"{job}:1").splitlines()
+    assert first == f"job {job}:1 is PENDING"
+    assert array == f"  it waits in array {job[-6:]}, which is RUNNABLE"
+    assert "queue night is paused by the owner" in paused
+    assert worker == "  worker w1 could run it"
+
+
+def test_explain_names_what_keeps_a_busy_worker_from_a_job(served: None, tmp_path: Path) -> None:
+    command = f"touch {tmp_path}/begun; tail -f /dev/null"
+    running = printed("submit", "--needs", "cpus=3", "--", command).strip()
+    eventually_sync((tmp_path / "begun").exists)
+    waiting = printed("submit", "--needs", "cpus=2", "--", "true").strip()
+    said = printed("explain", waiting)
+    printed("cancel", "--kill", running)
+    assert said.splitlines()[1] == "  worker w1 could run it, but has 1 of 4 cpus free and it needs 2"
+    printed("wait", waiting)

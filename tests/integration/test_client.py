@@ -290,6 +290,19 @@ def test_a_full_hub_takes_nothing(fleet: str, home: Path) -> None:
         server.close()
 
 
+def test_a_client_asks_again_where_the_hub_was_restarted_between_two_questions(
+    own_server: PrivateServer, fleet: str, home: Path
+) -> None:
+    with Client(own_server.url, fleet=fleet) as client:
+        job = client.run("true", needs="nobody-has-this")
+        for question in (client.worker_status, job.ready, job.cancel, job.wait):
+            assert client.worker_status()["total_queued"] <= 1
+            own_server.kill()
+            own_server.start()
+            question()
+        assert job.wait() is State.CANCELLED
+
+
 def test_following_survives_a_restart_of_the_hub(
     own_server: PrivateServer, fleet: str, home: Path, tmp_path: Path
 ) -> None:

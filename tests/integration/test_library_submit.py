@@ -77,6 +77,34 @@ async def test_a_job_that_nobody_started_before_its_deadline_expires(driver: Dri
     assert await driver.state(started) == "RUNNING"
 
 
+@pytest.mark.parametrize("freed_by", ["resume", "release", "dependency", "delay", "claim"])
+async def test_nothing_starts_after_its_deadline_whatever_lets_it_go(driver: Driver, freed_by: str) -> None:
+    queues, worker, before = driver.queues, await driver.worker(), await driver.submit()
+    assert await worker.claim(want=1) == [before]
+    await queues.pause("night")
+    wish: dict[str, object] = {"deadline": "30s", "queue": "night" if freed_by == "resume" else "default"}
+    wish |= {"dependency": {"after": [before]}, "delay": {"delay": "30s"}}.get(freed_by, {})
+    job = await driver.submit(**wish)
+    if freed_by in ("release", "claim"):
+        await driver.jobs.hold(job)
+    if freed_by != "claim":
+        await worker.stand_by()
+    await driver.advance(29_800)
+    if freed_by == "claim":
+        await driver.jobs.release(job)
+    await driver.advance(400, tick=False)
+    match freed_by:
+        case "resume":
+            await queues.resume("night")
+        case "release":
+            await driver.jobs.release(job)
+        case "dependency":
+            await worker.report(before)
+        case _:
+            await worker.sync(want=16)
+    assert await driver.state(job) == "EXPIRED deadline"
+
+
 async def test_a_job_that_was_started_and_handed_back_does_not_expire(driver: Driver) -> None:
     job = await driver.submit(deadline="30s")
     worker = await driver.worker()

@@ -184,11 +184,29 @@ MUTANTS = (
     Mutant("old end told again", "control.lua", "  R.log_reopen(x, id)\n", "", "control"),
     Mutant("log not trimmed", "logs.lua", "if kept > most then", "if false then", "control"),
     # time
-    Mutant("started job expires", "tick.lua", "and not j[2] and not j[4]", "and not j[4]", "submit"),
-    Mutant("begun array expires", "tick.lua", "and not j[2] and not j[4]", "and not j[2]", "arrays"),
     Mutant(
-        "due job waits for a tick", "tick.lua", "then return R.promote(x) end", "then return end", "submit"
+        "started job expires",
+        "tick.lua",
+        "or j[2] or j[4] then return false",
+        "or j[4] then return false",
+        "submit",
     ),
+    Mutant(
+        "begun array expires",
+        "tick.lua",
+        "or j[2] or j[4] then return false",
+        "or j[2] then return false",
+        "arrays",
+    ),
+    Mutant("late job is offered", "ready.lua", "is_late and R.expire_job(x, head)", "false", "submit"),
+    Mutant(
+        "late job is claimed",
+        "tick.lua",
+        "    R.expire(x)\n    return R.promote(x)",
+        "    return R.promote(x)",
+        "submit",
+    ),
+    Mutant("due job waits for a tick", "tick.lua", "    return R.promote(x)\n", "    return\n", "submit"),
     Mutant("bytes not given back", "tick.lua", "- (tonumber(j[2]) or 0)", "", "control"),
     Mutant("lane not back", "lanes.lua", "if text then R.add_lane", "if false then R.add_lane", "submit"),
     # arrays

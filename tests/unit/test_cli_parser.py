@@ -75,7 +75,7 @@ def test_a_word_like_no_other_is_not_taken_for_one(capsys: pytest.CaptureFixture
     [
         ("jobs -n x", "-n: 'x' is not a whole number"),
         ("reprioritise ID x", "N: 'x' is not a whole number"),
-        ("queue", "missing: action, NAME"),
+        ("queue", "missing: pause|resume|weight, NAME"),
         ("queue weight a x", "N: 'x' is not a number"),
     ],
 )
@@ -156,7 +156,6 @@ def test_the_lines_of_a_file_are_the_values_of_an_array(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (("--priority", "high"), "not a whole number"),
         (("--env", "novalue"), "not NAME=VALUE"),
         (("--sequential",), "needs --array"),
         (("--at", "soon"), "not a time"),

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relayq.cli.exit_codes import FAILED, OK, TIMED_OUT
 from relayq.cli.outcome import exit_code_of
-from relayq.client.explain import sentences
 from relayq.client.glance import glance, title_of
 from relayq.client.result import Transcript, error_of, outcome_of
 from relayq.client.specs import map_spec, on_label, spec_of, with_value
@@ -27,10 +26,10 @@ from relayq.errors import (
     SpecError,
 )
 from relayq.model.job import JobSpec
-from relayq.model.lifecycle import FINAL, State
+from relayq.model.lifecycle import State
 from relayq.model.needs import Lane, lane_of
 from relayq.store.fleet import nobody_serves
-from relayq.store.records import End, Explanation, JobRecord, LogEntry, WorkerRecord
+from relayq.store.records import End, LogEntry
 
 NOW_MS = 1_700_000_000_000
 SPEC = JobSpec(command="true")
@@ -41,57 +40,6 @@ def piece(position: int, data: bytes, *, attempt: int = 1, stream: int = 1) -> L
     return LogEntry(id=f"{position}-0", attempt=attempt, position=position, stream=stream, data=data)
 
 
-def record(**changes: object) -> JobRecord:
-    """A runnable job."""
-    plain = JobRecord(
-        id="0123456789ABCDEF",
-        state=State.RUNNABLE,
-        reason="",
-        lane=lane_of(SPEC),
-        priority=0,
-        attempt=0,
-        crashes=0,
-        worker="",
-        session="",
-        submitted_ms=NOW_MS,
-        ready_ms=NOW_MS,
-        started_ms=0,
-        ended_ms=0,
-        exit_code=None,
-        array=None,
-        progress=None,
-        message="",
-        cancel_asked=False,
-        attempts=[],
-        envelope=b"",
-        result=b"",
-        outputs={},
-    )
-    return replace(plain, **changes)
-
-
-def worker(name: str, *, online: bool = True, labels: tuple[str, ...] = (), **told: object) -> WorkerRecord:
-    """A worker with two cpus."""
-    plain = WorkerRecord(
-        name=name,
-        session=f"{name}#1",
-        online=online,
-        seen_ms=NOW_MS,
-        started_ms=NOW_MS,
-        offer={"cpus_milli": 2000, "labels": list(labels)},
-        facts={},
-        unserved={},
-        running={},
-        command="",
-    )
-    return replace(plain, **told)
-
-
-def told(job: JobRecord, blockers: list[tuple[str, str]], *workers: WorkerRecord) -> list[str]:
-    """What `explain` says."""
-    return sentences(Explanation(record=job, blockers=blockers, workers=list(workers)), NOW_MS)
-
-
 def test_python_values_become_the_values_of_a_spec() -> None:
     spec = spec_of(
         ("ls", "-l"),
@@ -100,6 +48,16 @@ def test_python_values_become_the_values_of_a_spec() -> None:
     assert spec == JobSpec.from_dict(
         {"command": ["ls", "-l"], "needs": ["mac", "cpus=2"], "timeout": "2m", "cwd": "/tmp"}
     )
+
+
+def test_a_job_waits_for_handles_and_ids_one_or_many() -> None:
+    job = "0123456789ABCDEF"
+    handle = SimpleNamespace(id=job)
+    needed = spec_of("true", {"after": [job]}).after
+    for after in (job, handle, [handle], (handle,), {"job": job}):
+        assert spec_of("true", {"after": after}).after == needed
+    with pytest.raises(SpecError, match="after"):
+        spec_of("true", {"after": 5})
 
 
 def test_a_datetime_is_a_time_to_start_at() -> None:
@@ -125,6 +83,7 @@ def test_mapping_nothing_is_refused() -> None:
     assert map_spec("echo $RELAYQ_ARRAY_VALUE", ["a"], {}).array
 
 
+@settings(deadline=None)  # each example starts four shells
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20))
 def test_the_value_of_an_element_is_one_word_however_the_template_quotes_it(value: str) -> None:
     templates = ("printf '%s.' {} x{}y", 'printf \'%s.\' "{}" "x{}y"', "printf '%s.' '{}' 'x{}y'")
@@ -187,46 +146,6 @@ def test_an_envelope_can_be_looked_into() -> None:
     envelope = b"1 ed25519 00000000 AAAA\n" + json.dumps({"spec": spec.to_dict()}).encode()
     assert glance(envelope) == spec
     assert title_of(glance(b"garbage")) == "(unreadable spec)"
-
-
-def test_explain_says_for_each_worker_what_is_missing() -> None:
-    job = record(lane=lane_of(JobSpec.from_dict({"command": "true", "needs": ["mac", "cpus=4"]})))
-    said = told(job, [], worker("a"), worker("b", online=False), worker("c", labels=("mac",)))
-    assert said[0].startswith("worker a has no label 'mac' and has 2 cpus")
-    assert said[1] == "worker b is offline"
-    assert "mac" not in said[2]
-
-
-def test_explain_believes_what_a_worker_says_of_a_lane() -> None:
-    job = record()
-    assert told(job, [], worker("a", unserved={job.lane.id: "has no tool 'ffmpeg' on its PATH"})) == [
-        "worker a has no tool 'ffmpeg' on its PATH"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("kind", "detail", "words"),
-    [
-        ("dependencies", "2", "waits for 2 dependencies"),
-        ("dependencies", "index by index", "index by index"),
-        ("delay", "90000", "1m30s"),
-        ("held", "", "relayq release ABCDEF"),
-        ("paused", "night", "relayq queue resume night"),
-        ("limit", "gpu 2/2", "2/2"),
-        ("rate", "api 3000", "3.0s"),
-        ("ahead", "4", "4 jobs"),
-    ],
-)
-def test_explain_names_what_a_job_waits_for(kind: str, detail: str, words: str) -> None:
-    assert words in told(record(state=State.PENDING), [(kind, detail)])[0]
-
-
-def test_explain_has_a_sentence_for_every_state() -> None:
-    for state in State:
-        job = record(state=state, worker="w", attempt=1, started_ms=NOW_MS - 5000, exit_code=1, reason="exit")
-        assert all(told(job, [])), state
-        assert told(job, []), state
-    assert FINAL
 
 
 def test_a_submitter_hears_when_nobody_could_run_the_job() -> None:

@@ -54,6 +54,14 @@ def test_a_wrong_field_is_named(fields, field):
         RetryPolicy.from_dict(fields).check()
 
 
+def test_a_backoff_above_the_cap_that_nobody_named_is_its_own_cap():
+    policy = RetryPolicy.from_dict({"backoff": "1h"})
+    assert (policy.cap_ms, policy.to_dict()) == (3_600_000, {"backoff": "1h"})
+    capped = RetryPolicy.from_dict({"backoff": "1h", "backoff_cap": "10m"})
+    assert RetryPolicy.from_dict(capped.to_dict()) == capped
+    assert RetryPolicy.from_dict({"backoff": "5m"}).cap_ms == 600_000
+
+
 def test_a_policy_built_by_hand_is_checked_too():
     with pytest.raises(SpecError, match="canonical"):
         RetryPolicy(retry_on=("075",)).check()

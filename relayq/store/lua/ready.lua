@@ -68,6 +68,18 @@ function R.wake_someone(x, lane, wait)
   if session and wait < HEARTBEAT then R.letter(x, session, {'k', 'wake', 'd', int(wait)}) end
 end
 
+-- the head of a lane goes to an idle session; -> false when there is none
+local function offer(x, head, ready, lane, facts)
+  local session, free, cost = idle_session(x, lane, R.age(x, ready))
+  if not session then return false end
+  local claim = R.start(x, head, session, lane, facts)
+  R.subtract(free, cost)
+  call('HSET', x.P .. 'w:' .. session, 'fr', cjson.encode(free))
+  R.letter(x, session, {'k', 'claim', 'i', claim[1], 'a', claim[2], 'c', claim[3], 'l', claim[4],
+                        'o', claim[5], 'e', claim[6], 'r', claim[7], 'n', claim[8]})
+  return true
+end
+
 -- offer the heads of a lane to idle sessions, as long as there are both
 function R.nudge(x, lane)
   if call('EXISTS', x.P .. 'idle:' .. lane) == 0 then return end
@@ -78,13 +90,9 @@ function R.nudge(x, lane)
     if not head then return end
     local wait = R.blocked(x, facts)
     if wait then return wait > 0 and R.wake_someone(x, lane, wait) end
-    local session, free, cost = idle_session(x, lane, R.age(x, R.job(x, head, 'y')[1]))
-    if not session then return end
-    local claim = R.start(x, head, session, lane, facts)
-    R.subtract(free, cost)
-    call('HSET', x.P .. 'w:' .. session, 'fr', cjson.encode(free))
-    R.letter(x, session, {'k', 'claim', 'i', claim[1], 'a', claim[2], 'c', claim[3], 'l', claim[4],
-                          'o', claim[5], 'e', claim[6], 'r', claim[7], 'n', claim[8]})
+    local j = R.job(x, head, 'y', 'D')
+    local is_late = j[2] and tonumber(j[2]) <= x.now
+    if not (is_late and R.expire_job(x, head)) and not offer(x, head, j[1], lane, facts) then return end
   end
 end
 

@@ -1,8 +1,8 @@
 -- tick: the housekeeping that time asks for, at most once a second in the whole fleet.
 --
 -- Every sync and submit calls it, so it needs no process of its own. Each part takes a
--- bounded bite; what is left over is taken a second later. Only delays are looked at
--- each time: a job that is due starts when it is due.
+-- bounded bite; what is left over is taken a second later. Only deadlines and delays are
+-- looked at each time: a job that is due starts when it is due, and none when it is too late.
 
 local OK_RETENTION = 3 * 86400000
 local OTHER_RETENTION = 14 * 86400000
@@ -14,17 +14,19 @@ function R.promote(x)
   for _, id in ipairs(due) do R.settle(x, id, 'P') end
 end
 
--- PENDING | RUNNABLE -> EXPIRED: not started before its deadline
+-- PENDING | RUNNABLE -> EXPIRED: not started before its deadline; -> whether it is so
+function R.expire_job(x, id)
+  local j = R.job(x, id, 's', 'a', 'n', 'nR')
+  call('ZREM', x.P .. 'dl', id)
+  if j[1] ~= 'P' and j[1] ~= 'R' or j[2] or j[4] then return false end
+  if j[3] then R.end_rest(x, id, 'K') end
+  R.finish(x, id, R.job(x, id, 's')[1], 'E', 'deadline')
+  return true
+end
+
 function R.expire(x)
   local late = call('ZRANGEBYSCORE', x.P .. 'dl', '-inf', int(x.now), 'LIMIT', 0, 200)
-  for _, id in ipairs(late) do
-    local j = R.job(x, id, 's', 'a', 'n', 'nR')
-    call('ZREM', x.P .. 'dl', id)
-    if (j[1] == 'P' or j[1] == 'R') and not j[2] and not j[4] then
-      if j[3] then R.end_rest(x, id, 'K') end
-      R.finish(x, id, R.job(x, id, 's')[1], 'E', 'deadline')
-    end
-  end
+  for _, id in ipairs(late) do R.expire_job(x, id) end
 end
 
 -- logs and results of elements, those that `al` says there are; true when none is left
@@ -110,13 +112,16 @@ end
 
 function R.tick(x, force)
   local last = tonumber(call('HGET', x.P .. 'cfg', 'tick')) or 0
-  if not force and x.now - last < TICK and x.now >= last then return R.promote(x) end
+  if not force and x.now - last < TICK and x.now >= last then
+    R.expire(x)
+    return R.promote(x)
+  end
   call('HSET', x.P .. 'cfg', 'tick', int(x.now))
   memory(x)
   R.reap(x)
   R.lapse(x)
-  R.promote(x)
   R.expire(x)
+  R.promote(x)
   R.fan_out(x)
   R.retain(x)
   R.collect_lanes(x)
