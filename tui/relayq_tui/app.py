@@ -25,7 +25,7 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.timer import Timer
 
-from relayq.client.steering import Order, Steering
+from relayq.client.steering import Order, Steering, Told
 from relayq_tui import cache, theme
 from relayq_tui.actions import ACTIONS, Action, bindings, of_context, shown_key
 from relayq_tui.asking import Asking
@@ -94,6 +94,7 @@ class RelayQApp(Navigation):
         self._repaint_asked = False
         self._rested_s = 0.0
         self._ticks = 0
+        self._could_undo = False
         self._lost_s = 0.0
         self._settling = Timer(self, 0, callback=settle)
         self._recorder = Recorder(options.record, feed.name, feed.now_ms) if options.record else None
@@ -175,14 +176,15 @@ class RelayQApp(Navigation):
     def _tick(self) -> None:
         """Running times and ages grow, the undo chip counts down, the banner says for how long."""
         self._ticks += 1
-        if self._shows_seconds or self._ticks % STILL_S == 0:
+        could_undo, self._could_undo = self._could_undo, self.steering.latest is not None
+        if self._shows_seconds or could_undo or self._ticks % STILL_S == 0:
             self.store.touch("clock")
             self._ask_repaint()
 
     @property
     def _shows_seconds(self) -> bool:
         is_away = self.store.connection.state != "live"
-        return is_away or bool(self.steering.waiting) or getattr(self.screen, "shows_seconds", False)
+        return is_away or self._could_undo or getattr(self.screen, "shows_seconds", False)
 
     def get_driver_class(self) -> type[Driver]:
         """What writes to the terminal."""
@@ -268,13 +270,17 @@ class RelayQApp(Navigation):
         if order in self.steering.waiting:
             self.say(order.sentence)
 
-    async def _act(self, order: Order) -> str:
+    async def _act(self, order: Order) -> Told:
         return await self.feed.act(order)
 
     def action_undo(self) -> None:
-        """Take the latest order back."""
-        order = self.steering.undo()
-        self.say(f"undone: nothing was {order.sentence}" if order else "there is nothing to undo")
+        """Take the latest order back: what was carried out already needs a hub for that."""
+        latest = self.steering.latest
+        if latest is None:
+            self.say("there is nothing to undo")
+        elif latest.contrary is None or self.may_change():
+            self.steering.undo()
+            self.say(f"undone: {latest.order.sentence}")
 
     # -- the rest of the keys that work everywhere ---------------------------------
 

@@ -25,7 +25,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from relayq.client.steering import Order, carry_out
+from relayq.client.steering import Order, Told, carry_out
 from relayq.errors import HubError, RelayQError
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import FINAL
@@ -133,7 +133,7 @@ class HubFeed:
         finally:
             await hub.close()
 
-    async def act(self, order: Order) -> str:
+    async def act(self, order: Order) -> Told:
         """Carry out an order."""
         return await carry_out(await self._opened(), order)
 

@@ -33,6 +33,7 @@ from relayq_tui.widgets.line import Line, fit
 NAMES = 14
 METER = 20
 MARKED_DAYS = 4
+USUAL_LIMIT = "90%"
 CHART_MIN = 20  # lines of the terminal
 WORDS = {"lasts": "lasts", "tight": "tight", "runs out": "does not last", "unknown": ""}
 EMPTY = """
@@ -270,9 +271,10 @@ class BudgetScreen(HubScreen):
         if not self.rq.may_change():
             return
         question = "How much may be used this month? A share (90%), minutes (1500), or off"
-        answer = await self.app.push_screen_wait(Ask(question, "90%"))
+        was = self.store.budget.limit if self.store.budget else ""
+        answer = await self.app.push_screen_wait(Ask(question, was.removeprefix("off") or USUAL_LIMIT))
         if answer:
-            await self.rq.order(Order(verb="limit", ids=("budget",), value=answer))
+            await self.rq.order(Order(verb="limit", ids=("budget",), value=answer, was=was))
 
     async def action_ask_github(self) -> None:
         """Let GitHub be asked, by a process of its own."""

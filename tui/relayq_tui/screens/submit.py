@@ -18,8 +18,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
+from relayq.client.steering import Order
 from relayq.errors import RelayQError
-from relayq.model.ids import short
 from relayq.model.job import JobSpec
 from relayq_tui.actions import Action
 from relayq_tui.clipboard import copy
@@ -186,7 +186,9 @@ class SubmitScreen(HubScreen):
             self.rq.say(str(error))
         else:
             self.dismiss(None)
-            self.rq.say(f"submitted {short(job)}")
+            submitted = Order(verb="submit", ids=(job,))
+            self.rq.steering.note(submitted)
+            self.rq.say(submitted.sentence)
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:

@@ -263,7 +263,7 @@ class Keys(Framed):
         return [above, self._keys(actions)]
 
     def _is_shown(self, action: Action) -> bool:
-        return bool(action.rank) and (action.id != "undo" or bool(self.rq.steering.waiting))
+        return bool(action.rank) and (action.id != "undo" or self.rq.steering.latest is not None)
 
     def _keys(self, actions: list[Action]) -> Line:
         """As many as fit; on a wide screen the way to all the others has its place at the right."""
