@@ -96,6 +96,17 @@ async def test_jobs_that_are_there_are_shown_with_what_their_spec_says(
         assert (row.labels, row.max_attempts, row.state) == ({"k": "v"}, 3, State.RUNNABLE)
 
 
+async def test_a_job_that_starts_later_is_shown_with_its_time(
+    client: AsyncClient, hub_url: str, fleet: str
+) -> None:
+    await client.run("true", name="later", delay="2h")
+    async with watched(hub_url, fleet) as seen:
+        await eventually(lambda: seen.store.newest, "the job")
+        row = seen.store.newest[0]
+        assert (row.state, row.reason) == (State.PENDING, "delay")
+        assert row.ready_ms - row.submitted_ms == 2 * 3_600_000
+
+
 async def test_what_happens_comes_without_asking(client: AsyncClient, hub_url: str, fleet: str) -> None:
     async with watched(hub_url, fleet) as seen:
         await eventually(lambda: seen.store.connection.state == "live", "the link")

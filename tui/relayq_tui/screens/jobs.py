@@ -109,11 +109,11 @@ class JobsScreen(JobLooks):
             self._show_rows()
         elif listing.take(changes, is_held=bool(table.marks)):
             self._show_rows()
-        elif changes.jobs:
+        else:
             table.rows = listing.rows
             table.refresh_rows(changes.jobs)
-        elif "clock" in changes.parts:
-            table.refresh_stale()
+            if "clock" in changes.parts:  # whatever has happened to others: ages go on under any load
+                table.refresh_stale()
         if changes.parts & {"jobs", "counts"}:
             self._show_tabs()
         self._show_preview(changes)
