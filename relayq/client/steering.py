@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 5.0
 PORTION = 250
+OF_MANY = {"has": "have", "is": "are", "runs": "run", "was": "were"}
 FROM_SCREEN = "from the terminal UI"
 
 
@@ -248,7 +249,7 @@ def summary(order: Order, answers: Counter[str]) -> str:
     done = sum(count for word, count in answers.items() if word in good)
     if done == len(order.ids):
         return order.sentence
-    left = ", ".join(f"{count} {_left(word)}" for word, count in answers.items() if word not in good)
+    left = ", ".join(f"{count} {_left(word, count)}" for word, count in answers.items() if word not in good)
     if len(order.ids) == 1:
         return f"{_shown(order.ids[0])} is left as it is: it {left.partition(' ')[2]}"
     return f"{order.done_to(f'{done} of {len(order.ids)}')}: {left}"
@@ -263,9 +264,9 @@ def _shown(id: str) -> str:
     return short(id) if is_id(id) else id
 
 
-def _left(word: str) -> str:
+def _left(word: str, count: int) -> str:
     head, _, detail = word.partition(":")
-    return {
+    said = {
         "ended": f"has ended ({detail.lower()})",
         "unknown": "is not in the hub",
         "running": "runs already",
@@ -278,6 +279,8 @@ def _left(word: str) -> str:
         "unique": f"has its unique key taken by {short(detail)}",
         "unique-moved": "has a unique key: cancel it and submit it again",
     }.get(head, word)
+    verb, space, rest = said.partition(" ")
+    return said if count == 1 else f"{OF_MANY.get(verb, verb)}{space}{rest}"
 
 
 async def _portion(client: AsyncClient, order: Order, ids: Sequence[str]) -> list[str]:

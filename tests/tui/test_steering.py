@@ -205,6 +205,8 @@ async def test_an_order_that_fails_is_said_and_the_next_one_goes_on() -> None:
         (order("cancel", "a", "b"), {"cancelled": 1, "asked": 1}, "cancelled 2 jobs"),
         (order("cancel", "a", "b"), {"cancelled": 1, "ended:FAILED": 1},
          "cancelled 1 of 2: 1 has ended (failed)"),
+        (order("cancel", "a", "b", "c"), {"cancelled": 1, "ended:FAILED": 2},
+         "cancelled 1 of 3: 2 have ended (failed)"),
         (order("hold"), {"running": 1}, "ABCDEF is left as it is: it runs already"),
         (order("reprioritise", value="7"), {"done": 1}, "gave ABCDEF priority 7"),
         (order("stop", "pi4"), {"told": 1}, "pi4 finishes and leaves"),

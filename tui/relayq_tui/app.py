@@ -97,6 +97,7 @@ class RelayQApp(Navigation):
         self._could_undo = False
         self._lost_s = 0.0
         self._settling = Timer(self, 0, callback=settle)
+        self._unsaying = Timer(self, 0, callback=self.refresh_frame)
         self._recorder = Recorder(options.record, feed.name, feed.now_ms) if options.record else None
 
     # -- life ---------------------------------------------------------------
@@ -235,13 +236,10 @@ class RelayQApp(Navigation):
     def say(self, sentence: str) -> None:
         """Show a sentence in the status line for a while."""
         self.said = sentence
+        self._unsaying.stop()
         self.refresh_frame()
         if sentence:
-            self.set_timer(SAID_S, lambda: self._unsay(sentence))
-
-    def _unsay(self, sentence: str) -> None:
-        if self.said == sentence:
-            self.say("")
+            self._unsaying = self.set_timer(SAID_S, lambda: self.say(""))
 
     def refresh_frame(self) -> None:
         """Draw header and status again."""

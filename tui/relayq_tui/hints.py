@@ -111,6 +111,8 @@ def waited(row: JobRow, now_ms: int) -> str:
 
 
 def _of_failure(row: JobRow) -> Hint:
+    if row.array is not None and row.array.failed and row.reason in ("", "exit"):
+        return Hint(f"{row.array.failed} of {row.array.size} elements failed", "see which, and why", "open")
     rule = next(rule for rule in RULES if rule.fits(row))
     why = rule.why or row.message or REASONS.get(row.reason, "the command failed")
     if row.exit_code == 137 and "memory=" in row.needs:

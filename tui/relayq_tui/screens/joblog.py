@@ -23,7 +23,7 @@ from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq.store.records import End, LogEntry
 from relayq_tui.rows import JobRow
-from relayq_tui.screens.logtail import Headline, ended_as, lacks_end, piece_of
+from relayq_tui.screens.logtail import Headline, ended_as, lacks_end, nothing_of, piece_of
 from relayq_tui.widgets.logpane import LogPane, Times
 from relayq_tui.widgets.logview import LogView
 
@@ -76,7 +76,7 @@ class JobLog(Vertical):
         view.clear()
         self.query_one(Headline).label = f"log {short(row.id)}"
         self._attempt = self._position = 0
-        view.empty = "no output" if row.is_final else "no output yet"
+        view.empty = nothing_of(row)
         try:
             entries = await feed.log(row.id)
             view.show_times("rel" if self.screen.size.width >= NARROW else "off", row.started_ms)

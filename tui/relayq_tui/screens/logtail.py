@@ -96,11 +96,15 @@ class LogTail(Vertical):
         except RelayQError as error:
             view.note(str(error), is_bad=True)
 
-    def clear(self, row: JobRow) -> None:
-        """Nothing but the job's name."""
+    def clear(self, row: JobRow | None) -> None:
+        """Nothing but the job's name; nothing at all where there is no job."""
         view = self.view
+        if row is None:
+            self._shown, self.query_one(Headline).label, view.empty = ("", 0, False), "log", ""
+            view.clear()
+            return
         self.query_one(Headline).label = f"log {row.short_id}"
-        view.empty = "no output" if row.is_final else "no output yet"
+        view.empty = nothing_of(row)
         view.clear()
         view.show_times("rel", row.started_ms)
 
@@ -137,6 +141,13 @@ def said_of(end: End) -> str:
     if end.state not in (State.SUCCEEDED, State.FAILED):
         return end.state.value.lower()
     return exit_words(end.exit_code, end.reason)
+
+
+def nothing_of(row: JobRow) -> str:
+    """What to say where there is no output."""
+    if row.array is not None:
+        return "each element has an output of its own: open the job, and then one of its elements"
+    return "no output" if row.is_final else "no output yet"
 
 
 def lacks_end(row: JobRow, entries: list[LogEntry | End]) -> bool:

@@ -234,7 +234,7 @@ class Preview(Framed):
         """A label and a text that may go on over a second line."""
         width = self._width - LABEL
         first, second = text[:width], text[width:]
-        if second and " " in first:
+        if second and second[0] != " " and " " in first:
             first, _, cut = first.rpartition(" ")
             second = cut + second
         yield [(label.ljust(LABEL), self.palette.head), (first, self.palette.text)]

@@ -54,7 +54,7 @@ class FieldRow(Vertical):
     FieldRow Horizontal { height: 1; }
     FieldRow .name { width: 11; padding-left: 1; }
     FieldRow Input { width: 1fr; }
-    FieldRow .note { height: 1; padding-left: 12; }
+    FieldRow .note { height: 1; padding-left: 12; text-wrap: nowrap; text-overflow: ellipsis; }
     .-normal FieldRow .note { visibility: hidden; }
     .-normal FieldRow .note.-bad, .-normal FieldRow .note.-here { visibility: visible; }
     .-narrow FieldRow, .-tiny FieldRow { height: auto; }
@@ -90,7 +90,7 @@ class FieldRow(Vertical):
         p, said = palette_of(self), self.query_one(".note", Static)
         said.set_class(is_bad, "-bad")
         style = p.bad if is_bad else p.good if is_good else p.dim
-        said.update(Text(text, style, no_wrap=True, overflow="ellipsis"))
+        said.update(Text(text, style))
 
 
 class Twin(Framed, can_focus=True):
@@ -232,4 +232,4 @@ class SubmitScreen(HubScreen):
             more = f" and {len(able) - NAMED} more" if len(able) > NAMED else ""
             row.note(f"could run on {', '.join(able[:NAMED])}{more}", is_good=True)
         elif reasons:
-            row.note(f"nobody here could run it: {reasons[0]}", is_bad=True)
+            row.note(f"none could run it: {reasons[0]}", is_bad=True)

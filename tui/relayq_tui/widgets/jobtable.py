@@ -75,6 +75,7 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         self.new_above = 0
         self._columns: Sequence[Column[Row]] = ()
         self._first = 0
+        self.empty = ""
         self._titles = int(has_titles)
         self._is_aside = is_aside
         self._drawn: dict[int, Strip] = {}
@@ -221,7 +222,8 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
             return self._title_line()
         index = self._first + y - self._titles
         if index >= len(self.rows):
-            return Strip.blank(self.size.width)
+            said = f"   {self.empty}" if index == 0 else ""
+            return Strip([Segment(said, palette_of(self).dim)]).adjust_cell_length(self.size.width)
         return self._row_line(index)
 
     def _title_line(self) -> Strip:
