@@ -173,7 +173,8 @@ async def test_a_worker_tells_how_its_jobs_are_isolated() -> None:
     feed.home.workers[pi.name] = replace(pi, facts=facts)
     async with running(WIDE, feed) as (app, pilot):
         await to_workers(pilot)
-        assert shows(app, "isolation owner; strict for others · kills by PID namespace")
+        assert shows(app, "isolation owner; strict for others")
+        assert shows(app, "kills by PID namespace")
 
 
 async def test_a_hostile_worker_is_literal_text() -> None:
