@@ -117,6 +117,15 @@ def test_a_signal_puts_the_terminal_back(home: Path, number: signal.Signals) -> 
         assert (made.code, missing(made)) == (0, [])
 
 
+@pytest.mark.parametrize(("keys", "there"), [(b"\x1b5", "top spenders"), (b"\x1b:", "Type an action")])
+def test_escape_and_a_key_in_one_packet_are_both_of_them(home: Path, keys: bytes, there: str) -> None:
+    with terminal() as made:
+        made.press(b"/")
+        eventually_sync(lambda: made.shows("tate:failed queue:gpu"), "the filter is open")
+        made.press(keys)
+        eventually_sync(lambda: made.shows(there), "where the key leads")
+
+
 def test_without_colours_not_one_colour_code_is_sent(home: Path) -> None:
     with terminal(NO_COLOR="1") as made:
         made.press(b"2")

@@ -30,6 +30,7 @@ from relayq_tui import cache, theme
 from relayq_tui.actions import ACTIONS, Action, bindings, of_context, shown_key
 from relayq_tui.asking import Asking
 from relayq_tui.bells import Bells, notice
+from relayq_tui.escapes import listening
 from relayq_tui.feed import Feed, JobsChanged, Snapshot, Update
 from relayq_tui.glyphs import ASCII, UNICODE
 from relayq_tui.memory import part_large_from_small, settle
@@ -188,8 +189,8 @@ class RelayQApp(Navigation):
         return is_away or self._could_undo or getattr(self.screen, "shows_seconds", False)
 
     def get_driver_class(self) -> type[Driver]:
-        """What writes to the terminal."""
-        return sparing(super().get_driver_class())
+        """What writes to the terminal and reads its keys."""
+        return sparing(listening(super().get_driver_class()))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What the theme does to every line."""

@@ -44,7 +44,7 @@ workflows, whether the rest lasts, and what your own machines saved. They are co
 your private repositories, by a machine of this fleet that has a GitHub token (log in with gh auth
 login, then R here or relayq budget refresh there), and from workflows that hand their jobs to this fleet.
 
-What the hub knows by itself is what ran on your own machines, and its memory:
+What the hub knows by itself stands above: what ran on your own machines, and its memory.
 """
 
 
@@ -130,10 +130,10 @@ class Spending(Framed):
     def _unmeasured(self) -> list[Line]:
         """What is known where no minutes are."""
         budget = self.store.budget
-        lines = [Line(), *prose(EMPTY, self.size.width, self.palette)]
+        lines = self._memory(*self._measured(budget))
         if budget is not None:
-            lines += [*self._prices(budget), *self._guard(budget)[:1]]
-        return [*lines, *self._memory(*self._measured(budget))]
+            lines = [*self._prices(budget), *self._guard(budget)[:1], *lines]
+        return [*lines, *prose(EMPTY, self.size.width, self.palette)]
 
     def _measured(self, budget: BudgetView | None) -> tuple[int, int]:
         """The hub's memory: as it was told with the budget, else as the hub counts it."""
