@@ -344,7 +344,7 @@ def _budget(now_ms: int, dice: random.Random) -> BudgetView:
 HAPPENED = (
     (252, "worker-gone", "pi4-attic#31", ""), (251, "worker", "pi4-attic", "pi4-attic#1"),
     (241, "worker", "gh-hosted", "gh-hosted#1"), (213, "worker-gone", "iphone-ssh#1", ""),
-    (190, "quiet", "pi3-shed", ""), (185, "resume", "pi3-shed", ""), (95, "pause", "media", ""),
+    (190, "quiet", "pi3-shed", ""), (185, "resume", "pi3-shed", "pi3-shed#1"), (95, "pause", "media", ""),
     (88, "resume", "media", ""),
 )  # fmt: skip
 

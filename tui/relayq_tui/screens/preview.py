@@ -26,7 +26,7 @@ from relayq_tui.widgets.line import Line, fit
 if TYPE_CHECKING:
     from relayq_tui.screens.base import HubScreen
 
-LABEL = 6
+LABEL, SAID = 6, 4  # columns of a label; lines for what a job said last, which is why it failed
 COOL, HOT = 30.0, 90.0  # degrees Celsius: an empty bar, a full one
 Pieces = list[tuple[str, Style]]
 
@@ -101,7 +101,7 @@ class Preview(Framed):
         p = self.palette
         yield [("$ ", p.head), (row.command, p.text)]
         if row.is_final and (said := row.message or self.last_words):
-            yield from self._labelled("said", said)
+            yield from self._labelled("said", said, SAID)
         by = row.by or (self.detail.asker if self.detail else "")
         if by or row.labels:
             labels = " ".join(f"{name}={value}" for name, value in row.labels.items())
@@ -230,16 +230,19 @@ class Preview(Framed):
             room -= len(shown)
         return line
 
-    def _labelled(self, label: str, text: str) -> Iterator[Pieces]:
-        """A label and a text that may go on over a second line."""
+    def _labelled(self, label: str, text: str, most: int = 2) -> Iterator[Pieces]:
+        """A label and a text that may go on over further lines, `most` in all."""
         width = self._width - LABEL
-        first, second = text[:width], text[width:]
-        if second and second[0] != " " and " " in first:
-            first, _, cut = first.rpartition(" ")
-            second = cut + second
-        yield [(label.ljust(LABEL), self.palette.head), (first, self.palette.text)]
-        if second:
-            yield [(" " * LABEL + fit(second.strip(), width), self.palette.text)]
+        while text:
+            line, most = text[:width], most - 1
+            rest = text[width:]
+            if rest and not most:
+                line, rest = fit(text, width), ""
+            elif rest and rest[0] != " " and " " in line:
+                line, _, cut = line.rpartition(" ")
+                rest = cut + rest
+            yield [(label.ljust(LABEL), self.palette.head), (line, self.palette.text)]
+            label, text = "", rest.strip()
 
     def _state_of(self, job: str) -> str:
         row = self.store.jobs.get(job)

@@ -137,9 +137,14 @@ class TimelineScreen(JobLooks):
         return self.store.jobs.get(span.job) if span is not None else None
 
     def actions(self) -> list[Action]:
-        """The timeline's own keys go before those of a list of jobs."""
+        """The timeline's own keys go before those of a list of jobs; no key leads to a flow out of sight."""
         own = {one.key for one in of_context("timeline")}
-        return [one for one in super().actions() if one.context != "jobs" or one.key not in own]
+        has_flow = self.size.height >= TALL
+        return [
+            one
+            for one in super().actions()
+            if (one.context != "jobs" or one.key not in own) and (has_flow or one.id != "time.pane")
+        ]
 
     # -- drawing
 
