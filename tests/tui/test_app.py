@@ -112,6 +112,14 @@ async def test_an_order_can_be_taken_back_before_it_is_carried_out() -> None:
         assert shows(app, "undone")
 
 
+async def test_ctrl_c_says_how_to_leave_and_leaves_nothing() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+c")
+        await settled(pilot)
+        assert shows(app, "q leaves")
+        assert app.is_running
+
+
 async def test_what_was_done_at_once_can_be_taken_back_by_its_contrary() -> None:
     feed = Recorder()
     async with running(feed=feed, grace_s=60.0) as (app, pilot):

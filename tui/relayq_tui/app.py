@@ -296,6 +296,10 @@ class RelayQApp(Navigation):
         self.refresh_frame()
         self._ask_repaint()
 
+    def action_help_quit(self) -> None:
+        """Ctrl-C ends nothing here, for a terminal may copy with it: say what leaves."""
+        self.say(f"{self.key_named('close')} leaves")
+
     def action_times(self) -> None:
         """Ages, or times of the day."""
         self.absolute_times = not self.absolute_times

@@ -73,7 +73,8 @@ def hint(row: JobRow, detail: JobDetail | None = None) -> Hint:
         case State.FAILED | State.EXPIRED:
             return _of_failure(row)
         case State.SKIPPED:
-            return Hint(REASONS["dependency"], "retry that one first", "flow")
+            needed = f"{short(row.after[0])} did not do what it needed" if len(row.after) == 1 else ""
+            return Hint(needed or REASONS["dependency"], "retry that one first", "flow")
         case State.UNREACHABLE:
             return Hint(f"{row.worker} was not heard of lately", "it has time to come back")
         case State.PENDING:
