@@ -156,9 +156,10 @@ async def test_a_job_that_was_duplicated_by_mistake_is_cancelled_again() -> None
 
 
 async def test_the_chip_of_what_was_done_goes_when_its_time_is_over() -> None:
-    async with running(grace_s=0.05, ticks=True) as (app, pilot):
+    async with running(grace_s=60.0, ticks=True) as (app, pilot):
         await pilot.press("slash", *"state:failed", "enter", "R")
         await eventually(lambda: shows(app, "u undo"), "it has been done")
+        await app.steering.flush()
         await eventually(lambda: not shows(app, "u undo"), "it can no longer be undone")
 
 
