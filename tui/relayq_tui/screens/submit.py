@@ -67,6 +67,7 @@ class FieldRow(Vertical):
         super().__init__(id=f"row-{field.name}")
         self.field = field
         self._text = text
+        self._noted = ("", False, False)
 
     def compose(self) -> ComposeResult:
         """Name and line, the note below."""
@@ -86,7 +87,10 @@ class FieldRow(Vertical):
         self.query_one(".note").remove_class("-here")
 
     def note(self, text: str, *, is_bad: bool = False, is_good: bool = False) -> None:
-        """Say this under the line."""
+        """Say this under the line. Every key says it again, and the same is not drawn again."""
+        if self._noted == (text, is_bad, is_good):
+            return
+        self._noted = (text, is_bad, is_good)
         p, said = palette_of(self), self.query_one(".note", Static)
         said.set_class(is_bad, "-bad")
         style = p.bad if is_bad else p.good if is_good else p.dim
@@ -129,6 +133,7 @@ class SubmitScreen(HubScreen):
         self._before = dict(spec or {})
         self._like = like
         self._is_sent = False
+        self._typed_texts = {field.name: "" for field in FIELDS}
         self._verdict: JobSpec | Wrong = Wrong("command", "")
 
     @property
@@ -203,9 +208,13 @@ class SubmitScreen(HubScreen):
     # -- judging
 
     def _texts(self) -> dict[str, str]:
-        return {field.name: self.query_one(f"#{field.name}", Input).value for field in FIELDS}
+        """What stands in the fields; what stood there last while the form is being closed."""
+        self._typed_texts |= {str(box.id): box.value for box in self.query(Input).results()}
+        return self._typed_texts
 
     def _judge(self) -> None:
+        if not self.query(Twin):
+            return
         texts = self._texts()
         self._verdict = judge(texts, self._before, self.store.jobs)
         for row in self.query(FieldRow).results():

@@ -42,7 +42,7 @@ class Wizard(App[Choice]):
     """Three ways to begin."""
 
     ENABLE_COMMAND_PALETTE = False
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-low"), (20, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-tall")]
     CSS_PATH = "../relayq.tcss"
     CSS = """
     Wizard Screen { align: center middle; }
