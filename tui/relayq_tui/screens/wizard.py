@@ -35,6 +35,7 @@ WAYS = (
 )
 WELCOME = "RelayQ: a job queue for the machines you already own."
 NO_ADDRESS = "this is no redis://, rediss:// or unix:// address; a join string goes into: relayq join -"
+HEIGHTS = [(0, "-low"), (20, "-tall")]
 ADDRESS = "rediss://user:password@vm.example:6379"
 
 
@@ -42,7 +43,7 @@ class Wizard(App[Choice]):
     """Three ways to begin."""
 
     ENABLE_COMMAND_PALETTE = False
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-tall")]
+    VERTICAL_BREAKPOINTS = HEIGHTS
     CSS_PATH = "../relayq.tcss"
     CSS = """
     Wizard Screen { align: center middle; }
