@@ -25,7 +25,7 @@ class AskedJob:
         self.attempt = record.attempt
         self.exit_code = record.exit_code
         self.submitted_ms = record.submitted_ms
-        self.ready_ms = record.ready_ms
+        self.ready_ms = record.due_ms or record.ready_ms
         self.started_ms = record.started_ms
         self.ended_ms = record.ended_ms
 

@@ -65,7 +65,8 @@ def _set_up(args: argparse.Namespace, config: Config) -> bool:
     """Nothing is set up here: ask what is wanted; False when the person left."""
     from relayq_tui.screens.wizard import Wizard
 
-    choice = Wizard(config, str(config.values["tui.theme"])).run()
+    style, is_ascii = str(config.values["tui.theme"]), bool(config.values["tui.ascii"])
+    choice = Wizard(config, style, is_ascii=is_ascii).run()
     if choice is not None:
         args.demo = choice.kind == "demo"
         args.url = choice.url or args.url

@@ -66,7 +66,7 @@ def _ending(record: JobRecord) -> str:
 
 
 def _cancelled(record: JobRecord) -> str:
-    where = f" while it ran on worker {record.worker}" if record.worker else ""
+    where = f" while it ran on worker {record.worker}" if record.worker and record.started_ms else ""
     why = "" if record.reason == "cancelled" else REASONS.get(record.reason, record.reason)
     return f"it was cancelled{where}" + (f": {why}" if why else "")
 

@@ -234,6 +234,13 @@ def read_limit(text: str) -> dict[str, float]:
     return {"percent" if text.endswith("%") else "minutes": float(number)}
 
 
+def limit_words(limit: dict[str, float]) -> str:
+    """A limit as people write it, and as `read_limit` reads it."""
+    if "minutes" in limit:
+        return f"{limit['minutes']:.0f}"
+    return f"{limit['percent']:.0f}%" if limit else "off"
+
+
 def limit_minutes(limit: dict[str, float], included: int) -> float:
     """A limit as minutes; what is included where none is set."""
     if "minutes" in limit:

@@ -131,6 +131,7 @@ def job(reply: list[Any], lanes_by_id: dict[str, Lane]) -> JobRecord:
         message=f.get("pg", ""),
         cancel_asked="cx" in f,
         cancel_why=f.get("cy", ""),
+        due_ms=_int(f, "du") if f.get("r") == "delay" else 0,
         attempts=_attempts(f, reply[4] if len(reply) > 4 else []),
         envelope=reply[2],
         result=reply[3] if len(reply) > 3 else b"",

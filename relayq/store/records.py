@@ -271,6 +271,7 @@ class JobRecord:
 
     `is_sealed` says that our keys do not open all of its spec, `doubt` why its result is
     not believed, `held_by` who holds it, `alarm` what nobody who may has signed of where it stands.
+    `due_ms` is when one that is delayed becomes ready, 0 for any other.
     """
 
     id: str
@@ -303,6 +304,7 @@ class JobRecord:
     held_by: str = ""
     alarm: str = ""
     cancel_why: str = ""
+    due_ms: int = 0
 
     @property
     def likeness(self) -> str:

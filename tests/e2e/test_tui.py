@@ -91,7 +91,7 @@ def test_an_evening_at_the_terminal(person: Person, own_server: PrivateServer) -
     person.types("gC")
     person.sees("undo")
     person.types("u")
-    person.sees("undone: nothing was cancelled")
+    person.sees("undone: cancelled")
 
     own_server.kill()
     person.sees("reconnecting", timeout_s=15)

@@ -281,9 +281,9 @@ async def test_the_screen_has_the_hub_s_figures_and_gives_both_orders(
         await eventually(lambda: seen.store.budget is not None, "the budget came")
         assert seen.store.budget is not None
         assert (seen.store.budget.source, seen.store.budget.included_min) == ("", 2000)
-        assert await seen.feed.act(Order(verb="ask", ids=("GitHub",))) == "asked GitHub"
+        assert (await seen.feed.act(Order(verb="ask", ids=("GitHub",)))).sentence == "asked GitHub"
         await eventually(lambda: seen.store.budget and seen.store.budget.used_min == 23, "the minutes came")
-        said = await seen.feed.act(Order(verb="limit", ids=("budget",), value="10%"))
+        said = (await seen.feed.act(Order(verb="limit", ids=("budget",), value="10%"))).sentence
         assert said == "set the limit of the budget to 10%"
         await eventually(
             lambda: seen.store.budget and seen.store.budget.guard_percent == 10, "the limit came"

@@ -86,6 +86,18 @@ async def test_what_did_not_succeed_runs_again_as_a_further_attempt(driver: Driv
     assert await driver.state(array) == "FAILED exit"
 
 
+async def test_an_array_that_runs_again_has_run_since_then(driver: Driver) -> None:
+    array = await driver.submit(array=2)
+    worker = await driver.worker()
+    await run_all(worker, f"{array}:1")
+    first = await driver.record(array)
+    await driver.advance(10_000)
+    await driver.jobs.retry(array, b"op")
+    assert (await driver.record(array)).started_ms == 0
+    await worker.claim()
+    assert (await driver.record(array)).started_ms >= first.started_ms + 10_000
+
+
 async def test_an_array_that_succeeded_runs_again_as_a_whole(driver: Driver) -> None:
     array = await driver.submit(array=3)
     worker = await driver.worker()

@@ -133,6 +133,20 @@ async def test_the_earlier_attempt_ended_when_it_ended_not_when_the_job_was_told
     assert MINUTE // 2 <= attempt.ended_ms - attempt.started_ms < MINUTE
 
 
+async def test_a_job_that_is_cancelled_while_it_waits_for_its_next_attempt_did_not_run_until_then(
+    driver: Driver,
+) -> None:
+    job, worker = await running(driver)
+    await worker.report(job, "failed")
+    await driver.jobs.retry(job, b"op")
+    await driver.advance(60 * MINUTE)
+    await driver.jobs.cancel(job)
+    record = await driver.record(job)
+    assert (record.state, record.started_ms) == (State.CANCELLED, 0)
+    await driver.jobs.retry(job, b"op")
+    assert [attempt.number for attempt in (await driver.record(job)).attempts] == [1]
+
+
 async def test_a_job_that_never_ran_runs_when_it_is_told_to(driver: Driver) -> None:
     skipped_by = await driver.submit()
     skipped = await driver.submit(after=[{"job": skipped_by}])

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from relayq.client.steering import Order
+from relayq.client.steering import Order, Told
 from relayq.errors import HubUnreachable
 from relayq.model.lifecycle import State
 from relayq_tui import theme
@@ -112,6 +112,57 @@ async def test_an_order_can_be_taken_back_before_it_is_carried_out() -> None:
         assert shows(app, "undone")
 
 
+async def test_ctrl_c_says_how_to_leave_and_leaves_nothing() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+c")
+        await settled(pilot)
+        assert shows(app, "q leaves")
+        assert app.is_running
+
+
+async def test_what_was_done_at_once_can_be_taken_back_by_its_contrary() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=60.0) as (app, pilot):
+        await pilot.press("slash", *"state:failed", "enter", "R")
+        await eventually(lambda: shows(app, "u undo"), "it has been done")
+        assert shows(app, "queued 7RDKQ1 again")
+        await pilot.press("u")
+        await eventually(lambda: len(feed.orders) == 2, "its contrary has been carried out")
+        assert [order.verb for order in feed.orders] == ["retry", "cancel"]
+        await settled(pilot)
+        assert not shows(app, "u undo")
+
+
+async def test_what_was_done_is_not_taken_back_while_the_hub_is_away() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=60.0) as (app, pilot):
+        await pilot.press("slash", *"state:failed", "enter", "R")
+        await eventually(lambda: shows(app, "u undo"), "it has been done")
+        app.post_update(Connection(state="lost", message="gone"))
+        await pilot.press("u")
+        await settled(pilot)
+        assert [order.verb for order in feed.orders] == ["retry"]
+        assert shows(app, "the hub is away")
+
+
+async def test_a_job_that_was_duplicated_by_mistake_is_cancelled_again() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=60.0) as (app, pilot):
+        await pilot.press("D")
+        await eventually(lambda: shows(app, "u undo"), "it has been done")
+        await pilot.press("u")
+        await eventually(lambda: feed.orders[-1].verb == "cancel", "the new one is cancelled")
+        assert feed.home.jobs[feed.orders[-1].ids[0]].name == "train-lora epochs=3"
+
+
+async def test_the_chip_of_what_was_done_goes_when_its_time_is_over() -> None:
+    async with running(grace_s=60.0, ticks=True) as (app, pilot):
+        await pilot.press("slash", *"state:failed", "enter", "R")
+        await eventually(lambda: shows(app, "u undo"), "it has been done")
+        await app.steering.flush()
+        await eventually(lambda: not shows(app, "u undo"), "it can no longer be undone")
+
+
 async def test_what_waits_for_its_grace_is_carried_out_when_the_app_ends() -> None:
     feed = Recorder()
     async with running(feed=feed, grace_s=60.0) as (_, pilot):
@@ -200,7 +251,7 @@ class Recorder(DemoFeed):
         self.orders: list[Order] = []
         self._fails = fails
 
-    async def act(self, order: Order) -> str:
+    async def act(self, order: Order) -> Told:
         self.orders.append(order)
         if self._fails:
             raise HubUnreachable("hub x cannot be reached: no route to host")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from relayq.model.lifecycle import State
-from relayq_tui.audit import Diary, deed, title_of
+from relayq.store import keys
+from relayq_tui.audit import SILENT, TEMPLATES, Diary, deed, title_of
 from relayq_tui.feed import EventsSeen, JobsChanged
 from relayq_tui.rows import EventRow, JobRow
 from relayq_tui.store import Store
 
 JOB = "0123456789ABCDEF"
+LUA = Path(keys.__file__).parent / "lua"
 
 
 def store() -> Store:
@@ -52,6 +57,25 @@ def test_workers_come_and_go_by_name() -> None:
     assert said("worker", "pi", "pi#1") == ("pi", "came")
     assert said("worker-gone", "pi#1") == ("pi", "went away")
     assert said("quiet", "pi") == ("pi", "was told to take nothing new")
+
+
+def test_what_was_done_to_the_budget_is_a_sentence() -> None:
+    assert said("budget", "limit", '{"percent": 90.0}') == ("", "the limit was set to 90%")
+    assert said("budget", "limit", "{}") == ("", "the limit was taken away")
+    assert said("budget", "limit", "nonsense") == ("", "the limit was set")
+    assert said("budget", "runs") == ("", "GitHub's minutes were read")
+
+
+def test_a_worker_that_may_go_on_is_no_queue() -> None:
+    assert said("resume", "pi", "pi#1") == ("pi", "was told to take jobs again")
+    assert said("resume", "media") == ("", "queue media was resumed")
+
+
+def test_every_word_of_the_hub_is_known() -> None:
+    words = re.compile(r"R\.event\(x, '([a-z-]+)'")
+    told = {word for path in LUA.glob("*.lua") for word in words.findall(path.read_text("utf-8"))}
+    assert len(told) > 20
+    assert told - TEMPLATES.keys() - SILENT == {"start", "end", "budget"}
 
 
 def test_a_word_of_a_newer_hub_is_shown_as_it_is() -> None:

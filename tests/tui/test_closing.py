@@ -8,10 +8,11 @@ import pytest
 
 from relayq.store.records import End, LogEntry
 from relayq_tui.demo import DemoFeed
-from relayq_tui.feed import JobDetail
+from relayq_tui.feed import JobDetail, WorkersChanged
+from relayq_tui.screens.submit import SubmitScreen
 from relayq_tui.widgets.logview import LogView
 from tests.support import eventually
-from tests.tui.app_support import running, settled
+from tests.tui.app_support import running, settled, shows
 
 
 class LateFeed(DemoFeed):
@@ -50,3 +51,18 @@ async def test_an_answer_that_comes_while_its_screen_is_closed_is_nothing_to_lea
         await settled(pilot)
         assert app.screen.label == "Jobs"
         assert app.is_running
+
+
+async def test_a_form_whose_fields_are_gone_still_says_how_it_stands() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("o")
+        await eventually(lambda: shows(app, "the same in a shell"), "the form")
+        form = app.screen
+        assert isinstance(form, SubmitScreen)
+        await pilot.press(*"make")
+        await form.query_one("#fields").remove()
+        await form.query_one("Twin").remove()
+        app.post_update(WorkersChanged(list(app.store.workers.values())))
+        app.refresh_frame()
+        await settled(pilot)
+        assert form.note == "ready"

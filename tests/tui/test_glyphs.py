@@ -35,6 +35,12 @@ def test_every_glyph_has_a_twin() -> None:
     assert all(str(twin).isascii() for twin in IN_ASCII.values())
 
 
+def test_letters_stay_what_they_are_beside_a_glyph() -> None:
+    text = "abcdefghijklmnopqrstuvwxyz…"
+    assert text.translate(IN_ASCII) == "abcdefghijklmnopqrstuvwxyz~"
+    assert [chr(one) for one in IN_ASCII if one < 128 and IN_ASCII[one] != chr(one)] == []
+
+
 def test_states_can_be_told_apart_without_colour() -> None:
     marks = {state_mark(row(1, state), glyphs) for glyphs in (UNICODE, ASCII) for state in State}
     assert len(marks) == 2 * len(State)

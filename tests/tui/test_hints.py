@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from relayq.model.lifecycle import State
+from relayq.store.records import ArrayCounts
 from relayq_tui.actions import ACTIONS
 from relayq_tui.feed import JobDetail
-from relayq_tui.hints import RULES, attempts, ending, hint
+from relayq_tui.hints import RULES, Hint, attempts, ending, hint
 from tests.tui.test_store import row
 
 
@@ -31,6 +32,21 @@ def test_an_exit_code_says_why(code: int, why: str) -> None:
 )  # fmt: skip
 def test_a_reason_goes_before_the_exit_code(reason: str, why: str) -> None:
     assert why in hint(row(1, State.FAILED, exit_code=137, reason=reason)).why
+
+
+def test_a_skipped_job_names_the_one_that_it_needed() -> None:
+    only = hint(row(1, State.SKIPPED, reason="dependency", after=("0123456789NST8ZX",)))
+    assert only.why == "NST8ZX did not do what it needed"
+    assert "needed" in hint(row(1, State.SKIPPED, reason="dependency", after=("A" * 16, "B" * 16))).why
+
+
+def test_of_an_array_the_elements_that_failed_are_counted() -> None:
+    counts = ArrayCounts(
+        size=50, start=0, waiting=0, running=0, succeeded=47, failed=3, cancelled=0, skipped=0
+    )
+    assert hint(row(1, State.FAILED, exit_code=1, reason="exit", array=counts)) == Hint(
+        "3 of 50 elements failed", "see which, and why", "open"
+    )
 
 
 def test_what_memory_it_had_is_said() -> None:

@@ -96,6 +96,17 @@ async def test_jobs_that_are_there_are_shown_with_what_their_spec_says(
         assert (row.labels, row.max_attempts, row.state) == ({"k": "v"}, 3, State.RUNNABLE)
 
 
+async def test_a_job_that_starts_later_is_shown_with_its_time(
+    client: AsyncClient, hub_url: str, fleet: str
+) -> None:
+    await client.run("true", name="later", delay="2h")
+    async with watched(hub_url, fleet) as seen:
+        await eventually(lambda: seen.store.newest, "the job")
+        row = seen.store.newest[0]
+        assert (row.state, row.reason) == (State.PENDING, "delay")
+        assert row.ready_ms - row.submitted_ms == 2 * 3_600_000
+
+
 async def test_what_happens_comes_without_asking(client: AsyncClient, hub_url: str, fleet: str) -> None:
     async with watched(hub_url, fleet) as seen:
         await eventually(lambda: seen.store.connection.state == "live", "the link")
@@ -137,25 +148,27 @@ async def test_orders_for_many_jobs_are_counted(client: AsyncClient, hub_url: st
     jobs = [(await client.run("true", name=f"n{n}")).id for n in range(3)]
     await client.jobs.cancel(jobs[0])
     async with watched(hub_url, fleet) as seen:
-        said = await seen.feed.act(Order(verb="cancel", ids=tuple(jobs)))
+        said = (await seen.feed.act(Order(verb="cancel", ids=tuple(jobs)))).sentence
         assert said == "cancelled 2 of 3: 1 has ended (cancelled)"
-        said = await seen.feed.act(Order(verb="retry", ids=tuple(jobs)))
-        assert said == "queued again 3 jobs"
-        said = await seen.feed.act(Order(verb="reprioritise", ids=tuple(jobs), value="7"))
-        assert said == "moved in the queue 3 jobs to 7"
+        said = (await seen.feed.act(Order(verb="retry", ids=tuple(jobs)))).sentence
+        assert said == "queued 3 jobs again"
+        said = (await seen.feed.act(Order(verb="reprioritise", ids=tuple(jobs), value="7"))).sentence
+        assert said == "gave 3 jobs priority 7"
         assert [(await client.jobs.record(job)).priority for job in jobs] == [7, 7, 7]  # type: ignore[union-attr]  # they are there
-        assert await seen.feed.act(Order(verb="hold", ids=(jobs[0],))) == f"held {jobs[0][-6:]}"
-        assert await seen.feed.act(Order(verb="release", ids=(jobs[0],))) == f"released {jobs[0][-6:]}"
+        assert (await seen.feed.act(Order(verb="hold", ids=(jobs[0],)))).sentence == f"held {jobs[0][-6:]}"
+        assert (
+            await seen.feed.act(Order(verb="release", ids=(jobs[0],)))
+        ).sentence == f"released {jobs[0][-6:]}"
 
 
 async def test_forgotten_jobs_go_from_the_list(client: AsyncClient, hub_url: str, fleet: str) -> None:
     job = (await client.run("true", name="gone")).id
     async with watched(hub_url, fleet) as seen:
         await eventually(lambda: seen.store.newest, "the job")
-        said = await seen.feed.act(Order(verb="forget", ids=(job,)))
+        said = (await seen.feed.act(Order(verb="forget", ids=(job,)))).sentence
         assert said == f"{job[-6:]} is left as it is: it has not ended"
         await client.jobs.cancel(job)
-        assert await seen.feed.act(Order(verb="forget", ids=(job,))) == f"deleted {job[-6:]}"
+        assert (await seen.feed.act(Order(verb="forget", ids=(job,)))).sentence == f"deleted {job[-6:]}"
         await eventually(lambda: not seen.store.newest, "an empty list")
         assert await client.jobs.record(job) is None
         assert await seen.feed.detail(job) is None
@@ -166,8 +179,7 @@ async def test_moving_a_job_puts_another_in_its_place(client: AsyncClient, hub_u
     async with watched(hub_url, fleet) as seen:
         assert (
             await seen.feed.act(Order(verb="move", ids=(job,), value="mac-mini"))
-            == f"moved {job[-6:]} to mac-mini"
-        )
+        ).sentence == f"moved {job[-6:]} to mac-mini"
         await eventually(lambda: len(seen.store.newest) == 2, "both")
         moved = next(row for row in seen.store.newest if row.id != job)
         assert moved.needs == "host=mac-mini"
@@ -322,7 +334,7 @@ async def test_schedules_of_the_hub_are_shown_and_steered(
         ):
             value = "every 6h" if verb == "edit" else ""
             told = await seen.feed.act(Order(verb=f"schedule-{verb}", ids=("nightly",), value=value))
-            assert told == said
+            assert told.sentence == said
             await eventually(lambda facts=facts: is_so(**facts), f"it is {facts}")
         assert seen.store.has_scheduler
         await client.jobs.cancel(row().last_job)
@@ -330,7 +342,9 @@ async def test_schedules_of_the_hub_are_shown_and_steered(
         wrong = seen.feed.act(Order(verb="schedule-edit", ids=("nightly",), value="61 * * * *"))
         with pytest.raises(SpecError, match="the nearest valid one is '59"):
             await wrong
-        assert await seen.feed.act(Order(verb="schedule-remove", ids=("nightly",))) == "removed nightly"
+        assert (
+            await seen.feed.act(Order(verb="schedule-remove", ids=("nightly",)))
+        ).sentence == "removed nightly"
         await eventually(lambda: row() is None, "it is gone")
         left = await seen.feed.act(Order(verb="schedule-pause", ids=("nightly",)))
-        assert left == "nightly is left as it is: it is not in the hub"
+        assert left.sentence == "nightly is left as it is: it is not in the hub"

@@ -101,6 +101,11 @@ def test_the_command_line_reads_back_as_the_same_spec() -> None:
     assert from_cli == judge(texts, {}, ())
 
 
+def test_each_job_to_wait_for_has_an_option_of_its_own() -> None:
+    line = command_line({"command": "x", "after": "AAAA, BBBB:any"}, {})
+    assert line == "relayq submit --after AAAA --after BBBB:any -- x"
+
+
 def test_an_edited_job_sends_only_what_was_changed() -> None:
     before = {"command": ["make", "all"], "queue": "gpu", "attempts": 3, "labels": {"run": "7"}}
     texts = texts_of(before)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from relayq.client.steering import Order
 from relayq.model.lifecycle import State
+from relayq_tui.app import Options, RelayQApp
 from relayq_tui.demo import DemoFeed
 from relayq_tui.feed import JobDetail, JobsChanged, JobsGone
 from relayq_tui.screens.jobactions import new_priority
@@ -19,7 +21,7 @@ from relayq_tui.screens.jobs import JobsScreen
 from relayq_tui.screens.preview import Preview
 from relayq_tui.screens.querybox import QueryInput
 from tests.support import eventually
-from tests.tui.app_support import PHONE, grid, running, settled, shows
+from tests.tui.app_support import PHONE, WIDE, grid, running, settled, shows
 from tests.tui.test_app import Recorder
 
 
@@ -46,6 +48,71 @@ async def test_a_query_filters_with_every_key() -> None:
         await settled(pilot)
         assert shows(app, "state:failed")
         assert jobs(app).table.has_focus
+
+
+async def test_where_nothing_matches_nothing_of_another_job_stays() -> None:
+    async with running() as (app, pilot):
+        await eventually(lambda: shows(app, "log 7RDKX2"), "the output of the first job")
+        await pilot.press("slash")
+        await typed(pilot, "name:nowhere")
+        assert shows(app, "no job matches")
+        await eventually(lambda: not shows(app, "7RDKX2"), "no output of any job")
+
+
+async def test_an_empty_hub_says_how_to_begin() -> None:
+    feed = DemoFeed()
+    feed.home.jobs.clear()
+    app = RelayQApp(feed, Options(ticks=False))
+    async with app.run_test(size=WIDE):
+        await eventually(lambda: shows(app, "no job yet: o opens the form of one"), "a word")
+
+
+class Aging(DemoFeed):
+    """A home whose clock can be put forward."""
+
+    late_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.late_ms
+
+
+async def test_ages_go_on_while_other_jobs_change() -> None:
+    feed = Aging()
+    async with running(feed=feed) as (app, pilot):
+        line = next(line for line in grid(app) if "7RDKW9" in line)
+        feed.late_ms = 60_000
+        app.store.touch("clock")
+        app.post_update(JobsChanged([replace(feed.home.jobs[app.store.newest[0].id], progress=69.0)]))
+        await settled(pilot)
+        assert next(row for row in grid(app) if "7RDKW9" in row) != line
+        assert shows(app, "9m02s")
+
+
+async def test_the_last_words_may_come_before_the_job_is_shown() -> None:
+    async with running() as (app, _):
+        preview, failed = app.screen.query_one(Preview), jobs(app).table.rows[2]
+        preview.set_last_words(failed.id, "no space left")
+        preview.set_job(failed)
+        assert preview.last_words == "no space left"
+        preview.set_job(jobs(app).table.rows[3])
+        assert preview.last_words == ""
+
+
+async def test_the_same_sentence_said_again_stays_as_long_as_the_first() -> None:
+    async with running() as (app, _):
+        app.say("held it")
+        first = app._unsaying
+        app.say("held it")
+        assert app._unsaying is not first
+        assert first._task is None or first._task.cancelled() or first._task.cancelling()
+
+
+async def test_paused_queues_are_named_above_everything() -> None:
+    async with running(grace_s=60.0) as (app, pilot):
+        await app.order(Order(verb="pause", ids=("media",)))
+        await eventually(lambda: "media paused" in grid(app)[1], "the header")
+        await pilot.press("u")
+        await eventually(lambda: "media paused" not in grid(app)[1], "it goes on")
 
 
 async def test_a_query_that_makes_no_sense_is_said_and_the_list_stays() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import os
 import pty
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from relayq.model.ids import is_id
 from tests.support import eventually_sync
 
 RESTORED = {
@@ -115,6 +117,34 @@ def test_a_signal_puts_the_terminal_back(home: Path, number: signal.Signals) -> 
         os.kill(made.pid, number)
         eventually_sync(made.has_ended, "it has ended")
         assert (made.code, missing(made)) == (0, [])
+
+
+@pytest.mark.parametrize(("keys", "there"), [(b"\x1b5", "top spenders"), (b"\x1b:", "Type an action")])
+def test_escape_and_a_key_in_one_packet_are_both_of_them(home: Path, keys: bytes, there: str) -> None:
+    with terminal() as made:
+        made.press(b"/")
+        eventually_sync(lambda: made.shows("tate:failed queue:gpu"), "the filter is open")
+        made.press(keys)
+        eventually_sync(lambda: made.shows(there), "where the key leads")
+
+
+def test_what_is_copied_is_sent_to_the_terminal_in_front_of_the_person(home: Path) -> None:
+    with terminal(TMUX="", DISPLAY="", WAYLAND_DISPLAY="") as made:
+        made.press(b"y")
+        eventually_sync(lambda: made.shows("Copy what?"), "the question")
+        made.press(b"\r")
+        eventually_sync(lambda: b"\x1b]52;c;" in made.read(), "the terminal's clipboard")
+        sent = re.search(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)", made.out)
+        assert sent is not None
+        assert is_id(base64.b64decode(sent[1]).decode())
+
+
+def test_a_job_that_was_watched_rings_and_is_noticed(home: Path) -> None:
+    with terminal() as made:
+        made.press(b"!")
+        eventually_sync(lambda: made.shows("the bell rings when"), "it is watched")
+        eventually_sync(lambda: b"\x1b]9;" in made.read(), "it has ended", timeout_s=60)
+        assert re.search(rb"\x07.*\x1b\]9;[^\x07]*: (succeeded|failed)\x07", made.out, re.DOTALL)
 
 
 def test_without_colours_not_one_colour_code_is_sent(home: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from relayq.errors import ConfigError, Refused
+from relayq.errors import ConfigError, Refused, UsageError
 from relayq_tui import cache, recording
 from relayq_tui.demo import DemoFeed
 from relayq_tui.feed import Counts, JobsGone, Snapshot, Update
@@ -103,7 +103,7 @@ async def test_a_recording_tells_the_terminal_nothing(tmp_path: Path) -> None:
 def test_what_is_no_recording_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "session"
     path.write_text(text)
-    with pytest.raises(ConfigError, match="record"):
+    with pytest.raises(UsageError, match="record"):
         recording.opened(path)
 
 

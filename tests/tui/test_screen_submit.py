@@ -50,7 +50,7 @@ async def test_needs_that_nobody_meets_are_told_before_it_is_sent() -> None:
     async with running() as (app, pilot):
         await pilot.press("o", *"make")
         await write(pilot, "needs", "no-such-label")
-        assert shows(app, "nobody here could run it")
+        assert shows(app, "none could run it")
 
 
 async def test_the_form_can_be_walked_and_left_with_the_keyboard() -> None:

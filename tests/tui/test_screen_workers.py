@@ -51,6 +51,16 @@ async def test_a_row_tells_state_slots_cpu_memory_heat_disk_and_what_it_does() -
             assert part in row
 
 
+async def test_the_cursor_stays_on_a_worker_that_falls_from_the_top() -> None:
+    async with running() as (app, pilot):
+        screen = await to_workers(pilot, "ai-cloud")
+        assert screen.table.cursor == 0
+        rows = [replace(row, online=row.online and row.name != "ai-cloud") for row in screen.table.rows]
+        app.post_update(WorkersChanged(rows))
+        await eventually(lambda: screen.table.rows[0].name != "ai-cloud", "it stands below")
+        assert screen.table.current.name == "ai-cloud"
+
+
 async def test_who_is_away_stands_below_and_says_since_when() -> None:
     async with running() as (app, pilot):
         screen = await to_workers(pilot)
@@ -173,7 +183,8 @@ async def test_a_worker_tells_how_its_jobs_are_isolated() -> None:
     feed.home.workers[pi.name] = replace(pi, facts=facts)
     async with running(WIDE, feed) as (app, pilot):
         await to_workers(pilot)
-        assert shows(app, "isolation owner; strict for others · kills by PID namespace")
+        assert shows(app, "isolation owner; strict for others")
+        assert shows(app, "kills by PID namespace")
 
 
 async def test_a_hostile_worker_is_literal_text() -> None:

@@ -9,30 +9,30 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from relayq.client.steering import VERBS, Order, Steering, summary
+from relayq.client.steering import VERBS, Order, Steering, Told, summary, told
 from relayq.errors import HubUnreachable
 from tests.support import eventually
 
 
-def order(verb: str, *ids: str, value: str = "") -> Order:
+def order(verb: str, *ids: str, value: str = "", was: str = "") -> Order:
     """An order."""
-    return Order(verb=verb, ids=ids or ("0123456789ABCDEF",), value=value)
+    return Order(verb=verb, ids=ids or ("0123456789ABCDEF",), value=value, was=was)
 
 
 class Hands:
     """Whoever carries orders out, and what is said."""
 
-    def __init__(self, *, fails: bool = False) -> None:
+    def __init__(self, *, fails: bool = False, left: tuple[str, ...] = ()) -> None:
         self.done: list[Order] = []
         self.said: list[str] = []
-        self._fails = fails
+        self._fails, self._left = fails, left
 
-    async def act(self, given: Order) -> str:
-        """Carry it out."""
+    async def act(self, given: Order) -> Told:
+        """Carry it out, but not for those that are left as they are."""
         if self._fails:
             raise HubUnreachable("hub x is away")
         self.done.append(given)
-        return given.sentence
+        return Told(given.sentence, tuple(id for id in given.ids if id not in self._left))
 
 
 @asynccontextmanager
@@ -98,17 +98,87 @@ async def test_what_only_helps_does_not_wait() -> None:
         for verb in ("retry", "release", "resume"):
             await made.order(order(verb))
         assert [one.verb for one in hands.done] == ["retry", "release", "resume"]
+        assert made.waiting == []
+
+
+@pytest.mark.parametrize(
+    ("given", "contrary"),
+    [
+        (order("retry", "a", "b"), order("cancel", "a", "b")),
+        (order("submit", "a"), order("cancel", "a")),
+        (order("release", "a"), order("hold", "a")),
+        (order("pause", "media"), order("resume", "media")),
+        (order("resume", "media"), order("pause", "media")),
+        (order("quiet", "pi4"), order("unquiet", "pi4")),
+        (order("unquiet", "pi4"), order("quiet", "pi4")),
+        (order("schedule-pause", "nightly"), order("schedule-resume", "nightly")),
+        (order("schedule-edit", "nightly", value="every 1h", was="every 2h"),
+         order("schedule-edit", "nightly", value="every 2h", was="every 1h")),
+        (order("limit", "budget", value="80%", was="off"), order("limit", "budget", value="off", was="80%")),
+    ],
+    ids=lambda one: one.verb,
+)  # fmt: skip
+async def test_what_was_done_at_once_is_undone_by_its_contrary(given: Order, contrary: Order) -> None:
+    hands = Hands()
+    async with steering(hands) as made:
+        await made.order(given)
+        assert 59 < made.seconds_left() <= 60
+        assert made.undo() == given
+        await made.flush()
+        assert hands.done == [given, contrary]
+        assert made.undo() is None
+
+
+async def test_only_those_that_it_was_done_to_are_undone() -> None:
+    hands = Hands(left=("b",))
+    async with steering(hands) as made:
+        await made.order(order("retry", "a", "b", "c"))
+        made.undo()
+        await made.flush()
+        assert hands.done[1] == order("cancel", "a", "c")
+
+
+@pytest.mark.parametrize(
+    "given", [order("approve", "a"), order("schedule-edit", "nightly", value="every 1h")]
+)
+async def test_what_has_no_contrary_cannot_be_undone(given: Order) -> None:
+    async with steering(Hands()) as made:
+        await made.order(given)
+        assert made.undo() is None
+
+
+async def test_what_was_done_to_nobody_cannot_be_undone() -> None:
+    async with steering(Hands(left=("a",))) as made:
+        await made.order(order("release", "a"))
+        assert made.undo() is None
+
+
+async def test_what_was_done_can_be_undone_for_the_grace_only() -> None:
+    hands = Hands()
+    async with steering(hands, grace_s=0.02) as made:
+        await made.order(order("retry"))
+        await eventually(lambda: made.latest is None, "the grace is over")
+        assert made.undo() is None
+        assert [one.verb for one in hands.done] == ["retry"]
+
+
+async def test_leaving_undoes_nothing() -> None:
+    hands = Hands()
+    async with steering(hands) as made:
+        await made.order(order("retry"))
+        await made.flush()
+        assert [one.verb for one in hands.done] == ["retry"]
 
 
 async def test_an_order_that_is_half_sent_is_seen_through_though_nobody_waits_for_it_any_more() -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
     done: list[Order] = []
 
-    async def act(given: Order) -> str:
+    async def act(given: Order) -> Told:
         begun.set()
         await go_on.wait()
         done.append(given)
-        return ""
+        return Told("")
 
     made = Steering(act, str, grace_s=0.0)
     giver = asyncio.create_task(made.order(order("retry")))
@@ -135,8 +205,12 @@ async def test_an_order_that_fails_is_said_and_the_next_one_goes_on() -> None:
         (order("cancel", "a", "b"), {"cancelled": 1, "asked": 1}, "cancelled 2 jobs"),
         (order("cancel", "a", "b"), {"cancelled": 1, "ended:FAILED": 1},
          "cancelled 1 of 2: 1 has ended (failed)"),
+        (order("cancel", "a", "b", "c"), {"cancelled": 1, "ended:FAILED": 2},
+         "cancelled 1 of 3: 2 have ended (failed)"),
         (order("hold"), {"running": 1}, "ABCDEF is left as it is: it runs already"),
-        (order("reprioritise", value="7"), {"done": 1}, "moved in the queue ABCDEF to 7"),
+        (order("reprioritise", value="7"), {"done": 1}, "gave ABCDEF priority 7"),
+        (order("stop", "pi4"), {"told": 1}, "pi4 finishes and leaves"),
+        (order("quiet", "pi4"), {"told": 1}, "pi4 takes nothing new"),
         (order("retry"), {"unique:ZZZZZZZZZZ123456": 1},
          "ABCDEF is left as it is: it has its unique key taken by 123456"),
     ],
@@ -146,4 +220,8 @@ def test_what_became_of_the_jobs_is_one_sentence(given: Order, answers: dict[str
 
 
 def test_every_verb_says_what_it_did() -> None:
-    assert [verb.name for verb in VERBS.values() if not verb.past or not verb.done] == []
+    assert [verb.name for verb in VERBS.values() if "{what}" not in verb.said or not verb.done] == []
+
+
+def test_whom_it_was_done_to_is_told() -> None:
+    assert told(order("cancel", "a", "b", "c"), ["cancelled", "unknown", "asked"]).ids == ("a", "c")

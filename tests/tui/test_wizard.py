@@ -88,8 +88,20 @@ async def test_a_password_is_never_shown(fleet: str) -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 25), (40, 15)])
 async def test_three_ways_are_offered(home: Path, size: tuple[int, int]) -> None:
-    async with asking(size) as (app, _):
-        assert [way for way in ("Start here", "Join a hub", "Look around") if way not in said(app)] == []
+    ways = ("Start here", "Join a hub", "Look around", "a made-up home", "enter chooses")
+    async with asking(size) as (app, pilot):
+        assert [way for way in ways if way not in said(app)] == []
+        await pilot.resize_terminal(120, 40)
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+        assert [way for way in ways if way not in said(app)] == []
+
+
+async def test_in_ascii_the_box_is_drawn_with_it_too(home: Path) -> None:
+    app = Wizard(load(), is_ascii=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert said(app).isascii()
 
 
 async def test_looking_around_starts_nothing(home: Path) -> None:

@@ -26,7 +26,7 @@ class Action:
     """One thing that can be done.
 
     `keys` are separated by commas, the first is shown. `danger` is "" (looks), "undo"
-    (changes; can be undone for five seconds) or "now" (changes at once). `needs` is what
+    (changes; can be undone for five seconds) or "now" (changes for good). `needs` is what
     must be there: "", "job", "worker", "schedule". `cli` is the command line that does the
     same, with {ids}, {id}, {name}, {value} and {query} to be filled in. `rank` orders the
     footer; 0 stays out of it.
@@ -130,13 +130,13 @@ ACTIONS: tuple[Action, ...] = (
     _look("copy", "y", "copy", "jobs.copy", rank=90),
     _look("export", "x", "export", "jobs.export", "relayq jobs --json '{query}'"),
     _look("bell", "!", "bell when it ends", "jobs.bell", "relayq wait {id}"),
-    _change("retry", "R", "retry", "jobs.retry:now:job", "relayq retry {ids}", rank=50),
+    _change("retry", "R", "retry", "jobs.retry:undo:job", "relayq retry {ids}", rank=50),
     _change("approve", "A", "approve", "jobs.approve:now:job", "relayq approve {id}"),
     _change("cancel", "C", "cancel", "jobs.cancel:undo:job", "relayq cancel {ids}", rank=55),
-    _change("kill", "K", "kill", "jobs.kill:now:job", "relayq cancel --kill {ids}"),
+    _change("kill", "K", "kill", "jobs.kill:undo:job", "relayq cancel --kill {ids}"),
     _change("priority", "P", "priority", "jobs.priority:undo:job", "relayq reprioritise {id} {value}", 60),
-    _change("edit", "E", "edit", "jobs.edit:now:job", "relayq clone {id}", 65),
-    _change("duplicate", "D", "duplicate", "jobs.duplicate:now:job", "relayq clone {id}"),
+    _change("edit", "E", "edit", "jobs.edit:undo:job", "relayq clone {id}", 65),
+    _change("duplicate", "D", "duplicate", "jobs.duplicate:undo:job", "relayq clone {id}"),
     _change("hold", "H", "hold or release", "jobs.hold:undo:job", "relayq hold {ids}"),
     _change("forget", "X", "delete record", "jobs.forget:undo:job", "relayq forget {ids}"),
     _change("move", "M", "move to worker", "jobs.move:undo:job", "relayq clone --needs host={value} {id}"),
@@ -159,7 +159,7 @@ ACTIONS: tuple[Action, ...] = (
     _look("log.day_back", "D", "-1 day", "log.seek(-86400)"),
     _look("log.left", "h,left", "pan left", "log.pan(-8)"),
     _look("log.right", "l,right", "pan right", "log.pan(8)"),
-    _change("worker.pause", "P", "pause", "workers.pause:now:worker", "relayq quiet {name}", 50),
+    _change("worker.pause", "P", "pause", "workers.pause:undo:worker", "relayq quiet {name}", 50),
     _change("worker.stop", "S", "stop", "workers.stop:undo:worker", "relayq stop {name}", 55),
     _look("worker.labels", "T", "labels", "workers.labels", "relayq worker --labels LIST", rank=60),
     _look("worker.log", "l", "log", "workers.log", "relayq logs {id}", rank=45),
@@ -179,13 +179,13 @@ ACTIONS: tuple[Action, ...] = (
     _look("schedule.open", "enter", "open last job", "schedules.open", rank=40),
     _change("schedule.run", "R", "run now", "schedules.run:now:schedule", "relayq schedule run {name}", 50),
     _change(
-        "schedule.pause", "P", "pause", "schedules.pause:now:schedule", "relayq schedule pause {name}", 55
+        "schedule.pause", "P", "pause", "schedules.pause:undo:schedule", "relayq schedule pause {name}", 55
     ),
-    _change("schedule.edit", "E", "edit", "schedules.edit:now:schedule", "relayq schedule edit {name}", 60),
+    _change("schedule.edit", "E", "edit", "schedules.edit:undo:schedule", "relayq schedule edit {name}", 60),
     _change(
         "schedule.remove", "X", "remove", "schedules.remove:undo:schedule", "relayq schedule remove {name}"
     ),
-    _change("budget.limit", "L", "set limit", "budget.limit:now:", "relayq budget limit {value}", rank=30),
+    _change("budget.limit", "L", "set limit", "budget.limit:undo:", "relayq budget limit {value}", rank=30),
     _change("budget.ask", "R", "update", "budget.ask_github:now:", "relayq budget refresh", rank=35),
     _look("event.open", "enter", "open job", "events.open", "relayq show {id}", rank=40),
     _look("event.filter", "/", "filter", "events.filter", rank=10),
@@ -193,7 +193,7 @@ ACTIONS: tuple[Action, ...] = (
     _look("event.follow", "f", "follow", "events.top", rank=30),
     _look("form.next", "tab,down", "next field", "form.focus_on(1)", rank=20),
     _look("form.previous", "shift+tab,up", "field before", "form.focus_on(-1)", rank=22),
-    _change("form.submit", "enter", "submit", "form.submit:now:", "relayq submit -- COMMAND", rank=40),
+    _change("form.submit", "enter", "submit", "form.submit:undo:", "relayq submit -- COMMAND", rank=40),
     _look("form.copy", "y", "copy line", "form.copy_line", rank=50),
 )
 

@@ -25,11 +25,12 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.timer import Timer
 
-from relayq.client.steering import Order, Steering
+from relayq.client.steering import Order, Steering, Told
 from relayq_tui import cache, theme
 from relayq_tui.actions import ACTIONS, Action, bindings, of_context, shown_key
 from relayq_tui.asking import Asking
 from relayq_tui.bells import Bells, notice
+from relayq_tui.escapes import listening
 from relayq_tui.feed import Feed, JobsChanged, Snapshot, Update
 from relayq_tui.glyphs import ASCII, UNICODE
 from relayq_tui.memory import part_large_from_small, settle
@@ -94,8 +95,10 @@ class RelayQApp(Navigation):
         self._repaint_asked = False
         self._rested_s = 0.0
         self._ticks = 0
+        self._could_undo = False
         self._lost_s = 0.0
         self._settling = Timer(self, 0, callback=settle)
+        self._unsaying = Timer(self, 0, callback=self.refresh_frame)
         self._recorder = Recorder(options.record, feed.name, feed.now_ms) if options.record else None
 
     # -- life ---------------------------------------------------------------
@@ -175,18 +178,19 @@ class RelayQApp(Navigation):
     def _tick(self) -> None:
         """Running times and ages grow, the undo chip counts down, the banner says for how long."""
         self._ticks += 1
-        if self._shows_seconds or self._ticks % STILL_S == 0:
+        could_undo, self._could_undo = self._could_undo, self.steering.latest is not None
+        if self._shows_seconds or could_undo or self._ticks % STILL_S == 0:
             self.store.touch("clock")
             self._ask_repaint()
 
     @property
     def _shows_seconds(self) -> bool:
         is_away = self.store.connection.state != "live"
-        return is_away or bool(self.steering.waiting) or getattr(self.screen, "shows_seconds", False)
+        return is_away or self._could_undo or getattr(self.screen, "shows_seconds", False)
 
     def get_driver_class(self) -> type[Driver]:
-        """What writes to the terminal."""
-        return sparing(super().get_driver_class())
+        """What writes to the terminal and reads its keys."""
+        return sparing(listening(super().get_driver_class()))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What the theme does to every line."""
@@ -233,13 +237,10 @@ class RelayQApp(Navigation):
     def say(self, sentence: str) -> None:
         """Show a sentence in the status line for a while."""
         self.said = sentence
+        self._unsaying.stop()
         self.refresh_frame()
         if sentence:
-            self.set_timer(SAID_S, lambda: self._unsay(sentence))
-
-    def _unsay(self, sentence: str) -> None:
-        if self.said == sentence:
-            self.say("")
+            self._unsaying = self.set_timer(SAID_S, lambda: self.say(""))
 
     def refresh_frame(self) -> None:
         """Draw header and status again."""
@@ -268,13 +269,17 @@ class RelayQApp(Navigation):
         if order in self.steering.waiting:
             self.say(order.sentence)
 
-    async def _act(self, order: Order) -> str:
+    async def _act(self, order: Order) -> Told:
         return await self.feed.act(order)
 
     def action_undo(self) -> None:
-        """Take the latest order back."""
-        order = self.steering.undo()
-        self.say(f"undone: nothing was {order.sentence}" if order else "there is nothing to undo")
+        """Take the latest order back: what was carried out already needs a hub for that."""
+        latest = self.steering.latest
+        if latest is None:
+            self.say("there is nothing to undo")
+        elif latest.contrary is None or self.may_change():
+            self.steering.undo()
+            self.say(f"undone: {latest.order.sentence}")
 
     # -- the rest of the keys that work everywhere ---------------------------------
 
@@ -290,6 +295,10 @@ class RelayQApp(Navigation):
             self.screen.hold()
         self.refresh_frame()
         self._ask_repaint()
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C ends nothing here, for a terminal may copy with it: say what leaves."""
+        self.say(f"{self.key_named('close')} leaves")
 
     def action_times(self) -> None:
         """Ages, or times of the day."""

@@ -6,12 +6,14 @@ a person or a worker did has a `who`; what only tells of progress is left out.
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
 from relayq.client.explain import REASONS
+from relayq.model.budget import limit_words
 from relayq.model.ids import short
 from relayq.model.lifecycle import State, state_of
 from relayq.text import safe
@@ -60,7 +62,7 @@ def deed(event: EventRow, store: Store) -> Deed | None:
     if event.kind in SILENT:
         return None
     said = _words(event, store.jobs.get(event.subject))
-    is_of_worker = event.kind in OF_WORKERS
+    is_of_worker = event.kind in OF_WORKERS or _lets_a_worker_go_on(event)
     return Deed(
         id=event.id,
         at_ms=event.at_ms,
@@ -92,6 +94,10 @@ def _words(event: EventRow, row: JobRow | None) -> Said:
         return _started(event, row)
     if event.kind == "end":
         return _ended(event, row)
+    if event.kind == "budget":
+        return Said(None, "", _of_budget(event), "people")
+    if _lets_a_worker_go_on(event):
+        return Said(None, name_of(event.subject), "was told to take jobs again", "people")
     template = TEMPLATES.get(event.kind)
     if template is None:  # a word of a newer hub
         return Said(None, "", f"{event.kind} {event.detail}".strip(), "jobs")
@@ -105,6 +111,21 @@ def _words(event: EventRow, row: JobRow | None) -> Said:
     }
     what = template.what.format(**fields).rstrip(" :")
     return template._replace(who=template.who.format(**fields), what=what)
+
+
+def _lets_a_worker_go_on(event: EventRow) -> bool:
+    """Queues are resumed by the same word, but a queue has no session."""
+    return event.kind == "resume" and bool(event.detail)
+
+
+def _of_budget(event: EventRow) -> str:
+    if event.subject != "limit":
+        return "GitHub's minutes were read"
+    try:
+        words = limit_words(json.loads(event.detail))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return "the limit was set"
+    return "the limit was taken away" if words == "off" else f"the limit was set to {words}"
 
 
 def _started(event: EventRow, row: JobRow | None) -> Said:
@@ -156,13 +177,17 @@ TEMPLATES = {
     "stop": Said(None, "{subject}", "was told to finish and leave", "people"),
     "kill": Said(None, "{subject}", "was told to stop at once", "people"),
     "pause": Said(None, "", "queue {subject} was paused", "people"),
-    "resume": Said(None, "", "{subject} was resumed", "people"),
+    "resume": Said(None, "", "queue {subject} was resumed", "people"),
+    "forgotten": Said(None, "", "its record was deleted", "people"),
+    "notice": Said(None, "", "GitHub is to be told how it ended", "jobs"),
+    "told": Said(None, "", "GitHub was told how it ended: {detail}", "jobs"),
+    "roster": Said(None, "", "the roster of who may do what has version {subject}", "people"),
     "schedule": Said(None, "", "schedule {subject} was {detail}", "people"),
     "slot": Said(State.RUNNABLE, "", "schedule {subject} came to a slot: {slot}", "jobs"),
     "weight": Said(None, "", "queue {subject} has weight {detail} now", "people"),
 }
 OF_WORKERS = frozenset({"worker", "worker-gone", "quiet", "stop", "kill"})
-OF_QUEUES = frozenset({"pause", "weight", "resume", "schedule", "slot"})
+OF_QUEUES = frozenset({"pause", "weight", "resume", "schedule", "slot", "budget", "roster"})
 SLOTS = {"new": "fired", "overlap": "passed over, the job before lives", "by-hand": "run by hand"}
 
 

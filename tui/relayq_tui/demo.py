@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 
 from relayq.client.explain import REASONS
-from relayq.client.steering import VERBS, Order, summary
+from relayq.client.steering import VERBS, Order, Told, told
 from relayq.errors import NotFound
 from relayq.model.budget import limit_minutes, read_limit
 from relayq.model.ids import short
@@ -59,6 +58,7 @@ class DemoFeed:
         self.home: Home = home(self._from_ms, seed=seed)
         self.home.jobs |= {row.id: row for row in many(self._from_ms, jobs)}
         self._done_today = 4211 - 138
+        self._paused: set[str] = set()
         self._post: Post = lambda _: None
         self._numbers = 0
 
@@ -148,19 +148,21 @@ class DemoFeed:
                 return
             await asyncio.sleep(self._beat_s)
 
-    async def act(self, order: Order) -> str:
+    async def act(self, order: Order) -> Told:
         """Carry it out on the rows."""
         if order.verb in ("quiet", "unquiet", "stop"):
-            return self._command(order)
-        if order.verb in ("pause", "resume", "ask"):
-            return order.sentence
-        if order.verb == "limit":
-            return self._limit(order)
-        if order.verb.startswith("schedule-"):
-            return self._schedule(order)
-        answers = Counter(self._one(order, job) for job in order.ids)
-        self._post(self._counts())
-        return summary(order, answers)
+            self._command(order)
+        elif order.verb in ("pause", "resume"):
+            self._steer_queue(order)
+        elif order.verb == "limit":
+            self._limit(order)
+        elif order.verb.startswith("schedule-"):
+            self._schedule(order)
+        elif order.verb != "ask":
+            answers = [self._one(order, job) for job in order.ids]
+            self._post(self._counts())
+            return told(order, answers)
+        return Told(order.sentence, order.ids)
 
     async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
         """All of the home is held."""
@@ -171,12 +173,21 @@ class DemoFeed:
         before = _spec(self._row(like)) if like else {}
         return self._submit({name: value for name, value in {**before, **spec}.items() if value is not None})
 
-    def _limit(self, order: Order) -> str:
+    def _steer_queue(self, order: Order) -> None:
+        held = self._paused - set(order.ids)
+        self._paused = held.union(order.ids) if order.verb == "pause" else held
+        self._post(self._counts())
+
+    def _limit(self, order: Order) -> None:
         limit, budget = read_limit(order.value), self.home.budget
         percent = limit_minutes(limit, budget.included_min) * 100 / budget.included_min
-        self.home.budget = replace(budget, guard_percent=round(percent), guard_on=bool(limit))
+        self.home.budget = replace(
+            budget,
+            guard_percent=round(percent),
+            guard_on=bool(limit),
+            limit=order.value,
+        )
         self._post(BudgetChanged(self.home.budget))
-        return order.sentence
 
     # -- how it lives ------------------------------------------------------------
 
@@ -215,15 +226,14 @@ class DemoFeed:
                 self._put(replace(row, needs=f"host={order.value}"))
         return VERBS[order.verb].done[0]
 
-    def _command(self, order: Order) -> str:
+    def _command(self, order: Order) -> None:
         for name in order.ids:
             worker = self.home.workers[name]
             word = "" if order.verb == "unquiet" else order.verb
             self.home.workers[name] = replace(worker, command=word)
         self._post(WorkersChanged(list(self.home.workers.values())))
-        return f"{', '.join(order.ids)} {VERBS[order.verb].past}"
 
-    def _schedule(self, order: Order) -> str:
+    def _schedule(self, order: Order) -> None:
         kept = {row.name: row for row in self.home.schedules}
         row = kept[order.ids[0]]
         match order.verb:
@@ -239,7 +249,6 @@ class DemoFeed:
                 self._submit({"name": row.name, "command": row.command})
         self.home.schedules[:] = kept.values()
         self._post(SchedulesChanged(list(kept.values())))
-        return order.sentence
 
     def _row(self, job: str) -> JobRow:
         if job not in self.home.jobs:
@@ -309,8 +318,8 @@ class DemoFeed:
         day = self.now_ms() - DAY
         failed = sum(row.state is State.FAILED and row.ended_ms > day for row in self.home.jobs.values())
         return Counts(
-            by_state=by_state, done_today=self._done_today, failed_today=failed, used_bytes=61 << 20,
-            max_bytes=256 << 20,
+            by_state=by_state, done_today=self._done_today, failed_today=failed,
+            paused=tuple(sorted(self._paused)), used_bytes=61 << 20, max_bytes=256 << 20,
         )  # fmt: skip
 
     def _series(self) -> Series:

@@ -334,6 +334,7 @@ def _budget(now_ms: int, dice: random.Random) -> BudgetView:
         saved_min=3911, spenders=(("nightly.yml", 612), ("ci.yml", 418), ("deploy.yml", 203)),
         ai_spent=1.84, ai_limit=5.0, ai_spenders=(("small-cloud", 1.21), ("big-cloud", 0.63), ("local", 0.0)),
         hub_bytes=61 << 20, hub_max_bytes=256 << 20, guard_percent=90, guard_on=True,
+        limit="90%",
         warnings=("2 workflows poll a job from inside Actions: 41 min wasted",),
         prices=(("Fargate", "$14.02 (arm $11.22)"), ("hosted Actions", "$23.47"), ("at home", "1.93")),
     )  # fmt: skip
@@ -343,7 +344,7 @@ def _budget(now_ms: int, dice: random.Random) -> BudgetView:
 HAPPENED = (
     (252, "worker-gone", "pi4-attic#31", ""), (251, "worker", "pi4-attic", "pi4-attic#1"),
     (241, "worker", "gh-hosted", "gh-hosted#1"), (213, "worker-gone", "iphone-ssh#1", ""),
-    (190, "quiet", "pi3-shed", ""), (185, "resume", "pi3-shed", ""), (95, "pause", "media", ""),
+    (190, "quiet", "pi3-shed", ""), (185, "resume", "pi3-shed", "pi3-shed#1"), (95, "pause", "media", ""),
     (88, "resume", "media", ""),
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from relayq.client.steering import Order
+from relayq.client.steering import Order, Told
 from relayq.model.lifecycle import State
 from relayq.query import Query
 from relayq.store.records import End, LogEntry
@@ -166,8 +166,8 @@ class Feed(Protocol):
     def follow(self, job: str, from_id: str = "0") -> AsyncGenerator[LogEntry | End, None]:
         """Its output after `from_id` as it comes, ending with its End."""
 
-    async def act(self, order: Order) -> str:
-        """Carry out an order and say in one sentence what became of it."""
+    async def act(self, order: Order) -> Told:
+        """Carry out an order; one sentence about what became of it, and for whom it was done."""
 
     async def matching(self, query: Query, tell: Callable[[int], None]) -> list[JobRow]:
         """The jobs that match and are not among those posted, for these are only the newest; all states.

@@ -96,6 +96,7 @@ IN_ASCII = str.maketrans(
     {
         wide: plain
         for name in UNICODE.__slots__
+        if name != "name"
         for wide, plain in zip(
             "".join(getattr(UNICODE, name).values()) if name == "states" else getattr(UNICODE, name),
             "".join(getattr(ASCII, name).values()) if name == "states" else getattr(ASCII, name),

@@ -73,7 +73,8 @@ def hint(row: JobRow, detail: JobDetail | None = None) -> Hint:
         case State.FAILED | State.EXPIRED:
             return _of_failure(row)
         case State.SKIPPED:
-            return Hint(REASONS["dependency"], "retry that one first", "flow")
+            needed = f"{short(row.after[0])} did not do what it needed" if len(row.after) == 1 else ""
+            return Hint(needed or REASONS["dependency"], "retry that one first", "flow")
         case State.UNREACHABLE:
             return Hint(f"{row.worker} was not heard of lately", "it has time to come back")
         case State.PENDING:
@@ -111,6 +112,8 @@ def waited(row: JobRow, now_ms: int) -> str:
 
 
 def _of_failure(row: JobRow) -> Hint:
+    if row.array is not None and row.array.failed and row.reason in ("", "exit"):
+        return Hint(f"{row.array.failed} of {row.array.size} elements failed", "see which, and why", "open")
     rule = next(rule for rule in RULES if rule.fits(row))
     why = rule.why or row.message or REASONS.get(row.reason, "the command failed")
     if row.exit_code == 137 and "memory=" in row.needs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from relayq.client.budget import SOURCES, Standing, standing
 from relayq.config import Config
-from relayq.model.budget import running_sum
+from relayq.model.budget import limit_words, running_sum
 from relayq.store.budget import BudgetRecord
 from relayq_tui.rows import BudgetView
 
@@ -33,6 +33,7 @@ def budget_view(record: BudgetRecord, config: Config) -> BudgetView:
         spenders=tuple((_file(name), round(spent.minutes)) for name, spent in spenders),
         guard_percent=round(100 * stands.limit / stands.included),
         guard_on=bool(record.limit),
+        limit=limit_words(record.limit),
         warnings=(*stands.warnings, *(best.notes if best else ())),
         prices=_prices(stands),
         months=tuple(

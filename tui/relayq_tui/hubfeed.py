@@ -17,6 +17,7 @@ five more is a lost hub.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
@@ -25,7 +26,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from relayq.client.steering import Order, carry_out
+from relayq.client.steering import Order, Told, carry_out
 from relayq.errors import HubError, RelayQError
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import FINAL
@@ -80,7 +81,7 @@ class HubFeed:
             try:
                 await self._live(post, jobs)
             except* RelayQError as errors:
-                post(Connection(state="lost", message=_first(errors), hub=self._name))
+                post(Connection(state="lost", message=told(_first(errors)), hub=self._name))
             if time.monotonic() - began_s > LIVED_S:
                 pause_s = BACKOFF_S
             await asyncio.sleep(pause_s * (0.75 + time.monotonic() % 0.5))
@@ -133,7 +134,7 @@ class HubFeed:
         finally:
             await hub.close()
 
-    async def act(self, order: Order) -> str:
+    async def act(self, order: Order) -> Told:
         """Carry out an order."""
         return await carry_out(await self._opened(), order)
 
@@ -248,6 +249,11 @@ def place(name: str) -> tuple[int, int]:
     """The id of a log's entry as something to compare."""
     first, _, second = name.partition("-")
     return int(first), int(second or 0)
+
+
+def told(error: str) -> str:
+    """An error without the address of the hub, which may be long: the header names the hub."""
+    return re.sub(r"^hub \S+://\S+ ", "the hub ", error)
 
 
 def _first(errors: BaseExceptionGroup[Any]) -> str:

@@ -35,7 +35,7 @@ def job_row(record: JobRecord, before: JobRow | None = None) -> JobRow:
 
 def _moving(record: JobRecord) -> dict[str, Any]:
     """What changes while a job lives."""
-    submitted_ms, ready_ms = record.submitted_ms, record.ready_ms
+    submitted_ms, ready_ms = record.submitted_ms, record.due_ms or record.ready_ms
     return {
         "state": record.state,
         "reason": safe(record.reason),

@@ -147,8 +147,13 @@ def command_line(texts: Mapping[str, str], before: Mapping[str, Any], like: str 
     old = texts_of(before)
     for field in FIELDS[1:]:
         text = texts.get(field.name, "").strip()
-        if text != old.get(field.name, ""):
-            words += [field.flag, text.replace(" ", "") if field.read is _words else text]
+        if text == old.get(field.name, ""):
+            continue
+        values = [text]
+        if field.read is _words:
+            values = _words(text) or [""] if field.name == "after" else [",".join(_words(text))]
+        for value in values:
+            words += [field.flag, value]
     command = texts.get("command", "").strip()
     if command and command != old.get("command", ""):
         words += ["--", command]

@@ -27,7 +27,7 @@ TITLES = {
     "form": "The form of a new job",
 }
 HEAD = "| key | action | id | changes | in a shell |\n|---|---|---|---|---|\n"
-CHANGES = {"": "", "undo": "can be undone for 5 s", "now": "at once"}
+CHANGES = {"": "", "undo": "can be undone for 5 s", "now": "cannot be undone"}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relayq.errors import ConfigError
+from relayq.errors import ConfigError, UsageError
 from relayq.model.lifecycle import State
 from relayq.store.records import ArrayCounts
 from relayq.text import safe
@@ -122,7 +122,10 @@ class Recorder:
     def __init__(self, path: Path, name: str, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._began_ms = now_ms()
-        self._file = path.open("w", encoding="utf-8")
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}") from error
         self._write({"relayq": VERSION, "name": name, "at_ms": self._began_ms})
 
     def post(self, update: Update) -> None:
@@ -173,14 +176,14 @@ class Recording(NamedTuple):
 
 
 def opened(path: Path) -> Recording:
-    """Open a recording; ConfigError when the file is none."""
+    """Open a recording; UsageError when the file is none."""
     try:
         with path.open(encoding="utf-8") as file:
             header = json.loads(file.readline())
         if header["relayq"] != VERSION:
-            raise ConfigError(f"{path} was recorded by another version of RelayQ: record it again")
+            raise UsageError(f"{path} was recorded by another version of RelayQ: record it again")
         return Recording(safe(str(header["name"])), int(header["at_ms"]), path)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is no recording: make one with `relayq tui --record FILE`") from error
+        raise UsageError(f"{path} is no recording: make one with `relayq tui --record FILE`") from error

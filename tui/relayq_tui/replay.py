@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from relayq.client.steering import Order
+from relayq.client.steering import Order, Told
 from relayq.errors import ConfigError, Refused
 from relayq.query import Query
 from relayq.store.records import End, LogEntry
@@ -73,7 +73,7 @@ class ReplayFeed:
         for entry in await self.log(job):
             yield entry
 
-    async def act(self, order: Order) -> str:
+    async def act(self, order: Order) -> Told:
         """Say that it cannot be."""
         raise Refused(FIXED)
 

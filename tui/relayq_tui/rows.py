@@ -155,6 +155,7 @@ class BudgetView:
     a new month begins. `source` says who counted them, and is empty where nobody has.
     `prices` is what ran here would have cost elsewhere: (where, how much); `months` are the
     minutes of months before, the latest first. Money is in dollars, `None` limits are none.
+    `limit` is the guard as people write it: `90%`, `1500`, `off`.
     """
 
     included_min: int
@@ -172,6 +173,7 @@ class BudgetView:
     hub_max_bytes: int = 0
     guard_percent: int = 90
     guard_on: bool = False
+    limit: str = ""
     warnings: tuple[str, ...] = ()
     source: str = "counted from runs"
     prices: tuple[tuple[str, str], ...] = ()

@@ -110,7 +110,7 @@ function R.retry(x, id, op)
   if not FINAL[j.s] then return 'not-ended' end
   local holder = j.u and R.unique_holder(x, string.sub(j.u, 3))
   if holder and holder ~= id then return 'unique:' .. holder end
-  R.note_attempt(x, id, j.x, j.s == 'C' and 'cancelled' or j.r)
+  if j.b then R.note_attempt(x, id, j.x, j.s == 'C' and 'cancelled' or j.r) end
   R.leave(x, id, j.s)
   R.log_reopen(x, id)
   call('DEL', x.P .. 'r:' .. id, x.P .. 'o:' .. id, x.P .. 'co:' .. id)
@@ -119,7 +119,10 @@ function R.retry(x, id, op)
   call('HDEL', x.P .. 'j:' .. id, 'e', 'x', 'r', 'cx', 'z', 'c', 'du')
   x.counts.kept = (x.counts.kept or 0) - (tonumber(j.z) or 0)
   if j.u then R.unique_again(x, id, j.u) end
-  if j.n then R.reopen_array(x, id, j) end
+  if j.n then
+    call('HDEL', x.P .. 'j:' .. id, 'b')
+    R.reopen_array(x, id, j)
+  end
   R.lane_again(x, j.l)
   R.event(x, 'again', id, '', op)
   R.make_ready(x, id, j.s, j.l, j.p)

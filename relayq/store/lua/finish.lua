@@ -51,6 +51,9 @@ function R.finish(x, id, from, to, reason, exit)
     call('HSET', key, 'e', int(ended), 'b', int(begun))
   else
     call('HSET', key, 'e', int(ended))
+    -- what began was an attempt before, which is noted; an array has run since its first element began
+    local did_wait = (from == 'R' or from == 'P') and to ~= 'S'
+    if did_wait and call('HEXISTS', key, 'n') == 0 then call('HDEL', key, 'b') end
   end
   call('HDEL', key, 'd', 'h', 'ho', 'du', 'ls', 'cy')
   if reason then call('HSET', key, 'r', reason) else call('HDEL', key, 'r') end

@@ -33,6 +33,7 @@ from relayq_tui.widgets.line import Line, fit
 NAMES = 14
 METER = 20
 MARKED_DAYS = 4
+USUAL_LIMIT = "90%"
 CHART_MIN = 20  # lines of the terminal
 WORDS = {"lasts": "lasts", "tight": "tight", "runs out": "does not last", "unknown": ""}
 EMPTY = """
@@ -43,7 +44,7 @@ workflows, whether the rest lasts, and what your own machines saved. They are co
 your private repositories, by a machine of this fleet that has a GitHub token (log in with gh auth
 login, then R here or relayq budget refresh there), and from workflows that hand their jobs to this fleet.
 
-What the hub knows by itself is what ran on your own machines, and its memory:
+What the hub knows by itself stands above: what ran on your own machines, and its memory.
 """
 
 
@@ -129,10 +130,10 @@ class Spending(Framed):
     def _unmeasured(self) -> list[Line]:
         """What is known where no minutes are."""
         budget = self.store.budget
-        lines = [Line(), *prose(EMPTY, self.size.width, self.palette)]
+        lines = self._memory(*self._measured(budget))
         if budget is not None:
-            lines += [*self._prices(budget), *self._guard(budget)[:1]]
-        return [*lines, *self._memory(*self._measured(budget))]
+            lines = [*self._prices(budget), *self._guard(budget)[:1], *lines]
+        return [*lines, *prose(EMPTY, self.size.width, self.palette)]
 
     def _measured(self, budget: BudgetView | None) -> tuple[int, int]:
         """The hub's memory: as it was told with the budget, else as the hub counts it."""
@@ -270,9 +271,10 @@ class BudgetScreen(HubScreen):
         if not self.rq.may_change():
             return
         question = "How much may be used this month? A share (90%), minutes (1500), or off"
-        answer = await self.app.push_screen_wait(Ask(question, "90%"))
+        was = self.store.budget.limit if self.store.budget else ""
+        answer = await self.app.push_screen_wait(Ask(question, was.removeprefix("off") or USUAL_LIMIT))
         if answer:
-            await self.rq.order(Order(verb="limit", ids=("budget",), value=answer))
+            await self.rq.order(Order(verb="limit", ids=("budget",), value=answer, was=was))
 
     async def action_ask_github(self) -> None:
         """Let GitHub be asked, by a process of its own."""

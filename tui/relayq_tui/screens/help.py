@@ -93,7 +93,9 @@ class HelpScreen(HubScreen):
             if action.context in contexts and (action.context == "list" or action.id in offered):
                 line = Line().add(f"  {fit(self._all_keys(action), KEYS)}", p.accent)
                 line.add(fit(action.label, 20), p.text)
-                lines.append(line.add(CHANGES.get(action.danger, ""), p.warn))
+                lines.append(
+                    line.add(CHANGES.get(action.danger, ""), p.warn if action.danger == "now" else p.head)
+                )
         return lines if len(lines) > 1 else []
 
     def _all_keys(self, action: Action) -> str:

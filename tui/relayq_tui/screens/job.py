@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from relayq_tui.actions import Action
 from relayq_tui.family import family
 from relayq_tui.feed import JobDetail
-from relayq_tui.rows import JobRow
+from relayq_tui.rows import AttemptRow, JobRow
 from relayq_tui.screens.attemptcolumns import AttemptLine, attempt_columns, attempt_lines
 from relayq_tui.screens.flowpane import FlowPane
 from relayq_tui.screens.jobfacts import JobFacts, lines
@@ -33,6 +33,7 @@ TALL = 20
 OF_LIVING = {"cancel", "kill", "hold", "priority", "move", "bell"}  # what an ended job has no use for
 OF_ENDED = {"retry", "forget"}
 TABS = ("log", "details", "attempts", "flow", "json")
+ELEMENTS = "elements"  # what the attempts of an array are called
 
 
 class Head(Framed):
@@ -124,8 +125,11 @@ class JobScreen(JobLooks):
         head.styles.height = max(2, len(head.lines()))
         head.update()
         runs = max(row.attempt if row else 0, len(self.detail.attempts) if self.detail else 0)
-        counts = {"attempts": runs or None}
-        self.query_one(ViewBar).set_tabs([Tab(tab, counts.get(tab), tab == self._tab) for tab in TABS])
+        names, counts = {"attempts": "attempts"}, {"attempts": runs or None}
+        if row is not None and row.array is not None:
+            names, counts = {"attempts": ELEMENTS}, {"attempts": row.array.size}
+        shown = [Tab(names.get(tab, tab), counts.get(tab), tab == self._tab) for tab in TABS]
+        self.query_one(ViewBar).set_tabs(shown)
 
     def _draw_tab(self) -> None:
         if self.row is None or self._tab == "log":
@@ -188,7 +192,7 @@ class JobScreen(JobLooks):
 
     @on(ViewBar.Chosen)
     def _tab_chosen(self, event: ViewBar.Chosen) -> None:
-        self._turn_to(event.name)
+        self._turn_to("attempts" if event.name == ELEMENTS else event.name)
 
     def action_turn(self, step: int) -> None:
         """To the next tab, or the one before."""
@@ -204,15 +208,17 @@ class JobScreen(JobLooks):
         line: AttemptLine | None = self.query_one("#runs", JobTable).current
         if line is not None:
             self._turn_to("log")
-            self._show_output(line.attempt.number)
+            self._show_output(line.attempt)
 
-    def _show_output(self, number: int) -> None:
+    def _show_output(self, one: AttemptRow) -> None:
         """Of an attempt, or of an element of an array."""
         row, log = self.row, self.query_one(JobLog)
         if row is None or row.array is None:
-            log.go_to_attempt(number)
+            log.go_to_attempt(one.number)
         else:
-            element = replace(row, id=f"{row.id}:{number}", array=None, max_attempts=1)
+            element = replace(
+                row, id=f"{row.id}:{one.number}", array=None, max_attempts=1, started_ms=one.started_ms
+            )
             self.run_worker(log.read(element), group="log", exclusive=True)
 
     def _open_other(self) -> None:

@@ -124,13 +124,16 @@ class JobActions(HubScreen):
         if not self.rq.may_change():
             return
         rows = self.selected()
+        made: list[str] = []
         try:
             for row in rows:
-                await self.rq.feed.submit({}, like=row.id)
+                made.append(await self.rq.feed.submit({}, like=row.id))
         except RelayQError as error:
             self.rq.say(str(error))
         else:
             self.rq.say(f"submitted {self._what(rows)} again")
+        if made:
+            self.rq.steering.note(Order(verb="submit", ids=tuple(made)))
 
     def unselect(self) -> None:
         """An order was given: what was selected for it no longer is."""

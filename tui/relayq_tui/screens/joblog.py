@@ -22,9 +22,8 @@ from relayq.model.duration import format_size
 from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq.store.records import End, LogEntry
-from relayq_tui.hints import ending
 from relayq_tui.rows import JobRow
-from relayq_tui.screens.logtail import Headline, piece_of
+from relayq_tui.screens.logtail import Headline, ended_as, lacks_end, nothing_of, piece_of
 from relayq_tui.widgets.logpane import LogPane, Times
 from relayq_tui.widgets.logview import LogView
 
@@ -77,13 +76,13 @@ class JobLog(Vertical):
         view.clear()
         self.query_one(Headline).label = f"log {short(row.id)}"
         self._attempt = self._position = 0
-        view.empty = "no output" if row.is_final else "no output yet"
+        view.empty = nothing_of(row)
         try:
             entries = await feed.log(row.id)
             view.show_times("rel" if self.screen.size.width >= NARROW else "off", row.started_ms)
             self._show(entries, row)
-            if row.is_final and ":" not in row.id and not any(isinstance(entry, End) for entry in entries):
-                view.note(_said(row), row.ended_ms, is_bad=row.state is not State.SUCCEEDED)
+            if ":" not in row.id and lacks_end(row, entries):
+                view.note(ended_as(row), row.ended_ms, is_bad=row.state is not State.SUCCEEDED)
             elif not row.is_final:
                 async with aclosing(feed.follow(row.id, entries[-1].id if entries else "0")) as coming:
                     async for entry in coming:
@@ -130,7 +129,7 @@ class JobLog(Vertical):
     def _note(self, entry: LogEntry | End, row: JobRow) -> None:
         if isinstance(entry, End):
             ended = replace(row, state=entry.state, exit_code=entry.exit_code, reason=entry.reason)
-            self.view.note(_said(ended), row.ended_ms, is_bad=entry.state is not State.SUCCEEDED)
+            self.view.note(ended_as(ended), row.ended_ms, is_bad=entry.state is not State.SUCCEEDED)
             return
         if entry.attempt != self._attempt:
             if row.max_attempts > 1 or row.attempt > 1 or entry.attempt > 1:
@@ -165,8 +164,3 @@ class JobLog(Vertical):
         box.remove_class("-open")
         self.view.focus()
         return was_open
-
-
-def _said(row: JobRow) -> str:
-    """How it ended."""
-    return (ending(row) if row.state is not State.SUCCEEDED else "") or row.state.value.lower()

@@ -30,8 +30,9 @@ class JobLooks(JobActions):
     """A screen from which jobs can be opened."""
 
     def action_open(self) -> None:
-        """The job's own screen."""
-        self._open("log")
+        """The job's own screen; of an array its elements, for each has its own output."""
+        row = next(iter(self.selected()), None)
+        self._open("log" if row is None or row.array is None else "attempts")
 
     def action_details(self) -> None:
         """What was asked for and where it went."""
@@ -120,9 +121,9 @@ class JobLooks(JobActions):
         if detail is None:
             return ""
         if kind == "cli":
-            from relayq_tui.jobform import command_line, texts_of
+            from relayq_tui.submitline import submit_line
 
-            return command_line(texts_of(detail.spec), {})
+            return submit_line(detail.spec, row.id)
         return detail.result if kind == "result" else json.dumps(detail.spec, indent=1)
 
     def _open(self, tab: str) -> None:

@@ -109,11 +109,11 @@ class JobsScreen(JobLooks):
             self._show_rows()
         elif listing.take(changes, is_held=bool(table.marks)):
             self._show_rows()
-        elif changes.jobs:
+        else:
             table.rows = listing.rows
             table.refresh_rows(changes.jobs)
-        elif "clock" in changes.parts:
-            table.refresh_stale()
+            if "clock" in changes.parts:  # whatever has happened to others: ages go on under any load
+                table.refresh_stale()
         if changes.parts & {"jobs", "counts"}:
             self._show_tabs()
         self._show_preview(changes)
@@ -125,8 +125,16 @@ class JobsScreen(JobLooks):
 
     def _show_rows(self) -> None:
         table = self.table
+        table.empty = self._nothing()
         table.set_rows(self._listing.rows, columns(self.rq, self.size.width))
         self._show_tabs()
+
+    def _nothing(self) -> str:
+        """What an empty list says: that nothing matches, or how the first job is submitted."""
+        if self._listing.query.text:
+            return "no job matches"
+        key = self.rq.key_named("submit")
+        return f"no job yet: {key} opens the form of one" if self.store.data_ms else ""
 
     def _show_tabs(self) -> None:
         query, new = self._listing.query, self.table.new_above
@@ -138,7 +146,9 @@ class JobsScreen(JobLooks):
 
     def _show_preview(self, changes: Changes) -> None:
         row, preview = self.table.current, self.query_one(Preview)
-        if row is None or preview.row is None:
+        if row is None:
+            self._show_nobody()
+        elif preview.row is None:
             preview.set_job(row)
         elif row.id != preview.row.id:
             return  # it is shown in time
@@ -147,6 +157,13 @@ class JobsScreen(JobLooks):
             self._rest_on(row)
         elif changes.parts & {"clock", "workers"} and not row.is_final:
             preview.update()
+
+    def _show_nobody(self) -> None:
+        """The list is empty: what was shown of a job is of none here."""
+        if self.query_one(Preview).row is not None:
+            self.workers.cancel_group(self, "log")
+            self.query_one(Preview).set_job(None)
+            self.query_one(LogTail).clear(None)
 
     # -- the cursor --------------------------------------------------------------
 
@@ -166,7 +183,7 @@ class JobsScreen(JobLooks):
             self._late.stop()
         row = self.table.current
         if row is None:
-            self.query_one(Preview).set_job(None)
+            self._show_nobody()
         else:
             self._late = self.set_timer(REST_S + AT_LATEST_S, lambda: self._show_if_here(row.id))
 

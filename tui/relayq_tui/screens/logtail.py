@@ -20,7 +20,7 @@ from relayq.errors import RelayQError
 from relayq.model.lifecycle import State
 from relayq.store.records import End, LogEntry
 from relayq.text import safe
-from relayq_tui.hints import exit_words
+from relayq_tui.hints import ending, exit_words
 from relayq_tui.rows import JobRow
 from relayq_tui.widgets.frame import Framed
 from relayq_tui.widgets.logbuffer import STDERR, Piece
@@ -84,6 +84,8 @@ class LogTail(Vertical):
             entries = await feed.log(row.id)
             self.clear(row)
             self._show(entries[-_enough(entries) :], row)
+            if lacks_end(row, entries):
+                view.note(ended_as(row), row.ended_ms, is_bad=row.state is not State.SUCCEEDED)
             if row.is_final:
                 self.post_message(self.LastWords(row.id, last_words(entries)))
             if row.state is State.RUNNING:
@@ -94,11 +96,15 @@ class LogTail(Vertical):
         except RelayQError as error:
             view.note(str(error), is_bad=True)
 
-    def clear(self, row: JobRow) -> None:
-        """Nothing but the job's name."""
+    def clear(self, row: JobRow | None) -> None:
+        """Nothing but the job's name; nothing at all where there is no job."""
         view = self.view
+        if row is None:
+            self._shown, self.query_one(Headline).label, view.empty = ("", 0, False), "log", ""
+            view.clear()
+            return
         self.query_one(Headline).label = f"log {row.short_id}"
-        view.empty = "no output" if row.is_final else "no output yet"
+        view.empty = nothing_of(row)
         view.clear()
         view.show_times("rel", row.started_ms)
 
@@ -135,6 +141,23 @@ def said_of(end: End) -> str:
     if end.state not in (State.SUCCEEDED, State.FAILED):
         return end.state.value.lower()
     return exit_words(end.exit_code, end.reason)
+
+
+def nothing_of(row: JobRow) -> str:
+    """What to say where there is no output."""
+    if row.array is not None:
+        return "each element has an output of its own: open the job, and then one of its elements"
+    return "no output" if row.is_final else "no output yet"
+
+
+def lacks_end(row: JobRow, entries: list[LogEntry | End]) -> bool:
+    """Has the job ended, and its output does not say how? What was kept of it ends with the output."""
+    return row.is_final and not any(isinstance(entry, End) for entry in entries)
+
+
+def ended_as(row: JobRow) -> str:
+    """How it ended, as far as its row tells: `exit 137 (KILL)`, `succeeded`."""
+    return (ending(row) if row.state is not State.SUCCEEDED else "") or row.state.value.lower()
 
 
 def _enough(entries: list[LogEntry | End]) -> int:

@@ -22,7 +22,7 @@ from relayq_tui.widgets.line import Line
 if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
 
-CHANGES = {"undo": "undo 5s", "now": "at once"}
+CHANGES = {"undo": "undo 5s", "now": "no undo"}
 
 
 class Over(Question):

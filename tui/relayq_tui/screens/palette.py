@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
 
 SHOWN = 40
-SEEN_JOBS = 200
+SEEN_JOBS = 2_000
 
 
 class Command(NamedTuple):
@@ -188,7 +188,7 @@ def _call(do: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
 
 
 def _queues(store: Store) -> Sequence[str]:
-    return sorted({row.queue for row in store.newest[:2_000]})
+    return sorted({row.queue for row in store.newest[:SEEN_JOBS]}.union(store.counts.paused))
 
 
 def _jobs(app: RelayQApp, query: str) -> None:

@@ -101,7 +101,7 @@ class Portrait:
             (slot_marks(worker, self._glyphs), p.text),
             (f"   {offers}" if offers else "", p.text),
         ]
-        yield self._told(self._origins())
+        yield from self._told(self._origins())
 
     def in_short(self) -> Iterator[Pieces]:
         """The same and its machine in two lines, for where there is no room."""
@@ -135,9 +135,10 @@ class Portrait:
     def _origins(self) -> list[str]:
         facts, now = self._worker.facts, self._now
         memory = format_size(int(now.memory_bytes)) if now.memory_bytes else ""
+        system = facts.get("os", "") if facts.get("model") else ""  # else it stands in the first line
         return [
             f"up {age(int(now.up_s * 1000))}" if now.up_s else "",
-            " ".join(word for word in (facts.get("os", ""), facts.get("arch", "")) if word),
+            " ".join(word for word in (system, facts.get("arch", "")) if word),
             f"{facts['cpus']} cpus, {memory}" if facts.get("cpus") and memory else "",
             f"gpu {facts['gpus']}" if facts.get("gpus") else "",
             f"hub {now.rtt_ms:.0f} ms" if now.rtt_ms is not None else "",
@@ -284,8 +285,15 @@ class Portrait:
 
     # -- lines
 
-    def _told(self, parts: list[str]) -> Pieces:
-        return [(f" {self._glyphs.dot} ".join(part for part in parts if part), self._palette.head)]
+    def _told(self, parts: Sequence[str]) -> Iterator[Pieces]:
+        """The parts one after the other, over as many lines as they need."""
+        line, dot = "", f" {self._glyphs.dot} "
+        for part in filter(None, parts):
+            if line and len(line) + len(dot) + len(part) > self._width - 1:
+                yield [(line, self._palette.head)]
+                line = ""
+            line += dot + part if line else part
+        yield [(line, self._palette.head)]
 
 
 def line_of(pieces: Pieces, width: int, *, margin: int = 1) -> Line:

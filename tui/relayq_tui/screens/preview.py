@@ -26,7 +26,7 @@ from relayq_tui.widgets.line import Line, fit
 if TYPE_CHECKING:
     from relayq_tui.screens.base import HubScreen
 
-LABEL = 5
+LABEL, SAID = 6, 4  # columns of a label; lines for what a job said last, which is why it failed
 COOL, HOT = 30.0, 90.0  # degrees Celsius: an empty bar, a full one
 Pieces = list[tuple[str, Style]]
 
@@ -38,21 +38,26 @@ class Preview(Framed):
 
     row: JobRow | None = None
     detail: JobDetail | None = None
-    last_words = ""
+    _heard = ("", "")  # a job, and the last words of it; they may come before the job is shown
 
     def set_job(self, row: JobRow | None, detail: JobDetail | None = None) -> None:
         """Show another job, or the same as it is now."""
         if row is None or self.row is None or row.id != self.row.id:
-            self.detail, self.last_words = None, ""
+            self.detail = None
         self.row = row
         self.detail = detail or self.detail
         self.update()
 
     def set_last_words(self, job: str, words: str) -> None:
         """What the job wrote to stderr last, for one that failed and left no message."""
-        if self.row is not None and self.row.id == job and self.row.state is State.FAILED:
-            self.last_words = words
-            self.update()
+        self._heard = (job, words)
+        self.update()
+
+    @property
+    def last_words(self) -> str:
+        """Those of the job that is shown, if it failed."""
+        job, words = self._heard
+        return words if self.row is not None and self.row.id == job and self.row.state is State.FAILED else ""
 
     @property
     def is_line(self) -> bool:
@@ -96,7 +101,7 @@ class Preview(Framed):
         p = self.palette
         yield [("$ ", p.head), (row.command, p.text)]
         if row.is_final and (said := row.message or self.last_words):
-            yield from self._labelled("said", said)
+            yield from self._labelled("said", said, SAID)
         by = row.by or (self.detail.asker if self.detail else "")
         if by or row.labels:
             labels = " ".join(f"{name}={value}" for name, value in row.labels.items())
@@ -133,7 +138,7 @@ class Preview(Framed):
     def _place(self, number: int, start_ms: int | None) -> Pieces:
         p, row = self.palette, self.row
         queue = row.queue if row else ""
-        pieces = [("place".ljust(LABEL + 1), p.head), (f"#{number} of its kind", p.text)]
+        pieces = [("place".ljust(LABEL), p.head), (f"#{number} of its kind", p.text)]
         if queue in self.store.counts.paused:
             return [*pieces, (", queue is paused", p.warn)]
         soon = f", starts in {glyphs_of(self).about}{age(start_ms)}" if start_ms is not None else ""
@@ -141,7 +146,7 @@ class Preview(Framed):
 
     def _usual(self, usual: tuple[int, int], run_ms: int | None) -> Pieces:
         p, g = self.palette, glyphs_of(self)
-        pieces = [("usual".ljust(LABEL + 1), p.head), (f"{format_duration(usual[0])} ", p.text),
+        pieces = [("usual".ljust(LABEL), p.head), (f"{format_duration(usual[0])} ", p.text),
                   (f"(median of {usual[1]})", p.head)]  # fmt: skip
         if run_ms and run_ms > 1.5 * usual[0] and run_ms > 5_000:
             pieces.append((f" {g.up} {run_ms / max(1, usual[0]):.1f}{g.times}", p.warn))
@@ -191,7 +196,7 @@ class Preview(Framed):
             State.FAILED: counts.failed,
             State.CANCELLED: counts.cancelled,
         }
-        pieces = [("array".ljust(LABEL + 1), p.head), (f"{counts.size}  ", p.text)]
+        pieces = [("array".ljust(LABEL), p.head), (f"{counts.size}  ", p.text)]
         yield pieces + [
             (f"{g.states[state]}{count} ", p.of(state)) for state, count in states.items() if count
         ]
@@ -225,16 +230,19 @@ class Preview(Framed):
             room -= len(shown)
         return line
 
-    def _labelled(self, label: str, text: str) -> Iterator[Pieces]:
-        """A label and a text that may go on over a second line."""
+    def _labelled(self, label: str, text: str, most: int = 2) -> Iterator[Pieces]:
+        """A label and a text that may go on over further lines, `most` in all."""
         width = self._width - LABEL
-        first, second = text[:width], text[width:]
-        if second and " " in first:
-            first, _, cut = first.rpartition(" ")
-            second = cut + second
-        yield [(label.ljust(LABEL), self.palette.head), (first, self.palette.text)]
-        if second:
-            yield [(" " * LABEL + fit(second.strip(), width), self.palette.text)]
+        while text:
+            line, most = text[:width], most - 1
+            rest = text[width:]
+            if rest and not most:
+                line, rest = fit(text, width), ""
+            elif rest and rest[0] != " " and " " in line:
+                line, _, cut = line.rpartition(" ")
+                rest = cut + rest
+            yield [(label.ljust(LABEL), self.palette.head), (line, self.palette.text)]
+            label, text = "", rest.strip()
 
     def _state_of(self, job: str) -> str:
         row = self.store.jobs.get(job)

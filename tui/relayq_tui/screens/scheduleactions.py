@@ -48,7 +48,8 @@ class ScheduleActions(HubScreen):
             await self._order("schedule-edit", row, answer)
 
     async def _order(self, verb: str, row: ScheduleRow, value: str = "") -> None:
-        await self.rq.order(Order(verb=verb, ids=(row.name,), value=value))
+        was = row.rule if value else ""
+        await self.rq.order(Order(verb=verb, ids=(row.name,), value=value, was=was))
 
     def _kept(self) -> ScheduleRow | None:
         row = self.schedule()

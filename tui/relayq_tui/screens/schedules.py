@@ -152,7 +152,7 @@ class SchedulesScreen(ScheduleActions):
 
     def body(self) -> ComposeResult:
         """List and time."""
-        yield JobTable[ScheduleRow](id="schedules")
+        yield JobTable[ScheduleRow](follows=False, id="schedules")
         yield Ahead()
 
     @property

@@ -45,7 +45,7 @@ class Sheet(Over):
         key = shown_key(self.rq.key_of(action))
         line = Line().add(key, p.accent).add(" " * (KEYS - len(key)))
         line.add(action.label, p.strong if action.changes else p.text)
-        return line.right(CHANGES.get(action.danger, ""), p.warn)
+        return line.right(CHANGES.get(action.danger, ""), p.warn if action.danger == "now" else p.head)
 
     def action_copy_line(self) -> None:
         """Copy the command line that does what is under the cursor."""

@@ -18,8 +18,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
+from relayq.client.steering import Order
 from relayq.errors import RelayQError
-from relayq.model.ids import short
 from relayq.model.job import JobSpec
 from relayq_tui.actions import Action
 from relayq_tui.clipboard import copy
@@ -54,7 +54,7 @@ class FieldRow(Vertical):
     FieldRow Horizontal { height: 1; }
     FieldRow .name { width: 11; padding-left: 1; }
     FieldRow Input { width: 1fr; }
-    FieldRow .note { height: 1; padding-left: 12; }
+    FieldRow .note { height: 1; padding-left: 12; text-wrap: nowrap; text-overflow: ellipsis; }
     .-normal FieldRow .note { visibility: hidden; }
     .-normal FieldRow .note.-bad, .-normal FieldRow .note.-here { visibility: visible; }
     .-narrow FieldRow, .-tiny FieldRow { height: auto; }
@@ -67,6 +67,7 @@ class FieldRow(Vertical):
         super().__init__(id=f"row-{field.name}")
         self.field = field
         self._text = text
+        self._noted = ("", False, False)
 
     def compose(self) -> ComposeResult:
         """Name and line, the note below."""
@@ -86,11 +87,14 @@ class FieldRow(Vertical):
         self.query_one(".note").remove_class("-here")
 
     def note(self, text: str, *, is_bad: bool = False, is_good: bool = False) -> None:
-        """Say this under the line."""
+        """Say this under the line. Every key says it again, and the same is not drawn again."""
+        if self._noted == (text, is_bad, is_good):
+            return
+        self._noted = (text, is_bad, is_good)
         p, said = palette_of(self), self.query_one(".note", Static)
         said.set_class(is_bad, "-bad")
         style = p.bad if is_bad else p.good if is_good else p.dim
-        said.update(Text(text, style, no_wrap=True, overflow="ellipsis"))
+        said.update(Text(text, style))
 
 
 class Twin(Framed, can_focus=True):
@@ -129,6 +133,7 @@ class SubmitScreen(HubScreen):
         self._before = dict(spec or {})
         self._like = like
         self._is_sent = False
+        self._typed_texts = {field.name: "" for field in FIELDS}
         self._verdict: JobSpec | Wrong = Wrong("command", "")
 
     @property
@@ -186,7 +191,9 @@ class SubmitScreen(HubScreen):
             self.rq.say(str(error))
         else:
             self.dismiss(None)
-            self.rq.say(f"submitted {short(job)}")
+            submitted = Order(verb="submit", ids=(job,))
+            self.rq.steering.note(submitted)
+            self.rq.say(submitted.sentence)
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
@@ -201,9 +208,13 @@ class SubmitScreen(HubScreen):
     # -- judging
 
     def _texts(self) -> dict[str, str]:
-        return {field.name: self.query_one(f"#{field.name}", Input).value for field in FIELDS}
+        """What stands in the fields; what stood there last while the form is being closed."""
+        self._typed_texts |= {str(box.id): box.value for box in self.query(Input).results()}
+        return self._typed_texts
 
     def _judge(self) -> None:
+        if not self.query(Twin):
+            return
         texts = self._texts()
         self._verdict = judge(texts, self._before, self.store.jobs)
         for row in self.query(FieldRow).results():
@@ -230,4 +241,4 @@ class SubmitScreen(HubScreen):
             more = f" and {len(able) - NAMED} more" if len(able) > NAMED else ""
             row.note(f"could run on {', '.join(able[:NAMED])}{more}", is_good=True)
         elif reasons:
-            row.note(f"nobody here could run it: {reasons[0]}", is_bad=True)
+            row.note(f"none could run it: {reasons[0]}", is_bad=True)

@@ -22,6 +22,7 @@ from relayq_tui.actions import Action, of_context
 from relayq_tui.chronicle import GROUPS, Chronicle, Group
 from relayq_tui.glyphs import clock, state_mark
 from relayq_tui.hints import ending, hint
+from relayq_tui.picture import picture_of
 from relayq_tui.rows import JobRow
 from relayq_tui.screens.ask import Pick
 from relayq_tui.screens.flowpane import FlowPane
@@ -136,9 +137,14 @@ class TimelineScreen(JobLooks):
         return self.store.jobs.get(span.job) if span is not None else None
 
     def actions(self) -> list[Action]:
-        """The timeline's own keys go before those of a list of jobs."""
+        """The timeline's own keys go before those of a list of jobs; no key leads to a flow out of sight."""
         own = {one.key for one in of_context("timeline")}
-        return [one for one in super().actions() if one.context != "jobs" or one.key not in own]
+        has_flow = self.size.height >= TALL
+        return [
+            one
+            for one in super().actions()
+            if (one.context != "jobs" or one.key not in own) and (has_flow or one.id != "time.pane")
+        ]
 
     # -- drawing
 
@@ -303,7 +309,7 @@ class TimelineScreen(JobLooks):
         if kind is None:
             return
         now_ms = self.store.now_ms()
-        text = perfetto(rows, now_ms) if kind == "json" else self.app.export_screenshot(title="RelayQ")
+        text = perfetto(rows, now_ms) if kind == "json" else picture_of(self.app)
         moment = datetime.fromtimestamp(now_ms / 1000).strftime("%Y%m%d-%H%M%S")
         path = Path.cwd() / f"relayq-timeline-{moment}.{kind}"
         try:
@@ -311,7 +317,8 @@ class TimelineScreen(JobLooks):
         except OSError as error:
             self.rq.say(f"nothing was exported: {error.strerror}")
         else:
-            self.rq.say(f"{len(rows)} jobs are in {path.name}")
+            what = f"{len(rows)} jobs are" if kind == "json" else "the screen is"
+            self.rq.say(f"{what} in {path.name}")
 
 
 def _is_running(span: Span) -> bool:

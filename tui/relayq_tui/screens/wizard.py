@@ -35,6 +35,7 @@ WAYS = (
 )
 WELCOME = "RelayQ: a job queue for the machines you already own."
 NO_ADDRESS = "this is no redis://, rediss:// or unix:// address; a join string goes into: relayq join -"
+HEIGHTS = [(0, "-low"), (20, "-tall")]
 ADDRESS = "rediss://user:password@vm.example:6379"
 
 
@@ -42,10 +43,15 @@ class Wizard(App[Choice]):
     """Three ways to begin."""
 
     ENABLE_COMMAND_PALETTE = False
+    VERTICAL_BREAKPOINTS = HEIGHTS
     CSS_PATH = "../relayq.tcss"
     CSS = """
     Wizard Screen { align: center middle; }
-    #box { width: 84; max-width: 100%; height: auto; padding: 1 2; }
+    #box { width: 84; max-width: 100%; height: auto; max-height: 100%; padding: 1 2; }
+    .-low #box { padding: 0 1; }
+    .-low #box OptionList { margin: 0; }
+    .-low #none { display: none; }
+    #box OptionList > .option-list--option { text-wrap: nowrap; text-overflow: ellipsis; }
     #box { background: $panel; border: solid $primary; }
     #box OptionList { height: auto; margin: 1 0; }
     #box Input { display: none; margin-top: 1; background: $background; }
@@ -57,18 +63,19 @@ class Wizard(App[Choice]):
         Binding("ctrl+q", "quit", show=False),
     ]
 
-    def __init__(self, config: Config, style: str = "dark") -> None:
+    def __init__(self, config: Config, style: str = "dark", *, is_ascii: bool = False) -> None:
         os.environ.pop("NO_COLOR", None)  # the theme `mono` draws without any colour
         super().__init__(watch_css=False)
         self._config = config
-        self._style = style
+        self._style, self._is_ascii = style, is_ascii
         self.palette = theme.PALETTES[style]
         self._tried = ""
 
     def compose(self) -> ComposeResult:
         """A box in the middle."""
         with Vertical(id="box"):
-            yield Static(Text(f"{WELCOME}\n\nNo hub is configured on this machine yet."), markup=False)
+            yield Static(WELCOME, markup=False)
+            yield Static("\nNo hub is configured on this machine yet.", id="none", markup=False)
             yield OptionList(*(self._option(*way) for way in WAYS), markup=False)
             box = Input(placeholder=ADDRESS)
             box.cursor_blink = False
@@ -88,6 +95,8 @@ class Wizard(App[Choice]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What the theme does to every line."""
         filters = list(super().get_line_filters())
+        if self._is_ascii:
+            filters.append(theme.PlainLetters())
         return [*filters, theme.FILTERS[self.theme]] if self.theme in theme.FILTERS else filters
 
     async def action_back(self) -> None:

@@ -75,7 +75,7 @@ class WorkersScreen(WorkerActions):
 
     def body(self) -> ComposeResult:
         """List and picture."""
-        yield JobTable[WorkerRow](id="workers")
+        yield JobTable[WorkerRow](follows=False, id="workers")
         yield Picture()
 
     @property

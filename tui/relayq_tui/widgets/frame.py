@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NARROW = 80
 SPARK_MINUTES = 12
+NAMED = 2  # paused queues that the header names
 MEAGRE = 3  # a meter of so few columns tells nothing
 FAILED = (State.FAILED, State.EXPIRED)
 
@@ -158,6 +159,8 @@ class Header(Framed):
         self._count(line, State.UNREACHABLE, "lost", always=False)
         if asking := self.rq.asking.count():
             line.add(f"{g.flag}{asking} asks  ", p.warn)
+        if store.counts.paused:
+            line.add(f"{g.held} {', '.join(store.counts.paused[:NAMED])} paused  ", p.warn)
         failed = store.count(*FAILED)
         line.add(f"{g.states[State.FAILED]}{failed} failed  ", p.bad if failed else p.dim)
         line.add(f"{g.states[State.SUCCEEDED]}{store.counts.done_today} /24h", p.head)
@@ -206,6 +209,8 @@ class Header(Framed):
             line.add(f"{g.states[state]}{store.count(state)} ", p.of(state))
         if asking := self.rq.asking.count():
             line.add(f"{g.flag}{asking} ", p.warn)
+        if store.counts.paused:
+            line.add(f"{g.held}{len(store.counts.paused)} ", p.warn)
         failed = store.count(*FAILED)
         line.add(f"{g.states[State.FAILED]}{failed}", p.bad if failed else p.dim)
         if self.size.width >= 56:
@@ -263,7 +268,7 @@ class Keys(Framed):
         return [above, self._keys(actions)]
 
     def _is_shown(self, action: Action) -> bool:
-        return bool(action.rank) and (action.id != "undo" or bool(self.rq.steering.waiting))
+        return bool(action.rank) and (action.id != "undo" or self.rq.steering.latest is not None)
 
     def _keys(self, actions: list[Action]) -> Line:
         """As many as fit; on a wide screen the way to all the others has its place at the right."""

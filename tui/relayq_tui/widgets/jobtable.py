@@ -3,7 +3,8 @@
 The rows stay where the caller has them; a line is made from its row when it is
 drawn, so 100,000 rows cost what 40 cost. It scrolls by itself, for it must keep the
 row under the cursor on its line of the screen while rows come and go above it: the
-cursor stands on a job, not on a number. Only at the very top it follows the newest.
+cursor stands on a job, not on a number. Only at the very top it follows the newest, in
+lists where that is what comes first.
 """
 
 from __future__ import annotations
@@ -65,8 +66,13 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
     class Chosen(Message):
         """The row under the cursor was clicked again."""
 
-    def __init__(self, *, has_titles: bool = True, is_aside: bool = False, id: str | None = None) -> None:
-        """`is_aside`: beside another list, it shows its cursor only while it has the focus."""
+    def __init__(
+        self, *, has_titles: bool = True, is_aside: bool = False, follows: bool = True, id: str | None = None
+    ) -> None:
+        """`is_aside`: beside another list, it shows its cursor only while it has the focus.
+
+        `follows`: at the very top the cursor stays there, on whatever is the newest.
+        """
         super().__init__(id=id)
         self.rows: Sequence[Row] = ()
         self._stands_on = ""
@@ -75,8 +81,9 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         self.new_above = 0
         self._columns: Sequence[Column[Row]] = ()
         self._first = 0
+        self.empty = ""
         self._titles = int(has_titles)
-        self._is_aside = is_aside
+        self._is_aside, self._follows = is_aside, follows
         self._drawn: dict[int, Strip] = {}
         self._made: dict[int, Strip] = {}  # to be painted next
 
@@ -221,7 +228,8 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
             return self._title_line()
         index = self._first + y - self._titles
         if index >= len(self.rows):
-            return Strip.blank(self.size.width)
+            said = f"   {self.empty}" if index == 0 else ""
+            return Strip([Segment(said, palette_of(self).dim)]).adjust_cell_length(self.size.width)
         return self._row_line(index)
 
     def _title_line(self) -> Strip:
@@ -261,7 +269,8 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
     def _keep_cursor(self, was: str) -> None:
         line = self.cursor - self._first
         index = self._index_of(was, self.cursor) if was else None
-        if index is None or (self.cursor == 0 and self._first == 0 and not self.marks):
+        is_at_top = self._follows and self.cursor == 0 and self._first == 0 and not self.marks
+        if index is None or is_at_top:
             self.cursor = max(0, min(self.cursor, len(self.rows) - 1))
         else:
             self.new_above += max(0, index - self.cursor)
