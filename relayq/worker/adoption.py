@@ -5,13 +5,17 @@ again, what ended is reported (and what it leaves put into the hub once more), w
 started goes back to the hub. An attempt of which nobody knows the end (the machine went
 down, or it ran inside the old process) is not listed any more, and the hub counts it as
 a crash.
+
+That it left no trace proves that a command never started, unless the machine went down
+meanwhile: traces are not synced. What runs inside a worker need not leave any. Where there is
+no proof the attempt counts as lost, because some jobs must not run twice.
 """
 
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
+from relayq import plugins
 from relayq.errors import RelayQError
 from relayq.store.records import Report
 from relayq.worker.admission import readmit
@@ -19,13 +23,14 @@ from relayq.worker.board import Board
 from relayq.worker.ending import LOST
 from relayq.worker.keeping import Held, KeeperClient
 from relayq.worker.spool import Ending, OpenAttempt, Spool
+from relayq.worker.statedir import StateDir
 
 log = logging.getLogger("relayq.worker")
 
 
-async def adopt(board: Board, spool: Spool, keeper: KeeperClient, attempts_dir: Path) -> None:
+async def adopt(board: Board, spool: Spool, keeper: KeeperClient, directory: StateDir) -> None:
     """Bring board, spool and keeper to one view, before the hub is asked for its own."""
-    kept = keeper.held()
+    kept, is_new_boot = keeper.held(), directory.is_new_boot()
     lost: list[OpenAttempt] = []
     for one in spool.opened():
         key = f"{one.job}.{one.attempt}"
@@ -35,7 +40,7 @@ async def adopt(board: Board, spool: Spool, keeper: KeeperClient, attempts_dir: 
             await _drop(keeper, key, held)
         elif held and not _is_lost(held) and _taken_back(board, one):
             log.info("attempt re-attached", extra={"job": one.job, "attempt": one.attempt})
-        elif held or (attempts_dir / key).exists():
+        elif held or is_new_boot or (directory.attempts / key).exists() or not _is_command(one):
             lost.append(one)
             await _drop(keeper, key, held)
         else:
@@ -43,10 +48,19 @@ async def adopt(board: Board, spool: Spool, keeper: KeeperClient, attempts_dir: 
     for key, held in kept.items():
         await _drop(keeper, key, held)
     await _write_off(spool, lost)
+    directory.note_boot()
 
 
 def _is_lost(held: Held) -> bool:
     return held.exited is not None and held.exited.reason in LOST
+
+
+def _is_command(one: OpenAttempt) -> bool:
+    """Is it a job of which nothing can have run without the keeper?"""
+    try:
+        return readmit(one).spec.type in plugins.BUILT_IN
+    except RelayQError:
+        return False
 
 
 def _taken_back(board: Board, one: OpenAttempt) -> bool:

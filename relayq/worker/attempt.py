@@ -127,7 +127,7 @@ class Attempt:
         self, argv: list[str], *, env: Mapping[str, str], stdin: bytes = b"", cwd: str = ""
     ) -> Outcome:
         """Run a command under the keeper; after a restart this finds the one that runs already."""
-        if stdin:
+        if stdin and not self.is_adopted:  # the command reads it already
             (self.workdir.parent / "stdin").write_bytes(stdin)
             self.has_stdin = True
         self.has_place = self.is_spawned = True

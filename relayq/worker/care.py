@@ -189,7 +189,7 @@ class Care:
             self._watch(kept)
         else:
             kept.reason = "keeper_lost" if same_boot else "machine_lost"
-            self._note_end(kept, UNKNOWN)
+            self._note_end(kept, None)
 
     def _watch(self, kept: Kept) -> None:
         """Have the end of a process that is no child end the select; without pidfds it is polled."""
@@ -246,14 +246,14 @@ class Care:
             if kept:
                 self._note_end(kept, os.waitstatus_to_exitcode(status))
 
-    def _note_end(self, kept: Kept, code: int) -> None:
-        """The main process is gone; a negative code is a signal, as in subprocess."""
-        kept.code = code if code >= UNKNOWN else 128 - code
+    def _note_end(self, kept: Kept, code: int | None) -> None:
+        """The main process is gone; a negative code is a signal, as in subprocess, None an end nobody saw."""
+        kept.code = UNKNOWN if code is None else code if code >= 0 else 128 - code
         if kept.boxed or not kept.kill_at:  # nothing outlives the first process of a sandbox
             kept.kill_at = time.monotonic()
         now = time.monotonic()
         kept.run_ms = ceil((now - kept.started_at) * 1000)  # what ran, ran for a moment
-        kept.ended_at = 0.0 if code == UNKNOWN else round(now, 3)
+        kept.ended_at = 0.0 if code is None else round(now, 3)
         kept.look_at = 0.0
 
     def _attend(self, kept: Kept) -> None:
@@ -275,7 +275,7 @@ class Care:
         kept.poll_at = time.monotonic() + POLL_S
         if not tree.still_runs(kept.pid, kept.start, kept.at_ms):
             kept.reason = kept.reason or "keeper_lost"
-            self._note_end(kept, UNKNOWN)
+            self._note_end(kept, None)
 
     def _sweep(self, kept: Kept) -> None:
         """The main process is gone: finish once nothing of its tree is left."""

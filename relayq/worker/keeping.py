@@ -130,6 +130,11 @@ class KeeperClient:
         """Everything the keeper holds now, ended attempts that are not forgotten included."""
         return dict(self._held)
 
+    def runs(self, key: str) -> bool:
+        """Does the keeper hold this attempt, and has it not ended?"""
+        held = self._held.get(key)
+        return held is not None and not held.exited
+
     async def start(self, orders: Iterable[dict[str, Any]]) -> None:
         """Start attempts, and wait until the keeper takes more."""
         self.order(orders)
@@ -188,7 +193,7 @@ class KeeperClient:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 while True:
-                    with suppress(OSError, EOFError):
+                    with suppress(OSError, EOFError, ValueError):  # a hello cut short is none
                         return await self._connect()
                     if not await self._launch():
                         await asyncio.sleep(RETRY_S)

@@ -26,7 +26,7 @@ from relayq.store.records import Report
 from relayq.worker import environment, masks
 from relayq.worker.admission import Admitted
 from relayq.worker.attempt import Attempt
-from relayq.worker.ending import REFUSED, STOPPED, TIMEOUT
+from relayq.worker.ending import GONE, REFUSED, STOPPED, TIMEOUT
 from relayq.worker.files import Files
 from relayq.worker.isolation import Isolation, Obstacle
 from relayq.worker.keeping import Exited, KeeperClient, Started
@@ -152,11 +152,14 @@ class Runner:
     async def _run(self, attempt: Attempt) -> None:
         try:
             outcome = await self._outcome(attempt)
+            await self._end_command(attempt)
             if outcome.ok and attempt.spec.outputs and not attempt.asked:
                 await self._keep(attempt)
         except asyncio.CancelledError:
             if not attempt.asked and _is_cancelled():
                 raise
+            if not _is_cancelled():
+                await self._end_command(attempt)
             outcome = Outcome(ok=False, exit_code=TERMINATED, reason=attempt.asked)
         del self._tasks[attempt.key]
         attempt.finish(is_ok=outcome.ok)
@@ -184,12 +187,24 @@ class Runner:
             if timer:
                 timer.cancel()
 
+    async def _end_command(self, attempt: Attempt) -> None:
+        """What a job type has not waited for ends with it, or it would run on while the job runs again."""
+        waiter = self._exits.get(attempt.key)
+        if waiter is None and not self._keeper.runs(attempt.key):
+            return
+        loop = asyncio.get_running_loop()
+        if waiter is None or waiter.done():  # nobody waits, or no more
+            waiter = self._exits[attempt.key] = loop.create_future()
+        loop.call_soon(self._kill, attempt, False)  # after the order, should that still be on its way
+        await waiter
+
     async def _run_type(self, attempt: Attempt) -> Outcome:
         spec = attempt.spec
         kind = self._types.get(spec.type)
         if kind is None:
             raise NotFound(f"job type {spec.type!r} is not installed here any more")
-        kind.check(spec)
+        if not attempt.is_adopted:  # what runs was checked by the worker that started it
+            kind.check(spec)
         if spec.inputs and not attempt.is_adopted and not await self._bring(attempt):
             return Outcome(ok=False, exit_code=TERMINATED, reason=STOPPED)
         if spec.secrets and not attempt.is_adopted:
@@ -227,7 +242,7 @@ class Runner:
     def _kill(self, attempt: Attempt, at_once: bool) -> None:
         assert self._group
         kill_ms = 0 if at_once else None
-        self._group.create_task(self._keeper.kill(attempt.key, attempt.asked, kill_ms=kill_ms))
+        self._group.create_task(self._keeper.kill(attempt.key, attempt.asked or GONE, kill_ms=kill_ms))
 
     def _order(self, order: dict[str, Any]) -> None:
         if not self._orders:

@@ -3,6 +3,7 @@
     <state>/workers/<name>/
         lock        held by the process that is the worker; a second one is refused
         instance    a random word: the same directory may replace its own live session
+        boot        which start of the machine the last worker knew of
         spool.db    spool.py
         keeper.*    keeper.py
         attempts/<job>.<attempt>/   out, err, work/ and what else an attempt needs
@@ -27,6 +28,7 @@ from pathlib import Path
 
 from relayq.errors import WorkerError
 from relayq.places import private_dir
+from relayq.worker.tree import boot_id
 
 
 class StateDir:
@@ -81,6 +83,17 @@ class StateDir:
                 ) from None
             fresh.replace(path)
         return path.read_text()
+
+    def is_new_boot(self) -> bool:
+        """May the machine have been switched on anew since `note_boot` was last called here?"""
+        with contextlib.suppress(OSError):
+            return (self.path / "boot").read_text() != boot_id()
+        return True
+
+    def note_boot(self) -> None:
+        """What was held when the machine went down is settled. A disk that is full lets it be asked again."""
+        with contextlib.suppress(OSError):
+            (self.path / "boot").write_text(boot_id())
 
     def clear(self, place: str) -> bool:
         """An attempt has succeeded: its log is kept if it has one, its work directory is not. Was it kept?"""

@@ -231,7 +231,7 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             self._runner.enter(group, self._board.ended)
             self._dialogue.on_pull = lambda letter: self._pour(group, letter)
-            await adopt(self._board, self._spool, self._keeper, self._dir.attempts)
+            await adopt(self._board, self._spool, self._keeper, self._dir)
             self._servants = [
                 group.create_task(read_mail(self._session, self._dialogue.deliver)),
                 group.create_task(self._shipping.watch_files()),

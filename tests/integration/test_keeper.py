@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -44,6 +45,7 @@ async def test_a_command_starts_and_its_exit_code_is_told(keeper: Home) -> None:
         (["/bin/false"], 1, "exit"),
         (["sh", "-c", "kill -9 $$"], 137, "exit"),
         (["sh", "-c", "kill -15 $$"], 143, "exit"),
+        (["sh", "-c", "kill -1 $$"], 129, "exit"),  # -1 is also how an unknown end is told
         (["no-such-command-anywhere"], 127, "spawn"),
         (["/etc/passwd"], 126, "spawn"),
         (["nul\0byte"], 126, "spawn"),
@@ -317,6 +319,17 @@ async def test_an_order_that_makes_no_sense_ends_alone(keeper: Home, wrong: dict
 
 async def test_a_long_state_directory_is_no_obstacle(tmp_path: Path) -> None:
     async with Home(tmp_path / ("long" * 50)) as home:
+        assert (await home.run("a.1", "/bin/true")).code == 0
+
+
+async def test_a_keeper_that_dies_while_it_greets_is_replaced(tmp_path: Path) -> None:
+    async def dying(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"ev": "hello", "ver')
+        writer.close()
+        server.close()
+
+    server = await asyncio.start_unix_server(dying, tmp_path / "keeper.sock")
+    async with Home(tmp_path) as home:
         assert (await home.run("a.1", "/bin/true")).code == 0
 
 

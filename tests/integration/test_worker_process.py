@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.worker_support import Rig
+from tests.integration.worker_support import Rig, child_of, keeper_of, patient
 from tests.support import PrivateServer, eventually
 
 
@@ -18,11 +18,6 @@ async def rig(hub_url: str, fleet: str, home: Path) -> AsyncIterator[Rig]:
     rig = Rig(hub_url, fleet, home)
     async with rig.hub:
         yield rig
-
-
-def patient(rig: Rig, name: str) -> str:
-    """A job that says it has begun and ends when the mark `go` is there."""
-    return f"{rig.mark(name)}; until [ -e {rig.marks}/go ]; do sleep 0.05; done; echo done"
 
 
 async def test_a_killed_worker_takes_its_running_jobs_back(rig: Rig) -> None:
@@ -175,28 +170,3 @@ async def test_a_keeper_that_is_killed_costs_a_crash_and_not_the_job(rig: Rig) -
     os.kill(int(child_of(job)), signal.SIGKILL)
     record = await rig.ended(job)
     assert (record.state, record.crashes) == ("SUCCEEDED", 1)
-
-
-def keeper_of(rig: Rig, name: str) -> int:
-    """The pid of a worker's keeper."""
-    directory = str(rig.config.state_dir / "workers" / name)
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if any(word.endswith(b"keeper.py") for word in line) and directory.encode() in line:
-            return int(entry.name)
-    raise AssertionError(f"{name} has no keeper")
-
-
-def child_of(job: str) -> int:
-    """The pid of a job's main process."""
-    mark = f"RELAYQ_JOB_ID={job}".encode()
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
-                return int(entry.name)
-        except OSError:
-            continue
-    raise AssertionError(f"{job} has no process")

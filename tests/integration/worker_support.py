@@ -266,3 +266,33 @@ class WorkerProcess:
     def said(self) -> str:
         """Its log."""
         return self.log.read_text()
+
+
+def patient(rig: Rig, name: str) -> str:
+    """A job that says it has begun and ends when the mark `go` is there."""
+    return f"{rig.mark(name)}; until [ -e {rig.marks}/go ]; do sleep 0.05; done; echo done"
+
+
+def keeper_of(rig: Rig, name: str) -> int:
+    """The pid of a worker's keeper."""
+    directory = str(rig.config.state_dir / "workers" / name)
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(word.endswith(b"keeper.py") for word in line) and directory.encode() in line:
+            return int(entry.name)
+    raise AssertionError(f"{name} has no keeper")
+
+
+def child_of(job: str) -> int:
+    """The pid of a job's main process."""
+    mark = f"RELAYQ_JOB_ID={job}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                return int(entry.name)
+        except OSError:
+            continue
+    raise AssertionError(f"{job} has no process")
