@@ -91,7 +91,7 @@ class Files:
         spec = attempt.spec
         try:
             root = await asyncio.to_thread(_root_of, attempt)
-        except Refused as error:
+        except (Refused, OSError) as error:
             return Kept((), f"every file is left behind: {error}")
         found = await asyncio.to_thread(find, root, spec.outputs)
         kept, left = [], []
@@ -126,16 +126,13 @@ class Files:
 
 
 def _root_of(attempt: Attempt) -> Path:
-    """Where the outputs are; Refused when the directory of a strict job is not the one it began in."""
-    if not attempt.spec.cwd:
-        return attempt.workdir
-    root = Path("/", attempt.spec.cwd)
+    """Where the outputs are, as a real path; Refused when a strict job's is not the one it began in."""
+    cwd = attempt.spec.cwd
+    root = os.path.realpath(Path("/", cwd) if cwd else attempt.workdir)
     with suppress(FileNotFoundError):
-        began_in = Path(attempt.place, CWD).read_text()
-        if root.resolve() != Path(began_in):
-            raise Refused(f"the directory {shown(attempt.spec.cwd)} is another one than when the job began")
-        return Path(began_in)
-    return root
+        if cwd and root != Path(attempt.place, CWD).read_text():
+            raise Refused(f"the directory {shown(cwd)} is another one than when the job began")
+    return Path(root)
 
 
 async def _fetched(blobs: Blobs, blob: Blob) -> bytes:

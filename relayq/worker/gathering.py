@@ -5,7 +5,9 @@ hidden name is matched only by a pattern that begins with a dot. A directory's o
 or one with a slash behind it, stands for everything below it.
 
 Only plain files are taken, and no link is followed, neither on the way nor at the end:
-what a job leaves lies where it worked, and a link to the worker's own files is not it.
+what a job leaves lies where it worked, and a link to the worker's own files is not it. Other
+jobs may work in the same directory and put a link in the way at any moment, so every path is
+opened part by part from the ground up. A root is therefore a real path.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ FILES_MAX = 64
 DEPTH_MAX = 64
 NAME_BYTES_MAX = 1024
 EVERYTHING = "**"
+ON_THE_WAY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 
 
 class Found(NamedTuple):
@@ -65,7 +68,7 @@ def seal_plain(root: Path, name: str, key: str) -> SealedFile:
         raise SpecError("its name cannot be told")
     try:
         # Without O_NONBLOCK opening a FIFO would wait for somebody to write into it.
-        file = os.open(root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = _opened(f"{root}/{name}", os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise SpecError("a link" if (root / name).is_symlink() else _reason(error)) from None
     with os.fdopen(file, "rb") as opened:
@@ -85,15 +88,15 @@ def _below(directory: str, prefix: str, parts: list[str]) -> Iterator[str]:
     head, rest = parts[0], parts[1:]
     if head == EVERYTHING:
         yield from _below(directory, prefix, rest or ["*"])
-    for entry in _entries(directory):
-        name = prefix + entry.name
-        if not _fits(entry.name, head):
+    for entry, is_directory in _entries(directory):
+        name = prefix + entry
+        if not _fits(entry, head):
             continue
-        if not entry.is_dir(follow_symlinks=False):
+        if not is_directory:
             if not rest and head != EVERYTHING:
                 yield name
         elif further := _further(head, rest, depth=name.count("/")):
-            yield from _below(entry.path, f"{name}/", further)
+            yield from _below(f"{directory}/{entry}", f"{name}/", further)
 
 
 def _further(head: str, rest: list[str], depth: int) -> list[str]:
@@ -111,11 +114,33 @@ def _fits(name: str, part: str) -> bool:
     return part == EVERYTHING or fnmatchcase(name, part)
 
 
-def _entries(directory: str) -> list[os.DirEntry[str]]:
+def _entries(directory: str) -> list[tuple[str, bool]]:
+    """What is in a directory, in order, and whether it is a directory itself."""
     try:
-        return sorted(os.scandir(directory), key=lambda entry: entry.name)
+        place = _opened(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return []
+    try:
+        with os.scandir(place) as entries:
+            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    except OSError:
+        return []
+    finally:
+        os.close(place)
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open an absolute path no part of which is a link."""
+    *above, last = path.strip("/").split("/")
+    place = os.open("/", ON_THE_WAY)
+    try:
+        for part in above:
+            below = os.open(part, ON_THE_WAY, dir_fd=place)
+            os.close(place)
+            place = below
+        return os.open(last or ".", flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+    finally:
+        os.close(place)
 
 
 def _reason(error: OSError) -> str:

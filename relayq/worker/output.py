@@ -17,12 +17,17 @@ true over a restart of the worker. What is written between these two steps is lo
 **Progress.** A line `::relayq progress=42 message=encoding::` in either stream (it
 stays in the log) or the last line of the file `progress` ($RELAYQ_PROGRESS), which
 may also be as short as `42 encoding`. Percent, 0 to 100.
+
+The files stand where the job can do with them what it likes. What is no plain file there is
+nothing, and what cannot be read is passed over: the end of a job does not wait for its log.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,10 +136,11 @@ class Stream:
 
     def end(self) -> int:
         """How many bytes have been written so far."""
-        try:
-            return self.base + self.path.stat().st_size
-        except FileNotFoundError:
-            return self.base
+        with suppress(OSError):
+            status = self.path.stat()
+            if stat.S_ISREG(status.st_mode):
+                return self.base + status.st_size
+        return self.base
 
     def read(self, max_bytes: int, head_bytes: int, tail_bytes: int) -> tuple[int, bytes]:
         """Where the next piece begins, and the piece; `jumped` tells whether a gap precedes it."""
@@ -144,10 +150,13 @@ class Stream:
             start = end - tail_bytes
         elif self.position < head_bytes:  # a reader must not run past the head into what may be left out
             max_bytes = min(max_bytes, head_bytes - self.position)
-        data = self._bytes(start, max(0, min(max_bytes, end - start)))
+        wanted = max(0, min(max_bytes, end - start))
+        data = self._bytes(start, wanted)
         self.jumped = start > self.position
         if data:
             self.position = start + len(data)
+        elif wanted:
+            self.position = self.base if start < self.base else end
         return start, data
 
     def piece(self, max_bytes: int, end: int) -> bytes:
@@ -173,7 +182,10 @@ class Stream:
         start = self.base + size - keep
         newest = self._bytes(start, keep)
         saved = self._save(start, newest)
-        os.truncate(self.path, 0)
+        try:
+            os.truncate(self.path, 0)
+        except OSError:  # it is gone, or another's
+            return
         if not saved:  # the disk was full, and is no more
             self._save(start, newest)
         self.first, self.base = start, start + keep
@@ -193,17 +205,18 @@ class Stream:
         path, skip = (self.path, self.base) if start >= self.base else (self.cut, self.first - CUT_HEADER)
         if not count:
             return b""
-        with path.open("rb", buffering=0) as file:
+        with suppress(OSError), path.open("rb", buffering=0) as file:
             file.seek(start - skip)
             return file.read(count)
+        return b""
 
     def _cut_range(self) -> tuple[int, int]:
         try:
             with self.cut.open("rb") as file:
                 first = int(file.read(CUT_HEADER))
-        except (FileNotFoundError, ValueError):
+            return first, first + self.cut.stat().st_size - CUT_HEADER
+        except (OSError, ValueError):
             return 0, 0
-        return first, first + self.cut.stat().st_size - CUT_HEADER
 
 
 class Ear:
@@ -236,7 +249,7 @@ class Ear:
         try:
             status = self.path.stat()
             stamp = (status.st_mtime_ns, status.st_size)
-            if stamp == self._stamp:
+            if stamp == self._stamp or not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
                 return
             self._stamp = stamp
             with self.path.open("rb") as file:

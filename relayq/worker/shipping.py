@@ -241,5 +241,5 @@ def _said_anything(place: str) -> bool:
     """Asked once for every short job: one look at the directory is cheaper than one for each file."""
     try:
         return any(entry.name != "work" and entry.stat().st_size for entry in os.scandir(place))
-    except FileNotFoundError:
+    except OSError:
         return False

@@ -11,7 +11,7 @@ import pytest
 
 from relayq.model.job import JobSpec
 from relayq.store import decode
-from tests.integration.worker_support import Rig
+from tests.integration.worker_support import Rig, patient
 from tests.support import eventually
 
 
@@ -289,3 +289,16 @@ async def test_a_directory_in_which_nothing_was_left_serves_the_next_job(rig: Ri
         after = await place("ls -A; ls -A ..")
         assert after[1].split() == [b"err", b"out", b"work"]
         assert after[0] != talkative[0]
+
+
+@pytest.mark.parametrize("place", ["mkfifo progress", "rm out; mkdir out", "rm -r ../*.1"])
+async def test_a_worker_survives_what_a_job_puts_in_the_place_of_its_files(rig: Rig, place: str) -> None:
+    worker = rig.process()
+    job = await rig.submit(f"echo hello; cd ..; {place}; {patient(rig, 'ran')}")
+    await eventually(lambda: rig.marked("ran"))
+    await rig.logs.watch(job)
+    after = await rig.submit("true")
+    assert (await rig.ended(after)).state == "SUCCEEDED"
+    (rig.marks / "go").touch()
+    assert (await rig.ended(job)).state == "SUCCEEDED"
+    assert worker.process.poll() is None

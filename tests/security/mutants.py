@@ -23,6 +23,7 @@ OIDC = "tests/security/test_oidc.py"
 RUNS = "tests/security/test_runs.py"
 FULL_LOGS = "tests/integration/test_full_logs.py"
 FILES = "tests/security/test_sealed_files.py"
+GATHERING = "tests/unit/test_gathering.py"
 STEERING = "tests/security/test_steering.py"
 JOBS = "tests/integration/test_worker_trust.py"
 PLAIN, STEP = UNIT + "plain.py", "tests/unit/test_step.py"
@@ -409,6 +410,13 @@ MUTANTS = (
         "except (OSError, Refused):",
         "except OSError:",
         FILES,
+    ),
+    Mutant(
+        "a link on the way to an output",
+        "worker/gathering.py",
+        "os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr",
+        "os.O_DIRECTORY | os.O_CLOEXEC | getattr",
+        GATHERING,
     ),
     Mutant("an input that is not sealed", "worker/files.py", "if not blob.key:", "if False:", FILES),
     Mutant(

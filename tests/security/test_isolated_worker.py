@@ -103,6 +103,18 @@ async def test_outputs_are_not_taken_from_where_a_strict_job_has_put_a_link(rig:
         assert list((await rig.ended(honest)).outputs) == ["b.txt"]
 
 
+async def test_a_worker_survives_a_strict_job_whose_directory_becomes_a_link_to_itself(
+    rig: Rig, home: Path
+) -> None:
+    (home / "out" / "mine").mkdir(parents=True)
+    with_policy(rig, f"{STRICT_OWNER}writable = ['{home}/out']")
+    async with rig.worker():
+        swap = "cd ..; mv mine other; ln -s mine mine"
+        record = await rig.ended(await rig.submit(swap, cwd=str(home / "out" / "mine"), outputs=["*.txt"]))
+        assert (record.state, record.outputs) == ("SUCCEEDED", {})
+        assert (await rig.ended(await rig.submit("true"))).state == "SUCCEEDED"
+
+
 @pytest.mark.parametrize(
     ("command", "cwd", "code", "said"),
     [

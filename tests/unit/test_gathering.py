@@ -63,6 +63,18 @@ def test_no_link_is_followed(root: Path, tmp_path: Path) -> None:
         seal_plain(root, "key.txt", KEY)
 
 
+@pytest.mark.parametrize("name", ["work", "work/d", "work/d/e"])
+def test_a_directory_that_became_a_link_since_it_was_looked_into_is_not_followed(
+    root: Path, tmp_path: Path, name: str
+) -> None:
+    [found] = find(root, ["d/e/f.txt"]).names
+    (tmp_path / name).rename(tmp_path / "elsewhere")
+    (tmp_path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SpecError):
+        seal_plain(root, found, KEY)
+    assert find(root, ["d/e/*"]).names == []
+
+
 def test_a_pipe_is_not_waited_for(root: Path) -> None:
     os.mkfifo(root / "pipe")
     with pytest.raises(SpecError, match="no plain file"):

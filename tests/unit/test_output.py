@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 from pathlib import Path
@@ -238,3 +239,32 @@ def test_the_progress_file_is_heard_when_it_changes(tmp_path: Path) -> None:
 def test_no_text_breaks_the_parser(said: bytes) -> None:
     progress = parse_progress(said)
     assert progress is None or progress.percent is None or 0 <= progress.percent <= 100
+
+
+# -- what a job has put in the place of its files
+
+
+def test_a_pipe_for_progress_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "progress")
+    assert Tail(tmp_path).progress() is None
+
+
+def test_what_is_no_file_is_no_output(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "something").touch()
+    write(tmp_path, b"oops", "err")
+    tail = Tail(tmp_path, max_disk_bytes=0)
+    tail.trim()
+    assert tail.read() == [Piece(2, 0, b"oops")]
+    assert tail.waiting_bytes() == 0
+
+
+def test_what_cannot_be_read_any_more_is_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, b"a" * 3000)
+    tail = Tail(tmp_path, keep_bytes=2048, max_disk_bytes=100)
+    tail.trim()
+    write(tmp_path, b"b" * 10)
+    (tmp_path / "out.cut").unlink()
+    assert tail.read() == []
+    assert b"".join(piece.data for piece in drain(tail)) == b"b" * 10
+    assert tail.waiting_bytes() == 0
