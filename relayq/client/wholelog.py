@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from relayq.errors import NotFound, WaitTimeout
 from relayq.model.ids import short
+from relayq.trust.outputs import Asked
 from relayq.trust.redacting import Redactor
 from relayq.worker.keptlog import GONE, KeptLog, Part, places_of
 from relayq.worker.masks import has_secrets
@@ -63,6 +64,7 @@ class WholeLog:
 
     async def _pulled(self) -> AsyncGenerator[Part, None]:
         pulls, ticket = self._client.pulls, token_hex(8)
+        asked = Asked(ticket, self._job, self._number)
         answer = await pulls.ask(self._job, ticket, worker=self._worker, attempt=self._number)
         if answer != "asked":
             await self._require_nothing_said("which is offline")
@@ -70,7 +72,7 @@ class WholeLog:
         numbers = count()
         while pieces := await pulls.take(ticket, PATIENCE_MS):
             for kind, sealed in pieces:
-                data = await pulls.opened(ticket, next(numbers), kind, sealed)
+                data = await pulls.opened(asked, next(numbers), kind, sealed)
                 if kind == "s":
                     self.bytes = int(data)
                 elif kind in STREAMS:

@@ -7,9 +7,14 @@ refers to it. Only who has the key can tell what it holds, and that it is what w
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from relayq.errors import HubFull, NotFound, Refused
 from relayq.store import decode
 from relayq.store.hub import Hub
+
+if TYPE_CHECKING:
+    from relayq.trust.outputs import Asked
 
 ASK_ABOVE_BYTES = 64 << 10
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
@@ -60,16 +65,16 @@ class Pulls:
         reply = await self._hub.run("pour", {"ticket": ticket, "kind": kind}, data)
         return decode.text(reply) == "poured"
 
-    async def opened(self, ticket: str, number: int, kind: str, sealed: bytes) -> bytes:
-        """Reader's side: what is in piece `number`; Refused when it is not for us or no worker's."""
+    async def opened(self, asked: Asked, number: int, kind: str, sealed: bytes) -> bytes:
+        """Reader's side: what is in piece `number`; Refused when it is another's or no worker's."""
         reader = self._hub.reader
         assert reader, "a whole log is read with a reader's keys"
         try:
-            return reader.pour(ticket, number, kind, sealed)
+            return reader.pour(asked, number, kind, sealed)
         except Refused:
             if not await self._hub.has_news_for_reader():
                 raise
-        return reader.pour(ticket, number, kind, sealed)
+        return reader.pour(asked, number, kind, sealed)
 
     async def take(self, ticket: str, block_ms: int) -> list[tuple[str, bytes]]:
         """Reader's side: the pieces that have come, taken away; empty when none came in time."""

@@ -24,7 +24,7 @@ from relayq.trust.bodies import JOB, SCHEDULE, open_hidden, part
 from relayq.trust.boxes import BoxKey
 from relayq.trust.envelope import open_job, payload_of
 from relayq.trust.keys import Keyring
-from relayq.trust.outputs import Ear, Ended
+from relayq.trust.outputs import Asked, Ear, Ended
 from relayq.trust.roster import Roster, epoch_keys
 from relayq.trust.sealing import Opener
 from relayq.trust.slots import is_slot, read_schedule, schedule_of, slot_of
@@ -137,9 +137,9 @@ class Reader:
             raise Refused("it was signed for another fleet or under another name")
         return signed
 
-    def pour(self, ticket: str, number: int, kind: str, sealed: bytes) -> bytes:
-        """A piece of a whole log; Refused when it is not for us."""
-        return self._ear.pour(ticket, number, kind, sealed)
+    def pour(self, asked: Asked, number: int, kind: str, sealed: bytes) -> bytes:
+        """A piece of a whole log; Refused when it is not for us, or of another log."""
+        return self._ear.pour(asked, number, kind, sealed)
 
     def given(self, order: bytes, word: str, subject: str, submitter: str = "") -> Given:
         """Who gave an order; Refused when nobody did who may (trust/steering.py)."""

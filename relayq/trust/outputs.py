@@ -42,6 +42,14 @@ class Ended(NamedTuple):
     files: tuple[Left, ...] = ()
 
 
+class Asked(NamedTuple):
+    """Somebody wants a whole log: under which ticket, of which job, of which attempt (0: of each)."""
+
+    ticket: str
+    job: str
+    attempt: int = 0
+
+
 class Voice:
     """What one worker seals, for these readers (public box keys) and each submitter."""
 
@@ -65,9 +73,9 @@ class Voice:
         data = text[:NOTE_CHARS_MAX].encode("utf-8", "replace")
         return NOTE_MARK + encode(self._to(reply).seal(data, _name(b"note", self._fleet, job)))
 
-    def pour(self, ticket: str, number: int, kind: str, data: bytes, reply: str) -> bytes:
+    def pour(self, asked: Asked, number: int, kind: str, data: bytes, reply: str) -> bytes:
         """Piece `number` of a whole log that somebody asked for."""
-        return self._to(reply).seal(data, _name(b"pour", self._fleet, ticket, number, kind))
+        return self._to(reply).seal(data, _poured(self._fleet, asked, number, kind))
 
     def _to(self, reply: str) -> Sealer:
         sealer = self._sealers.get(reply)
@@ -111,9 +119,9 @@ class Ear:
             raise Refused("the message is damaged")
         return self._open(sealed, _name(b"note", self._fleet, job)).decode("utf-8", "replace")
 
-    def pour(self, ticket: str, number: int, kind: str, sealed: bytes) -> bytes:
-        """A piece of a whole log."""
-        return self._open(sealed, _name(b"pour", self._fleet, ticket, number, kind))
+    def pour(self, asked: Asked, number: int, kind: str, sealed: bytes) -> bytes:
+        """A piece of the whole log that was asked for; Refused for one of another log."""
+        return self._open(sealed, _poured(self._fleet, asked, number, kind))
 
     def _open(self, sealed: bytes, what: bytes) -> bytes:
         opened = self._opener.open(sealed, what)
@@ -132,6 +140,10 @@ def _left(item: object) -> Left:
     if decode(key, KEY_BYTES) is None:
         raise ValueError
     return Left(name, sha256, size, key)
+
+
+def _poured(fleet: str, asked: Asked, number: int, kind: str) -> bytes:
+    return _name(b"pour", fleet, *asked, number, kind)
 
 
 def _name(kind: bytes, *parts: str | int) -> bytes:

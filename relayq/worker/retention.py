@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from relayq.config import WorkerConfig
+from relayq.worker.masks import FILE as SECRETS
 from relayq.worker.sandbox import PRIVATE
 from relayq.worker.statedir import StateDir, remove_tree
 
@@ -111,14 +112,18 @@ def _log_bytes(place: str) -> int:
 
 
 def _shed(place: Path, *, logs: bool = False, work: bool = False) -> None:
-    """Remove parts of an attempt's directory, without making what is left look younger."""
+    """Remove parts of an attempt's directory, without making what is left look younger.
+
+    As long as anything of a log is there, so is what must be masked in it.
+    """
     with contextlib.suppress(OSError):
         before = place.stat()
-        for path in place.iterdir():
-            if path.name in ("work", PRIVATE):
-                if work:
-                    remove_tree(path)
-            elif logs:
+        for path in sorted(place.iterdir(), key=lambda path: path.name == SECRETS):
+            if not (work if path.name in ("work", PRIVATE) else logs):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                remove_tree(path)
+            else:
                 path.unlink()
         if any(place.iterdir()):
             os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -40,8 +40,7 @@ class _Log:
     def __init__(self, attempt: Attempt, taken: tuple[int, int]) -> None:
         self.number = attempt.attempt
         self.tail = Tail(attempt.place, taken, keep_bytes=attempt.keep_bytes)
-        secrets = [value for _, value in attempt.spec.secrets]
-        self.redactor = Redactor(secrets) if secrets else None
+        self.redactor = _redactor_of(attempt)
         self.taken = taken
         self.sent = [*taken]
         self.sent_at = time.monotonic()
@@ -118,6 +117,9 @@ class Shipping:
         attempt = self.held.get(job)
         if not message or attempt is None:
             return ""
+        if redactor := _redactor_of(attempt):
+            data = redactor.masked(b"", message.encode("utf-8", "replace"), b"")
+            message = data.decode("utf-8", "replace")
         return self._credentials.voice.note(job, message[:MESSAGE_CHARS], attempt.admitted.reply)
 
     def is_told(self, job: str) -> bool:
@@ -235,6 +237,11 @@ class Shipping:
             self._untold.add(job)
         else:
             self._untold.discard(job)
+
+
+def _redactor_of(attempt: Attempt) -> Redactor | None:
+    secrets = [value for _, value in attempt.spec.secrets]
+    return Redactor(secrets) if secrets else None
 
 
 def _said_anything(place: str) -> bool:

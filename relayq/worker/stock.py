@@ -88,6 +88,8 @@ class Stock:
         try:
             if sys.platform != "linux" or set(os.listdir(place)) != {*FILES, "work"}:
                 return False
+            if not _is_private(os.lstat(place)):
+                return False
             files = [os.lstat(f"{place}/{name}") for name in FILES]
             return all(map(_is_untouched, files)) and _is_empty(f"{place}/work")
         except OSError:
@@ -100,5 +102,8 @@ def _is_untouched(file: os.stat_result) -> bool:
 
 
 def _is_empty(work: str) -> bool:
-    status = os.lstat(work)
-    return status.st_mode == PRIVATE_DIR and status.st_uid == os.geteuid() and not os.listdir(work)
+    return _is_private(os.lstat(work)) and not os.listdir(work)
+
+
+def _is_private(directory: os.stat_result) -> bool:
+    return directory.st_mode == PRIVATE_DIR and directory.st_uid == os.geteuid()

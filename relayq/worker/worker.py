@@ -31,6 +31,7 @@ from relayq import __version__, plugins
 from relayq.config import Config
 from relayq.errors import HubError, RelayQError
 from relayq.store.records import Letter, Registration
+from relayq.trust.outputs import Asked
 from relayq.worker import probe
 from relayq.worker.admission import Admission
 from relayq.worker.adoption import adopt
@@ -294,10 +295,10 @@ class Worker:
 
     def _pour(self, group: asyncio.TaskGroup, letter: Letter) -> None:
         """Somebody wants a whole log."""
-        reply = self._reply_of(letter.job)
+        reply, asked = self._reply_of(letter.job), Asked(letter.ticket, letter.job, letter.attempt)
 
         def seal(number: int, kind: str, data: bytes) -> bytes:
-            return self._credentials.voice.pour(letter.ticket, number, kind, data, reply)
+            return self._credentials.voice.pour(asked, number, kind, data, reply)
 
         pouring = group.create_task(
             pour(self._session, self._dir.attempts, letter, seal, self._credentials.opener)

@@ -19,6 +19,7 @@ from relayq.client.aio import AsyncClient
 from relayq.client.wholelog import WholeLog
 from relayq.errors import NotFound
 from relayq.store.blobs import Pulls
+from relayq.trust.outputs import Asked
 from relayq.trust.redacting import Redactor
 from relayq.worker import keptlog
 from tests.integration.worker_support import Rig
@@ -58,7 +59,7 @@ async def pulled(rig: Rig, job: str, *, worker: str = "", attempt: int = 0) -> l
     assert await pulls.ask(job, ticket, worker=worker, attempt=attempt) == "asked"
     pieces: list[tuple[str, bytes]] = []
     while not pieces or pieces[-1][0] != "x":
-        came = await rig.taken(ticket, len(pieces))
+        came = await rig.taken(Asked(ticket, job, attempt), len(pieces))
         assert came, "nothing came"
         pieces += came
     return pieces

@@ -201,6 +201,20 @@ async def test_progress_lines_are_shown(rig: Rig) -> None:
         await rig.ended(job)
 
 
+async def test_secrets_are_masked_in_what_a_job_says_of_its_progress(rig: Rig) -> None:
+    async with rig.worker():
+        told = 'echo "7 with $TOKEN" > $RELAYQ_PROGRESS'
+        job = await rig.submit(f"{told}; {patient(rig, 'ran')}", secrets={"TOKEN": "hunter2"})
+        await rig.logs.watch(job)
+
+        async def look() -> str:
+            return (await rig.record(job)).message
+
+        assert await eventually(look) == "with *******"
+        (rig.marks / "go").touch()
+        await rig.ended(job)
+
+
 async def test_output_of_a_followed_job_arrives_while_it_runs(rig: Rig) -> None:
     async with rig.worker():
         job = await rig.submit(f"echo early; until [ -e {rig.marks}/go ]; do sleep 0.05; done; echo late")

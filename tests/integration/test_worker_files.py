@@ -11,6 +11,7 @@ import pytest
 
 from relayq.model.parts import stored_as
 from relayq.store.blobs import Pulls
+from relayq.trust.outputs import Asked
 from tests.integration.worker_support import Rig
 from tests.support import eventually
 
@@ -85,7 +86,7 @@ async def test_the_whole_output_is_poured_from_the_workers_disk(rig: Rig) -> Non
         got: dict[str, bytes] = {}
         seen = 0
         while "x" not in got:
-            came = await rig.taken(ticket, seen)
+            came = await rig.taken(Asked(ticket, job), seen)
             seen += len(came)
             for kind, data in came:
                 got[kind] = got.get(kind, b"") + data
@@ -101,5 +102,5 @@ async def test_output_that_is_gone_is_said_to_be_gone(rig: Rig) -> None:
         await eventually(lambda: not place.exists())
         pulls, ticket = Pulls(rig.hub), secrets.token_hex(8)
         await pulls.ask(job, ticket)
-        ((kind, why),) = await rig.taken(ticket)
+        ((kind, why),) = await rig.taken(Asked(ticket, job))
         assert (kind, why) == ("x", b"the worker has kept no output of it")

@@ -33,6 +33,7 @@ from relayq.trust.bodies import Author
 from relayq.trust.envelope import Op, sign_op
 from relayq.trust.files import new_key, open_file, seal_file
 from relayq.trust.keys import SigningKey, owner_key
+from relayq.trust.outputs import Asked
 from relayq.trust.roster import Roster
 from relayq.worker.options import WorkerOptions
 from relayq.worker.worker import Worker
@@ -79,11 +80,11 @@ class Rig:
         """Read with the owner's eyes from now on: as the roster stands."""
         self.hub.reader = self.standing().reader()
 
-    async def taken(self, ticket: str, seen: int = 0) -> list[tuple[str, bytes]]:
+    async def taken(self, asked: Asked, seen: int = 0) -> list[tuple[str, bytes]]:
         """The next pieces of a whole log that somebody asked for, opened; `seen` came before."""
-        came = await Pulls(self.hub).take(ticket, 5000)
+        came = await Pulls(self.hub).take(asked.ticket, 5000)
         eyes = self.standing().reader()
-        return [(kind, eyes.pour(ticket, seen + at, kind, data)) for at, (kind, data) in enumerate(came)]
+        return [(kind, eyes.pour(asked, seen + at, kind, data)) for at, (kind, data) in enumerate(came)]
 
     async def refusals(self, count: int) -> list[Refusal]:
         """What came through inboxes and was refused, once there is so much."""

@@ -412,6 +412,13 @@ MUTANTS = (
         FILES,
     ),
     Mutant(
+        "the whole log of another job",
+        "trust/outputs.py",
+        "fleet, *asked, number",
+        "fleet, asked.ticket, number",
+        LIES,
+    ),
+    Mutant(
         "a link on the way to an output",
         "worker/gathering.py",
         "os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr",

@@ -15,6 +15,7 @@ import pytest
 from relayq.client.aio import AsyncClient
 from relayq.errors import Refused, WorkerError
 from relayq.model.job import JobSpec
+from relayq.store.blobs import Pulls
 from relayq.store.jobs import Jobs
 from relayq.store.logs import Logs
 from relayq.store.reader import Reader
@@ -24,7 +25,7 @@ from relayq.trust.boxes import BoxKey
 from relayq.trust.envelope import Op, open_job, sign_job, sign_op
 from relayq.trust.keys import SigningKey
 from relayq.trust.members import Member
-from relayq.trust.outputs import Ended, Voice
+from relayq.trust.outputs import Asked, Ended, Voice
 from relayq.trust.roster import add_member, new_roster, revoke, rotate, sign_roster
 from tests.integration.worker_support import Rig
 from tests.support import eventually
@@ -381,3 +382,17 @@ async def seen_by(rig: Rig, key: SigningKey, job: str) -> tuple[JobRecord, bytes
         return record, b"".join(entry.data for entry in await Logs(hub).read(job))
     finally:
         await hub.close()
+
+
+async def test_the_whole_log_of_one_job_is_not_that_of_another(rig: Rig) -> None:
+    async with rig.worker():
+        mine, other = await rig.submit("echo mine"), await rig.submit("echo other")
+        for job in (mine, other):
+            await rig.ended(job)
+        pulls, eyes = Pulls(rig.hub), rig.standing().reader()
+        await pulls.ask(other, "ticket")  # as a hub would that was asked for `mine`
+        [(kind, data), *_] = await pulls.take("ticket", 5000)
+    for asked in (Asked("ticket", mine), Asked("ticket", other, 1), Asked("another", other)):
+        with pytest.raises(Refused):
+            eyes.pour(asked, 0, kind, data)
+    assert eyes.pour(Asked("ticket", other), 0, kind, data) == b"6"

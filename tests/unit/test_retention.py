@@ -145,3 +145,34 @@ def test_a_full_disk_loses_everything_that_is_not_held(disk: Disk, monkeypatch: 
     disk.attempt("b.1", DAY_S)
     disk.retention.make_room(held={"a.1"})
     assert disk.left() == ["a.1/out", "a.1/work"]
+
+
+def test_a_directory_that_a_job_has_made_beside_its_log_goes_with_the_log(disk: Disk) -> None:
+    place = disk.attempt("old", 0)
+    (place / "own").mkdir()
+    (place / "own" / "x").touch()
+    os.utime(place, (time.time() - 4 * DAY_S,) * 2)
+    disk.retention.prune(set())
+    assert not place.exists()
+
+
+def test_the_secrets_of_a_log_go_after_all_that_must_be_masked(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = disk.attempt("old", 0)
+    for name in ("secrets", "err.cut", "zzz"):
+        (place / name).touch()
+    os.utime(place, (time.time() - 4 * DAY_S,) * 2)
+    gone: list[str] = []
+    unlink = os.unlink
+
+    def told(path: Path) -> None:
+        gone.append(path.name)
+        unlink(path)
+
+    names = sorted(place.iterdir(), key=lambda path: path.name != "secrets")
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter([one for one in names if one.exists()]))
+    monkeypatch.setattr(Path, "unlink", told)
+    disk.retention.prune(set())
+    assert len(gone) == 5
+    assert gone[-1] == "secrets"

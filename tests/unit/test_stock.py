@@ -157,3 +157,12 @@ def test_a_full_disk_costs_only_the_advantage(directory: StateDir) -> None:
     directory.stock.touch()
     ready.fill()
     assert ready.take(ready.place("A.1")) == ""
+
+
+@on_linux
+def test_one_that_was_opened_to_others_does_not_serve_again(directory: StateDir) -> None:
+    ready = Stock(directory, slots=1)
+    ready.fill()
+    place = place_of(directory, ready)
+    place.chmod(0o755)
+    assert not ready.give(str(place))
