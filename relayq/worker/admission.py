@@ -157,7 +157,7 @@ class Admission:
             past = self._spool.past(claim.job)
             if past and (report := self._replayed(claim, past)):
                 return report
-            return self._admit(claim)
+            return self._admit(claim, self._failed_here(claim, past) if past else 0)
         except (Refused, SpecError) as error:
             return _refusal(claim, str(error))
 
@@ -190,13 +190,13 @@ class Admission:
         rule = check_line(given.get("rule"), "rule", 300)
         return {"name": name, "rule": rule, "who": who, "runs": [(slot_ms, opened.id)]}
 
-    def _admit(self, claim: Claim) -> Admitted | Report:
+    def _admit(self, claim: Claim, failed: int) -> Admitted | Report:
         opened = self._open(claim)
         self._check_sender(opened)
         _require(opened.lane.id == claim.lane, "the hub offers it in another lane than the signed spec's")
         if opened.needs_approval and not self._is_approved(opened.id, claim.envelope):
             return Report(job=claim.job, attempt=claim.attempt, outcome="unapproved")
-        failures = max(1, claim.attempt - claim.crashes)
+        failures = max(failed + 1, claim.attempt - claim.crashes)
         allowed = opened.spec.retry.attempts
         _require(failures <= allowed, f"attempt {claim.attempt} is beyond the {allowed} that were signed")
         try:
@@ -281,11 +281,22 @@ class Admission:
     def _replayed(self, claim: Claim, past: Past) -> Report | None:
         """The report to tell again for what has ended here, or None when it may run."""
         is_old = past.done or claim.attempt <= past.attempt
-        if not is_old or (claim.retry_op and self._retry_attempt(claim) >= past.attempt < claim.attempt):
+        if not is_old or self._is_asked_again(claim, past):
             return None
         if past.report is None:
             return _refusal(claim, f"attempt {claim.attempt} was started here before")
         return replace(past.report, attempt=claim.attempt)
+
+    def _failed_here(self, claim: Claim, past: Past) -> int:
+        """How many attempts have failed by this worker's own count: the hub may have forgotten some."""
+        with suppress(Refused):
+            if self._is_asked_again(claim, past):
+                return 0
+        return past.failed
+
+    def _is_asked_again(self, claim: Claim, past: Past) -> bool:
+        """Has the owner signed that the job begins anew after what has ended here?"""
+        return bool(claim.retry_op) and self._retry_attempt(claim) >= past.attempt < claim.attempt
 
     def _retry_attempt(self, claim: Claim) -> int:
         """The attempt after which the owner's signed op lets the job run again."""

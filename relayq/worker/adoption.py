@@ -85,5 +85,13 @@ async def _write_off(spool: Spool, lost: list[OpenAttempt]) -> None:
     if lost:
         spool.acknowledged([(one.job, one.attempt) for one in lost])
         await spool.ended(
-            Ending(job=one.job, attempt=one.attempt, exp_s=one.exp_s, done=False, report=None) for one in lost
+            Ending(
+                job=one.job,
+                attempt=one.attempt,
+                exp_s=one.exp_s,
+                done=False,
+                report=None,
+                failed=one.failures - 1,
+            )
+            for one in lost
         )

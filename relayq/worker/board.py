@@ -304,8 +304,14 @@ class Board:
 
 def _ending_of(attempt: Attempt, report: Report | None) -> Ending:
     done = report is not None and not report.retry and report.outcome != "lost"
+    has_failed = report is not None and report.outcome in ("failed", "timeout")
     return Ending(
-        job=attempt.job, attempt=attempt.attempt, exp_s=attempt.admitted.exp_s, done=done, report=report
+        job=attempt.job,
+        attempt=attempt.attempt,
+        exp_s=attempt.admitted.exp_s,
+        done=done,
+        report=report,
+        failed=attempt.admitted.failures - (not has_failed),
     )
 
 

@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS open (
     exp_s INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS ledger (
     id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, done INTEGER NOT NULL,
-    exp_s INTEGER NOT NULL, report BLOB) WITHOUT ROWID;
+    exp_s INTEGER NOT NULL, report BLOB, failed INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY, high_water_s INTEGER NOT NULL);
 INSERT OR IGNORE INTO clock VALUES (1, 0);
 """
@@ -62,22 +62,27 @@ class OpenAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """The end of an attempt: `report` is None for one that was taken away from this worker."""
+    """The end of an attempt: `report` is None for one that was taken away from this worker.
+
+    `failed` is how many attempts of this job have failed so far, of those that its retry policy counts.
+    """
 
     job: str
     attempt: int
     exp_s: int
     done: bool
     report: Report | None
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """What the ledger knows of an id: its latest ended attempt."""
+    """What the ledger knows of an id: its latest ended attempt, and how many have failed until then."""
 
     attempt: int
     done: bool
     report: Report | None
+    failed: int
 
 
 class Spool:
@@ -141,9 +146,11 @@ class Spool:
     def past(self, job: str) -> Past | None:
         """What has ended here under this id."""
         if ending := self._endings.get(job):
-            return Past(attempt=ending.attempt, done=ending.done, report=ending.report)
-        row = self._reader.execute("SELECT attempt, done, report FROM ledger WHERE id = ?", (job,)).fetchone()
-        return row and Past(attempt=row[0], done=bool(row[1]), report=_unpack(row[2]))
+            return Past(attempt=ending.attempt, done=ending.done, report=ending.report, failed=ending.failed)
+        row = self._reader.execute(
+            "SELECT attempt, done, report, failed FROM ledger WHERE id = ?", (job,)
+        ).fetchone()
+        return row and Past(attempt=row[0], done=bool(row[1]), report=_unpack(row[2]), failed=row[3])
 
     def high_water_s(self, now_s: int) -> int:
         """The latest wall clock ever seen here, this moment included; written with the next commit."""
@@ -207,11 +214,11 @@ class Spool:
         closed: list[tuple[str, int]],
         expired_s: int,
     ) -> None:
-        ended = [(e.job, e.attempt, e.done, e.exp_s, _pack(e.report)) for e in endings]
+        ended = [(e.job, e.attempt, e.done, e.exp_s, _pack(e.report), e.failed) for e in endings]
         try:
             with self._commits, self._writer as db:
                 db.execute("BEGIN IMMEDIATE")
-                db.executemany("INSERT OR REPLACE INTO ledger VALUES (?,?,?,?,?)", ended)
+                db.executemany("INSERT OR REPLACE INTO ledger VALUES (?,?,?,?,?,?)", ended)
                 db.executemany("DELETE FROM open WHERE job = ? AND attempt = ?", closed)
                 db.executemany("INSERT OR REPLACE INTO open VALUES (?,?,?,?,?)", claims)
                 db.execute("DELETE FROM ledger WHERE exp_s < ?", (expired_s,)) if expired_s else None
@@ -225,6 +232,8 @@ def _connected(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.executescript(_SCHEMA)
+    if "failed" not in {column[1] for column in db.execute("PRAGMA table_info(ledger)")}:
+        db.execute("ALTER TABLE ledger ADD COLUMN failed INTEGER NOT NULL DEFAULT 0")
     return db
 
 

@@ -412,6 +412,13 @@ MUTANTS = (
         FILES,
     ),
     Mutant(
+        "as many failures as the hub says",
+        "worker/admission.py",
+        "failures = max(failed + 1,",
+        "failures = max(1,",
+        LIES,
+    ),
+    Mutant(
         "the whole log of another job",
         "trust/outputs.py",
         "fleet, *asked, number",

@@ -396,3 +396,12 @@ async def test_the_whole_log_of_one_job_is_not_that_of_another(rig: Rig) -> None
         with pytest.raises(Refused):
             eyes.pour(asked, 0, kind, data)
     assert eyes.pour(Asked("ticket", other), 0, kind, data) == b"6"
+
+
+async def test_a_job_fails_no_more_often_than_was_signed_whatever_the_hub_counts(rig: Rig) -> None:
+    job = await rig.submit(f"{rig.mark('ran')}; [ $(wc -l < {rig.marks}/ran) -gt 4 ]", attempts=2, backoff=0)
+    await put(rig, "HSET", rig.hub.keys.of("j", job), "c", 100)  # each attempt was a crash, it says
+    async with rig.worker():
+        record = await rig.ended(job)
+    assert (record.state, record.reason) == ("FAILED", "exit")
+    assert rig.marked("ran") == ["x"] * 2

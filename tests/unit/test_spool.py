@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,20 @@ async def test_a_clock_that_was_set_back_is_noticed_after_a_restart(path: Path) 
     second = Spool(path)
     assert second.high_water_s(500) == 1000
     second.close()
+
+
+async def test_failures_are_counted_also_in_the_ledger_of_an_earlier_version(path: Path) -> None:
+    Spool(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE ledger DROP COLUMN failed")
+        db.execute("INSERT INTO ledger VALUES ('A', 1, 0, ?, NULL)", (FAR,))
+        db.commit()
+    with contextlib.closing(Spool(path)) as spool:
+        assert spool.past("A").failed == 0
+        await spool.ended([replace(ending("A", 2, done=False), failed=2)])
+        assert spool.past("A").failed == 2
+    with contextlib.closing(Spool(path)) as again:
+        assert again.past("A").failed == 2
 
 
 def test_a_directory_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
