@@ -62,6 +62,7 @@ def try_account(name: str, place: str) -> tuple[Account | None, str]:
 def hand_over(place: str, account: Account) -> None:
     """Give the user those parts of an attempt's directory that are the job's, and a way to them."""
     os.makedirs(f"{place}/work", mode=0o700, exist_ok=True)
+    Path(place, "progress").touch(mode=0o600)
     for path in (place, f"{place}/private"):
         with suppress(FileNotFoundError):
             Path(path).chmod(0o711)

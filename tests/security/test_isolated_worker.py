@@ -342,7 +342,7 @@ async def test_jobs_run_as_another_user_where_the_worker_is_root(
         spool, pid = home / "state" / "workers" / "w1" / "spool.db", worker.process.pid
         attack = f"cat {rig.config.owner_key_path} {spool} /proc/{pid}/environ; kill -9 {pid} -1"
         job = await rig.submit(
-            f"id -un; pwd; echo $HOME; echo made > made; cat in; {attack}; echo over",
+            f"id -un; pwd; echo $HOME; echo 7 > $RELAYQ_PROGRESS || exit; echo made > made; cat in; {attack}",
             inputs=[await rig.put_file("in", b"input\n")],
             outputs=["made"],
         )
