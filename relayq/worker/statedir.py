@@ -2,7 +2,7 @@
 
     <state>/workers/<name>/
         lock        held by the process that is the worker; a second one is refused
-        instance    a random word: the same directory may replace its own live session
+        instance    a random word: the same directory on the same board may replace its own live session
         boot        which start of the machine the last worker knew of
         spool.db    spool.py
         keeper.*    keeper.py
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import secrets
 import shutil
@@ -29,6 +30,8 @@ from pathlib import Path
 from relayq.errors import WorkerError
 from relayq.places import private_dir
 from relayq.worker.tree import boot_id
+
+SERIAL = Path("/proc/device-tree/serial-number")
 
 
 class StateDir:
@@ -71,7 +74,11 @@ class StateDir:
                 path.chmod(0o600)
 
     def instance(self) -> str:
-        """The random word of this directory, made once; WorkerError when it cannot be kept."""
+        """The random word of this directory, made once, and its board; WorkerError when it cannot be kept.
+
+        Memory cards are copied from one Raspberry Pi to the next: two that take each other for the
+        same would run each other's jobs anew for ever.
+        """
         path = self.path / "instance"
         fresh = path.with_suffix(".new")
         if not path.exists():
@@ -82,7 +89,7 @@ class StateDir:
                     f"The worker's directory {self.path} cannot be written: {error.strerror}."
                 ) from None
             fresh.replace(path)
-        return path.read_text()
+        return path.read_text() + _board()
 
     def is_new_boot(self) -> bool:
         """May the machine have been switched on anew since `note_boot` was last called here?"""
@@ -103,6 +110,14 @@ class StateDir:
         if not _removed_quickly(place):
             remove_tree(Path(place))
         return False
+
+
+def _board() -> str:
+    """Which board this is, where boards have numbers."""
+    try:
+        return f"-{hashlib.sha256(SERIAL.read_bytes()).hexdigest()[:8]}"
+    except OSError:
+        return ""
 
 
 def remove_tree(path: Path) -> None:
