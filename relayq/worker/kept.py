@@ -118,12 +118,15 @@ class Journal:
     def replay(self) -> dict[str, Kept]:
         """Every attempt that the file knows and nobody has told it to forget."""
         kept: dict[str, Kept] = {}
+        line = b"\n"
         with open(self.path, "rb") as file:
             for line in file:
                 try:
                     apply(kept, json.loads(line))
                 except (ValueError, KeyError, TypeError):
                     continue  # torn by a crash: what it said had not been told to anybody
+        if not line.endswith(b"\n"):
+            self._unwritten += b"\n"  # before anything else, lest it be torn too
         return kept
 
     def note(self, line: dict[str, Any]) -> None:

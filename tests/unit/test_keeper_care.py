@@ -56,6 +56,17 @@ def test_a_clock_that_was_set_between_two_keepers_ends_nothing_early(tmp_path: P
     assert 0 < left_s < 3_600
 
 
+def test_a_torn_line_takes_no_later_one_along_though_the_journal_cannot_be_rewritten(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b'{"order": "torn.1", "di')
+    (tmp_path / "journal.new").mkdir()  # as on a disk that is full
+    journal = Journal(str(path))
+    Care(journal, selectors.DefaultSelector())
+    assert "cannot be rewritten" in journal.trouble
+    journal.add(attempt().facts())
+    assert set(Journal(str(path)).replay()) == {"a.1"}
+
+
 def test_nobody_is_an_orphan_while_a_worker_is_here(care: Care) -> None:
     care.alone_since = None
     assert care.orphan_at(attempt(orphan_ms=1)) == inf
