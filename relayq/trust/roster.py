@@ -8,7 +8,8 @@ back a revoked one. Each edit makes the next version; nothing is ever changed in
 **Epochs.** Jobs are sealed to the fleet, not to one worker: to the X25519 key of the
 current epoch, whose private half is sealed to every worker and to the owner. Whoever
 revokes a worker begins a new epoch, and that worker reads nothing that comes after.
-The private halves of earlier epochs stay for jobs that still wait, the last EPOCHS_MAX.
+The private halves of earlier epochs stay for jobs that still wait and for schedules, which are
+sealed once: the last EPOCHS_MAX.
 
     roster <version> ed25519 <kid> <signature>\\n<JSON>
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 MEMBERS_MAX = 500
 RULES_MAX = 64
-EPOCHS_MAX = 8
+EPOCHS_MAX = 36  # three years, where the owner rotates once a month
 REVOKED_MAX = 2000
 ROSTER_BYTES_MAX = 1 << 20
 OLD_AFTER_S = 30 * 86_400

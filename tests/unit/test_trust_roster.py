@@ -26,6 +26,7 @@ from relayq.trust.roster import (
     sign_roster,
     version_of,
 )
+from relayq.trust.sealing import READERS_MAX, Opener, Sealer
 
 OWNER = SigningKey.generate()
 STRANGER = SigningKey.generate()
@@ -163,6 +164,17 @@ def test_a_revoked_key_counts_for_nothing_even_where_it_is_still_listed() -> Non
 def test_revoking_nobody_is_refused() -> None:
     with pytest.raises(UnknownName, match="nobody"):
         revoke(first(), OWNER, "pi", NOW_S)
+
+
+def test_a_schedule_opens_for_three_years_of_monthly_rotations_and_the_largest_fleet_can_have_them() -> None:
+    roster, pi = first(), SigningKey.generate()
+    sealed = Sealer([roster.epoch.public]).seal(b"nightly", b"schedule")
+    for _ in range(34):
+        roster = rotate(roster, OWNER, NOW_S)
+    others = tuple(member("worker", f"w{number}") for number in range(READERS_MAX - 3))
+    roster = rotate(roster.but(members=(member("worker", "pi", pi), *others)), OWNER, NOW_S)
+    known = open_roster(sign_roster(OWNER, roster), OWNER.public)
+    assert Opener(epoch_keys(known, BoxKey.of(pi))).open(sealed, b"schedule").data == b"nightly"
 
 
 def test_only_so_many_epochs_are_kept() -> None:
