@@ -21,7 +21,7 @@ from relayq.errors import WorkerError
 from relayq.model.needs import capacity
 from relayq.plugins import Outcome
 from relayq.store.records import Claim, Report
-from relayq.worker.admission import Admission, Admitted
+from relayq.worker.admission import REMEMBERED, Admission, Admitted
 from relayq.worker.attempt import Attempt
 from relayq.worker.bell import Bell
 from relayq.worker.ending import CANCELLED, GONE, STOPPED, never_ran, report_of
@@ -67,9 +67,12 @@ class Board:
     async def take(self, claims: list[Claim]) -> None:
         """Judge new claims, journal those let in, and start what fits; raises HubError."""
         async with self._taking:
-            await self._admission.prepare(claims)
-            fresh = [claim for claim in claims if self._is_news(claim)]
-            admitted = [one for one in map(self._judged, fresh) if one]
+            admitted: list[Admitted] = []
+            for at in range(0, len(claims), REMEMBERED):  # what judging takes is remembered for so many
+                some = claims[at : at + REMEMBERED]
+                await self._admission.prepare(some)
+                fresh = [claim for claim in some if self._is_news(claim)]
+                admitted += [one for one in map(self._judged, fresh) if one]
             if admitted and await self._journaled(admitted):
                 self._hold(admitted)
                 self.start_waiting()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from relayq.model.job import JobSpec
 from tests.integration.worker_support import Rig, child_of, keeper_of, patient
 from tests.support import PrivateServer, eventually
 
@@ -170,3 +171,14 @@ async def test_a_keeper_that_is_killed_costs_a_crash_and_not_the_job(rig: Rig) -
     os.kill(int(child_of(job)), signal.SIGKILL)
     record = await rig.ended(job)
     assert (record.state, record.crashes) == ("SUCCEEDED", 1)
+
+
+async def test_very_many_claims_at_once_are_all_judged_by_their_own_record(rig: Rig) -> None:
+    worker = rig.process("w1", "--slots", "80")
+    await rig.online("w1")
+    assert (await rig.ended(await rig.submit("true"))).state == "SUCCEEDED"
+    worker.signal(signal.SIGSTOP)
+    batches = [await rig.submit_batch([JobSpec.from_dict({"command": "true"})]) for _ in range(75)]
+    worker.signal(signal.SIGCONT)
+    ended = [await rig.ended(job) for (job,) in batches]
+    assert {record.state for record in ended} == {"SUCCEEDED"}
