@@ -57,6 +57,7 @@ MUTANTS = (
     Mutant("any failure will do", "fan_out.lua", "return state == 'F'", "return state ~= 'S'", "submit"),
     Mutant("fan-out stops early", "sync.lua", "if call('LLEN', x.P .. 'fan') > 0", "if false", "submit"),
     Mutant("told after a forced run", "fan_out.lua", "or not j[2] then", "then", "submit"),
+    Mutant("old end told to new ones", "control.lua", "  R.fan_again(x, id)\n", "", "submit"),
     # schedules
     Mutant("slot below the floor fired", "schedules.lua", "slot <= floor or", "", "schedules"),
     Mutant(
@@ -222,6 +223,24 @@ MUTANTS = (
     Mutant("gate of the first to end", "array.lua", "if left > 0 or untold", "if untold", "arrays"),
     Mutant("index told twice", "array.lua", "if ended or code ~= 0 then return end", "", "arrays"),
     Mutant("followers not told", "finish.lua", "then R.array_over(x, id) end", "then end", "arrays"),
+    Mutant(
+        "unapproved element runs on", "report.lua", "if index then return R.unstart", "if false then return R", "arrays"
+    ),
+    Mutant("attempt numbered twice", "array.lua", "math.max(before and", "math.min(before and", "arrays"),
+    Mutant(
+        "end of a silent element stays",
+        "logs.lua",
+        "'r', result)\n  R.left_by(x, id)\n",
+        "'r', result)\n",
+        "arrays",
+    ),
+    Mutant(
+        "large array never forgotten",
+        "bulk.lua",
+        "call('ZADD', x.P .. (state == 'S' and 'done' or 'fail'), 0, id)",
+        "return 'not-ended'",
+        "arrays",
+    ),
     Mutant("success runs again", "array.lua", "math.floor(byte / 16) == CODES.S and 32 or 0", "0", "arrays"),
 )
 

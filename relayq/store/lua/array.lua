@@ -2,7 +2,8 @@
 --
 -- as:<id>  4 bits an element: 0 never started, 1 alive, 2 S, 3 F, 4 C, 5 K, 6 stands in ar
 -- am:<id>  indices alive     ar:<id>  indices that may start (gated arrays)
--- ax:<id>  index -> JSON of how it ended (all that did not succeed; every one of small arrays)
+-- ax:<id>  index -> JSON of how it ended (all that did not succeed; every one of small arrays), or
+--          that it was given back (s is P)
 -- dx:<id>  arrays whose elements wait for the element with the same index
 --
 -- A gated array (sequential, index to index; gt 1) hands out only what stands in ar; any other,
@@ -123,7 +124,7 @@ function R.next_element(x, parent, lane)
     if j[name] then element[#element + 1] = name; element[#element + 1] = j[name] end
   end
   local before = call('HGET', x.P .. 'ax:' .. parent, index)
-  local used = before and cjson.decode(before).a or tonumber(j.ab) or 0
+  local used = math.max(before and cjson.decode(before).a or 0, tonumber(j.ab) or 0)
   if used > 0 then
     element[#element + 1] = 'a'; element[#element + 1] = int(used)
     element[#element + 1] = 'v'; element[#element + 1] = int(used)
@@ -137,6 +138,27 @@ function R.next_element(x, parent, lane)
   mark(x, parent, first, index, 1)
   if empty then all_begun(x, parent, 'R') end
   return id
+end
+
+-- an element that was started and did not run stands in line again, before all that were never started
+function R.unstart(x, id, session, state)
+  local parent, index = R.parts(id)
+  local j, e = array_of(x, parent), R.job(x, id, 'l', 'a')
+  local facts = R.lane(x, e[1])
+  R.leave(x, id, state)
+  R.free_limits(x, facts, id)
+  R.drop_orders(x, session, id)
+  R.lane_holds(x, e[1], -1)
+  x.counts[state] = (x.counts[state] or 0) - 1
+  call('HSET', x.P .. 'ax:' .. parent, index, cjson.encode({s = 'P', a = tonumber(e[2])}))
+  call('DEL', x.P .. 'j:' .. id, x.P .. 'at:' .. id)
+  call('SREM', x.P .. 'am:' .. parent, index)
+  call('HINCRBY', x.P .. 'j:' .. parent, 'nR', -1)
+  mark(x, parent, tonumber(j.n0) or 0, index, MAY_START)
+  call('LPUSH', x.P .. 'ar:' .. parent, index)
+  R.event(x, 'handback', id, session)
+  R.settle(x, parent, j.s, true)
+  R.after_limits(x, facts)
 end
 
 -- the highest attempt of any element is the array's: an element that runs again goes on from there
@@ -266,9 +288,9 @@ function R.wait_by_index(x, id, waits)
 end
 
 -- what an element leaves in the hub is the array's to keep, and to forget -> has it a result here?
-local function bequeath(x, parent, index, id, log_bytes)
+local function bequeath(x, parent, id, log_bytes)
   local result = call('STRLEN', x.P .. 'r:' .. id)
-  if result > 0 then call('SADD', x.P .. 'al:' .. parent, index) end
+  if result > 0 then R.left_by(x, id) end
   local bytes = result + (tonumber(log_bytes) or 0)
   if bytes > 0 then call('HINCRBY', x.P .. 'j:' .. parent, 'lb', bytes) end
   return result > 0
@@ -302,7 +324,7 @@ function R.element_ended(x, id, letter, reason, exit)
   local key = x.P .. 'j:' .. parent
   local j, e = array_of(x, parent), R.job(x, id, 'a', 'w', 'b', 'e', 'lb')
   if not j.n then return end
-  local has_result = bequeath(x, parent, index, id, e[5])
+  local has_result = bequeath(x, parent, id, e[5])
   mark(x, parent, tonumber(j.n0) or 0, index, CODES[letter])
   call('SREM', x.P .. 'am:' .. parent, index)
   call('HINCRBY', key, 'nR', -1)

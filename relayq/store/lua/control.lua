@@ -113,6 +113,7 @@ function R.retry(x, id, op)
   if j.b then R.note_attempt(x, id, j.x, j.s == 'C' and 'cancelled' or j.r) end
   R.leave(x, id, j.s)
   R.log_reopen(x, id)
+  R.fan_again(x, id)
   call('DEL', x.P .. 'r:' .. id, x.P .. 'o:' .. id, x.P .. 'co:' .. id)
   call('SET', x.P .. 'ro:' .. id, op)
   call('HSET', x.P .. 'j:' .. id, 'v', j.a or '0')

@@ -1,0 +1,76 @@
+"""Arrays at their rims: elements given back, attempts counted on, and what is left when they are over."""
+
+from __future__ import annotations
+
+from tests.model.driver import Driver, indices, run_all
+
+
+async def test_an_array_that_waits_for_its_owners_word_starts_no_element(driver: Driver) -> None:
+    array = await driver.submit(array=3, limits={"l": 3})
+    worker = await driver.worker()
+    claimed = await worker.claim(want=2)
+    done = [worker.outcome(job, "unapproved") for job in claimed]
+    assert set((await worker.sync(done=done, want=16)).reports.values()) == {"ok"}
+    assert worker.held == {}
+    assert await driver.state(array) == "PENDING approval"
+    assert await driver.state(claimed[0]) == "PENDING array"
+    await driver.jobs.approve(array)
+    assert sorted(indices(await worker.claim())) == [0, 1, 2]
+    assert [worker.held[f"{array}:{index}"] for index in range(3)] == [2, 2, 1]
+
+
+async def test_an_array_all_of_which_was_given_back_waits_for_its_owners_word(driver: Driver) -> None:
+    array = await driver.submit(array={"size": 2, "sequential": True})
+    worker = await driver.worker()
+    [first] = await worker.claim()
+    await worker.report(first, "unapproved", want=16)
+    assert await driver.state(array) == "PENDING approval"
+    await driver.jobs.approve(array)
+    assert indices(await run_all(worker)) == [0, 1]
+    assert await driver.state(array) == "SUCCEEDED"
+
+
+async def test_an_element_of_many_never_has_the_number_of_an_attempt_that_was(driver: Driver) -> None:
+    array = await driver.submit(array=10_001)
+    worker = await driver.worker(free={"c": 10_001_000})
+    first = f"{array}:0"
+
+    async def succeed() -> None:
+        while jobs := await worker.claim(want=500):
+            await worker.sync(done=[worker.outcome(job) for job in jobs], want=0)
+
+    await worker.claim(want=1)
+    await worker.report(first, "failed")
+    await succeed()
+    await driver.jobs.retry(array, b"op")
+    await worker.claim(want=1)
+    await worker.write(first, b"some")
+    await worker.write(first, b"more", offset=4)
+    await worker.report(first)
+    assert await driver.state(array) == "SUCCEEDED"
+    await driver.jobs.retry(array, b"op")
+    await worker.claim(want=1)
+    assert worker.held[first] == 3
+    assert (await worker.write(first, b"x")).log_offsets == {first: (1, 0)}
+
+
+async def test_a_followed_element_that_wrote_nothing_leaves_nothing(driver: Driver) -> None:
+    array = await driver.submit(array=1)
+    worker = await driver.worker()
+    [job] = await worker.claim()
+    await driver.hub.run("watch", {"id": job})
+    await worker.report(job)
+    await driver.raw("HSET", "@cfg", "keep_bytes", 0)
+    await driver.advance(1_000)
+    assert await driver.raw("KEYS", f"@*{array}*") == []
+
+
+async def test_an_array_is_forgotten_on_request_however_much_it_left(driver: Driver) -> None:
+    array = await driver.submit(array=1_200)
+    worker = await driver.worker(free={"c": 2_000_000})
+    while jobs := await worker.claim(want=400):
+        await worker.sync(done=[worker.outcome(job, result=b"r") for job in jobs], want=0)
+    assert await driver.hub.run("bulk", {"verb": "forget", "ids": [array]}, b"") == [b"forgotten"]
+    for _ in range(3):
+        await driver.advance(1_000)
+    assert await driver.raw("KEYS", f"@*{array}*") == []
