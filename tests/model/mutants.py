@@ -55,7 +55,7 @@ MUTANTS = (
     # dependencies
     Mutant("fan-out counts twice", "fan_out.lua", "'d', -1)", "'d', -2)", "submit"),
     Mutant("any failure will do", "fan_out.lua", "return state == 'F'", "return state ~= 'S'", "submit"),
-    Mutant("fan-out stops early", "sync.lua", "if call('LLEN', x.P .. 'fan') > 0", "if false", "submit"),
+    Mutant("fan-out stops early", "sync.lua", "or call('LLEN', x.P .. 'fan') > 0", "", "submit"),
     Mutant("told after a forced run", "fan_out.lua", "or not j[2] then", "then", "submit"),
     Mutant("old end told to new ones", "control.lua", "  R.fan_again(x, id)\n", "", "submit"),
     # schedules
@@ -209,6 +209,8 @@ MUTANTS = (
     ),
     Mutant("due job waits for a tick", "tick.lua", "    return R.promote(x)\n", "    return\n", "submit"),
     Mutant("bytes not given back", "tick.lua", "- (tonumber(j[2]) or 0)", "", "control"),
+    Mutant("forgotten once a second", "tick.lua", "if cfg[2] then R.retain(x) end", "", "control"),
+    Mutant("all forgotten at once", "tick.lua", "local room = x.room or JOBS_A_BITE", "local room = 1000", "control"),
     Mutant("lane not back", "lanes.lua", "if text then R.add_lane", "if false then R.add_lane", "submit"),
     # arrays
     Mutant("alive miscounted", "array.lua", "call('HINCRBY', key, 'nR', -1)", "", "arrays"),
