@@ -149,13 +149,25 @@ MUTANTS = (
         "'paused', facts.q) == 2",
         "sync",
     ),
-    Mutant("limit ignored", "limits.lua", "'lim:' .. name) >= most", "'lim:' .. name) > most", "sync"),
+    Mutant("limit ignored", "limits.lua", "holders(x, name) >= most", "holders(x, name) > most", "sync"),
     Mutant(
         "rate ignored",
         "limits.lua",
         "if wait > 0 then return math.ceil",
         "if false then return math.ceil",
         "sync",
+    ),
+    Mutant(
+        "more held than counted",
+        "limits.lua",
+        "id)\n    x.holders[name] = nil\n  end\nend\n\nfunction R.take",
+        "id)\n  end\nend\n\nfunction R.take",
+        "sync",
+    ),
+    Mutant("room goes to any lane", "limits.lua", "return a[2] < b[2]", "return a[2] > b[2]", "sync"),
+    Mutant("every lane wakes", "lanes.lua", "if x.has_told then return end", "", "sync"),
+    Mutant(
+        "limit asked once a claim", "claim.lua", "not limited or may_still(x, known, waits)", "true", "sync"
     ),
     Mutant("limit kept at the end", "finish.lua", "    R.free_limits(x, facts, id)\n", "", "sync"),
     Mutant(
@@ -210,7 +222,13 @@ MUTANTS = (
     Mutant("due job waits for a tick", "tick.lua", "    return R.promote(x)\n", "    return\n", "submit"),
     Mutant("bytes not given back", "tick.lua", "- (tonumber(j[2]) or 0)", "", "control"),
     Mutant("forgotten once a second", "tick.lua", "if cfg[2] then R.retain(x) end", "", "control"),
-    Mutant("all forgotten at once", "tick.lua", "local room = x.room or JOBS_A_BITE", "local room = 1000", "control"),
+    Mutant(
+        "all forgotten at once",
+        "tick.lua",
+        "local room = x.room or JOBS_A_BITE",
+        "local room = 1000",
+        "control",
+    ),
     Mutant("lane not back", "lanes.lua", "if text then R.add_lane", "if false then R.add_lane", "submit"),
     # arrays
     Mutant("alive miscounted", "array.lua", "call('HINCRBY', key, 'nR', -1)", "", "arrays"),
@@ -226,7 +244,11 @@ MUTANTS = (
     Mutant("index told twice", "array.lua", "if ended or code ~= 0 then return end", "", "arrays"),
     Mutant("followers not told", "finish.lua", "then R.array_over(x, id) end", "then end", "arrays"),
     Mutant(
-        "unapproved element runs on", "report.lua", "if index then return R.unstart", "if false then return R", "arrays"
+        "unapproved element runs on",
+        "report.lua",
+        "if index then return R.unstart",
+        "if false then return R",
+        "arrays",
     ),
     Mutant("attempt numbered twice", "array.lua", "math.max(before and", "math.min(before and", "arrays"),
     Mutant(

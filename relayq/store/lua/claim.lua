@@ -52,29 +52,25 @@ local function prepare(x)
   for _, queue in ipairs(call('SMEMBERS', x.P .. 'paused')) do x.paused[queue] = true end
 end
 
--- the candidates left after one of them was started
-local function refresh(x, list, free, waits)
-  local left = {}
-  for _, known in ipairs(list) do
-    if R.covers(free, known.cost) then
-      local again, wait = candidate(x, known.lane, known.cost)
-      if again then left[#left + 1] = again elseif wait then waits[#waits + 1] = wait end
-    end
-  end
-  return left
+-- may this one still start its head, now that another was started that has limits or a share?
+local function may_still(x, known, waits)
+  local wait = R.blocked(x, known.facts)
+  if wait and wait > 0 then waits[#waits + 1] = wait end
+  known.use = filled(known.facts.s) and R.share_use(x, known.facts.s) or 0
+  return not wait
 end
 
+-- the candidates left after one of them was started, which has another head now
 local function relane(x, list, started, free, waits)
   local limited = started.facts.l or started.facts.r or filled(started.facts.s)
-  if limited then return refresh(x, list, free, waits) end
   local left = {}
   for _, known in ipairs(list) do
     if R.covers(free, known.cost) then
-      if known ~= started then
-        left[#left + 1] = known
-      else
+      if known == started then
         local again, wait = candidate(x, known.lane, known.cost)
         if again then left[#left + 1] = again elseif wait then waits[#waits + 1] = wait end
+      elseif not limited or may_still(x, known, waits) then
+        left[#left + 1] = known
       end
     end
   end
