@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.model.driver import Driver, indices, run_all
+from typing import Any
+
+from relayq.model.lifecycle import State
+from tests.model.driver import Driver, FakeWorker, indices, run_all
+
+AGAIN: dict[str, Any] = {"retry": True, "backoff_ms": 600_000, "backoff_cap_ms": 600_000}
 
 
 async def test_an_array_that_waits_for_its_owners_word_starts_no_element(driver: Driver) -> None:
@@ -74,3 +79,67 @@ async def test_an_array_is_forgotten_on_request_however_much_it_left(driver: Dri
     for _ in range(3):
         await driver.advance(1_000)
     assert await driver.raw("KEYS", f"@*{array}*") == []
+
+
+async def in_backoff(driver: Driver, worker: FakeWorker, size: int) -> str:
+    """An array all of whose elements failed once and wait for ten minutes."""
+    array = await driver.submit(array=size, attempts=3)
+    while jobs := await worker.claim(want=500):
+        await worker.sync(done=[worker.outcome(job, "failed", **AGAIN) for job in jobs], want=0)
+    return array
+
+
+async def test_the_many_elements_of_a_cancelled_array_end_a_bite_a_call(driver: Driver) -> None:
+    worker = await driver.worker(free={"c": 2_000_000})
+    array = await in_backoff(driver, worker, 700)
+    assert await driver.jobs.cancel(array, why="wrong input") == "asked"
+    assert (await driver.record(array)).array.cancelled == 500
+    assert (await worker.sync(want=0)).next_ms <= 20
+    assert 564 <= (await driver.record(array)).array.cancelled <= 628
+    for _ in range(4):
+        await worker.sync(want=0)
+    record = await driver.record(array)
+    assert (record.state, record.reason, record.array.cancelled) == (State.CANCELLED, "wrong input", 700)
+    assert (await worker.sync(want=0)).next_ms > 20
+    assert await driver.jobs.retry(array, b"op") == "retried"
+    assert len(await worker.claim()) == 16
+
+
+async def test_no_element_starts_once_its_array_is_cancelled_told_or_not(driver: Driver) -> None:
+    worker = await driver.worker(free={"c": 2_000_000})
+    array = await in_backoff(driver, worker, 700)
+    await driver.advance(600_000, tick=False)
+    await worker.claim(want=100)
+    held = dict(worker.held)
+    await driver.jobs.cancel(array)
+    untold = {f"{array}:{index.decode()}" for index in await driver.raw("SMEMBERS", "@am:" + array)}
+    running = next(iter(untold & held.keys()))
+    failed = worker.outcome(running, "failed", **AGAIN)
+    assert (await worker.sync(want=500, idle=True, done=[failed])).claims == []
+    assert await driver.state(running) == "CANCELLED cancelled"
+    for _ in range(6):
+        assert (await worker.sync(want=500, idle=True)).claims == []
+    assert (await driver.record(array)).array.cancelled == 700 - len(held) + 1
+    told = await worker.sync(want=0)
+    assert set(told.cancels) == held.keys() - {running}
+    await driver.jobs.cancel(array, kill=True)
+    assert set((await worker.sync(want=0)).kills) >= held.keys() - {running}
+    await worker.sync(done=[worker.outcome(job, "cancelled") for job in list(worker.held)], want=0)
+    assert await driver.state(array) == "CANCELLED"
+
+
+async def test_indices_that_may_start_end_at_once_with_their_array(driver: Driver) -> None:
+    first = await driver.submit(array=6)
+    array = await driver.submit(array=6, after=[{"job": first, "on": "any", "mode": "index"}])
+    last = await driver.submit(array=6, after=[{"job": array, "on": "any", "mode": "index"}])
+    worker = await driver.worker()
+    await driver.jobs.hold(array)
+    jobs = await worker.claim(want=3)
+    await worker.sync(done=[worker.outcome(job) for job in jobs], want=0)
+    assert await driver.jobs.cancel(array) == "cancelled"
+    states = [await driver.state(f"{array}:{index}") for index in range(6)]
+    assert states == ["CANCELLED"] * 6
+    assert sorted(indices(await run_all(worker))) == [0, 1, 2, 3, 3, 4, 4, 5, 5]
+    assert (await driver.record(last)).array.succeeded == 6
+    assert await driver.jobs.retry(array, b"op") == "retried"
+    assert sorted(indices(await run_all(worker))) == [0, 1, 2, 3, 4, 5]

@@ -246,7 +246,7 @@ MUTANTS = (
     Mutant(
         "unapproved element runs on",
         "report.lua",
-        "if index then return R.unstart",
+        "if index then return R.cut_short(x, id, state) or R.unstart",
         "if false then return R",
         "arrays",
     ),
@@ -265,6 +265,36 @@ MUTANTS = (
         "return 'not-ended'",
         "arrays",
     ),
+    Mutant(
+        "all elements told at once",
+        "cut.lua",
+        "FIRST_BITE, BITE = 500, 64",
+        "FIRST_BITE, BITE = 5000, 64",
+        "arrays",
+    ),
+    Mutant("the rest is never told", "cut.lua", "return #some == most", "return false", "arrays"),
+    Mutant(
+        "told elements not told to hurry",
+        "cut.lua",
+        "call('SADD', x.P .. 'am:' .. id, index) end",
+        "end",
+        "arrays",
+    ),
+    Mutant(
+        "untold element starts",
+        "cut.lua",
+        "if not head[1] or not R.cut_short(x, head[1], 'R')",
+        "if true",
+        "arrays",
+    ),
+    Mutant(
+        "untold element is retried",
+        "settle.lua",
+        "if from and R.cut_short(x, id, from)",
+        "if false",
+        "arrays",
+    ),
+    Mutant("what might start never ends", "array.lua", "or (code == MAY_START and j[4])", "", "arrays"),
     Mutant("success runs again", "array.lua", "math.floor(byte / 16) == CODES.S and 32 or 0", "0", "arrays"),
 )
 

@@ -1,7 +1,7 @@
 -- array: one record with N elements; an element is a job of its own only while it is alive.
 --
 -- as:<id>  4 bits an element: 0 never started, 1 alive, 2 S, 3 F, 4 C, 5 K, 6 stands in ar
--- am:<id>  indices alive     ar:<id>  indices that may start (gated arrays)
+-- am:<id>  indices alive (cut.lua)     ar:<id>  indices that may start (gated arrays)
 -- ax:<id>  index -> JSON of how it ended (all that did not succeed; every one of small arrays), or
 --          that it was given back (s is P)
 -- dx:<id>  arrays whose elements wait for the element with the same index
@@ -9,11 +9,10 @@
 -- A gated array (sequential, index to index; gt 1) hands out only what stands in ar; any other,
 -- and one whose gate was opened (gt 2), hands that out first and then goes on from nx to the next
 -- index with the code 0. What became of elements with the code 0 when they could not start any
--- more is said once, in rc, not a million times.
+-- more is said once, in rc, not a million times; likewise in ra, of those that stood in ar.
 
 local CODES = {S = 2, F = 3, C = 4, K = 5}
 local MAY_START = 6
-local CHUNK = 200
 local SCAN = 65536
 local LETTERS = {[2] = 'S', [3] = 'F', [4] = 'C', [5] = 'K'}
 local SMALL = 10000
@@ -27,12 +26,12 @@ end
 local function array_of(x, id) return fields(call('HGETALL', x.P .. 'j:' .. id)) end
 
 function R.element_letter(x, parent, index)
-  local j = R.job(x, parent, 'n', 'n0', 'rc', 's')
+  local j = R.job(x, parent, 'n', 'n0', 'rc', 'ra')
   if not j[1] then return end
   local at = tonumber(index) - (tonumber(j[2]) or 0)
   if at < 0 or at >= tonumber(j[1]) then return end
   local code = call('BITFIELD_RO', x.P .. 'as:' .. parent, 'GET', 'u4', '#' .. int(at))[1]
-  return LETTERS[code] or (code == 0 and j[3]) or nil, code
+  return LETTERS[code] or (code == 0 and j[3]) or (code == MAY_START and j[4]) or nil, code
 end
 
 -- has anything happened to an element of it?
@@ -68,17 +67,6 @@ end
 
 local function mark(x, parent, first, index, code)
   call('BITFIELD', x.P .. 'as:' .. parent, 'SET', 'u4', '#' .. int(tonumber(index) - first), code)
-end
-
--- the same for many indices, in few commands
-local function mark_all(x, parent, first, indices, code)
-  for from = 1, #indices, CHUNK do
-    local sets = {}
-    for i = from, math.min(from + CHUNK - 1, #indices) do
-      for _, word in ipairs({'SET', 'u4', '#' .. int(tonumber(indices[i]) - first), code}) do sets[#sets + 1] = word end
-    end
-    call('BITFIELD', x.P .. 'as:' .. parent, unpack(sets))
-  end
 end
 
 -- a byte of as with a half that is 0
@@ -203,13 +191,13 @@ end
 -- everything that has not started ends as `letter`
 function R.end_rest(x, parent, letter)
   local j = array_of(x, parent)
-  local ready = call('LRANGE', x.P .. 'ar:' .. parent, 0, -1)
-  if #ready > 0 then
-    mark_all(x, parent, tonumber(j.n0) or 0, ready, CODES[letter])
-    call('HINCRBY', x.P .. 'j:' .. parent, 'n' .. letter, #ready)
-    call('DEL', x.P .. 'ar:' .. parent)
+  local ready = call('LLEN', x.P .. 'ar:' .. parent)
+  if ready > 0 then
+    call('HINCRBY', x.P .. 'j:' .. parent, 'n' .. letter, ready)
+    call('HSET', x.P .. 'j:' .. parent, 'ra', letter)
+    call('UNLINK', x.P .. 'ar:' .. parent)
   end
-  end_untouched(x, parent, letter, unstarted(j) - #ready)
+  end_untouched(x, parent, letter, unstarted(j) - ready)
   all_begun(x, parent, j.s)
 end
 
@@ -327,6 +315,7 @@ function R.element_ended(x, id, letter, reason, exit)
   local has_result = bequeath(x, parent, id, e[5])
   mark(x, parent, tonumber(j.n0) or 0, index, CODES[letter])
   call('SREM', x.P .. 'am:' .. parent, index)
+  if j.cx then call('SREM', x.P .. 'ac:' .. parent, index) end
   call('HINCRBY', key, 'nR', -1)
   call('HINCRBY', key, 'n' .. letter, 1)
   if letter ~= 'S' or tonumber(j.n) <= SMALL or has_result then  -- which is of one attempt and no other
@@ -382,7 +371,7 @@ function R.reopen_array(x, id, j)
   local key, first, size = x.P .. 'j:' .. id, tonumber(j.n0) or 0, tonumber(j.n)
   local succeeded = (tonumber(j.nS) or 0) % size
   if succeeded == 0 then call('DEL', x.P .. 'as:' .. id) else forget_failures(x, id) end
-  call('HDEL', key, 'nF', 'nC', 'nK', 'rc')
+  call('HDEL', key, 'nF', 'nC', 'nK', 'rc', 'ra')
   call('HSET', key, 'nS', int(succeeded), 'nx', '0')
   if size > SMALL and j.ma then call('HSET', key, 'ab', j.ma) end
   if j.sq then admit(x, id, first, int(first + untouched_from(x, id, 0)))

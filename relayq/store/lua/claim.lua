@@ -7,13 +7,12 @@
 local WIDE_LEAD = 120000
 
 local function head_of(x, lane, cost)
-  local head = call('ZRANGE', x.P .. 'q:' .. lane, 0, 0, 'WITHSCORES')
-  if not head[1] then return end
-  if cost.w then
-    local age = R.age(x, R.job(x, head[1], 'y')[1])
+  local head, score = R.head(x, lane)
+  if head and cost.w then
+    local age = R.age(x, R.job(x, head, 'y')[1])
     if age < cost.w then return nil, cost.w - age end
   end
-  return head[1], tonumber(head[2])
+  return head, score
 end
 
 local function weigh(x, queue, score)

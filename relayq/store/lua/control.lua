@@ -17,12 +17,6 @@ local ORDER_S = 604800
 
 local function ended(state) return 'ended:' .. state end
 
-local function cancel_alive(x, parent, why, kill)
-  for _, index in ipairs(call('SMEMBERS', x.P .. 'am:' .. parent)) do
-    R.cancel(x, parent .. ':' .. index, why, kill)
-  end
-end
-
 function R.keep_why(x, id, why)
   if filled(why) and why ~= 'cancelled' then call('HSETNX', x.P .. 'j:' .. id, 'cy', why) end
 end
@@ -43,7 +37,7 @@ function R.cancel(x, id, why, kill, op)
     call('HSET', x.P .. 'j:' .. id, 'cx', flag)
     R.keep_why(x, id, why)
     R.end_rest(x, id, 'C')
-    cancel_alive(x, id, why, kill)
+    R.cut(x, id)
     R.array_check(x, id)
     return FINAL[R.job(x, id, 's')[1]] and 'cancelled' or 'asked'
   end

@@ -13,7 +13,7 @@
 -- lo le log bytes of stdout, stderr  lb log bytes in the hub  lh end of the log's head
 -- hb attempts handed back, or forgotten  du due  ls lost and queued again  ld log bytes not kept
 -- arrays: n size  n0 first index  nx next index  gt gated (1; 2: open)  sq sequential  ix what it waits for by index
--- nS nF nC nK elements ended  nR elements alive  rc what became of the never started
+-- nS nF nC nK elements ended  nR elements alive  rc ra what became of the never started
 -- ma highest attempt of an element  ab attempts before the array ran again
 -- us what it took (meter.lua)  nt whom to tell  ne the end that is told (notices.lua)
 

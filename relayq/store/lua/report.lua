@@ -64,7 +64,7 @@ local function await_approval(x, id, session, state)
   call('HSET', x.P .. 'j:' .. whole, 'h', 'a')
   call('HDEL', x.P .. 'j:' .. whole, 'ho')
   R.event(x, 'approval', id)
-  if index then return R.unstart(x, id, session, state) end
+  if index then return R.cut_short(x, id, state) or R.unstart(x, id, session, state) end
   hand_back(x, id, session, state)
 end
 

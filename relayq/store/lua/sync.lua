@@ -68,6 +68,8 @@ local function deduct_unread(x, session, request)
   end
 end
 
+local CUT = 20  -- ms until somebody tells the next elements of a cancelled array
+
 -- when something falls due: delays at every sync, the rest at the next tick
 local function earliest(x, waits)
   local nearest = HEARTBEAT
@@ -79,6 +81,7 @@ local function earliest(x, waits)
   end
   for _, wait in ipairs(waits) do nearest = math.min(nearest, wait) end
   if cfg[2] or call('LLEN', x.P .. 'fan') > 0 then nearest = math.min(nearest, TICK) end
+  if call('EXISTS', x.P .. 'cut') == 1 then nearest = math.min(nearest, CUT) end
   return math.max(5, math.ceil(nearest))
 end
 

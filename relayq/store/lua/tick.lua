@@ -57,7 +57,7 @@ function R.forget(x, id)
     call('DEL', P .. 'bt:' .. batch)
   end
   R.notices_dropped(x, id)
-  for _, kind in ipairs({'j:', 's:', 'r:', 'log:', 'at:', 'as:', 'ar:', 'ax:', 'am:', 'dx:', 'dep:', 'ro:', 'co:', 'ap:'}) do
+  for _, kind in ipairs({'j:', 's:', 'r:', 'log:', 'at:', 'as:', 'ar:', 'ax:', 'am:', 'ac:', 'dx:', 'dep:', 'ro:', 'co:', 'ap:'}) do
     call('UNLINK', P .. kind .. id)
   end
   R.unrefer(x, id)
@@ -131,6 +131,7 @@ function R.tick(x, force)
   local last = tonumber(cfg[1]) or 0
   if not force and x.now - last < TICK and x.now >= last then
     if cfg[2] then R.retain(x) end
+    R.cut_on(x)
     R.expire(x)
     return R.promote(x)
   end
@@ -138,6 +139,7 @@ function R.tick(x, force)
   memory(x)
   R.reap(x)
   R.lapse(x)
+  R.cut_on(x)
   R.expire(x)
   R.promote(x)
   R.fan_out(x)
