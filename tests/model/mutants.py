@@ -179,6 +179,12 @@ MUTANTS = (
     ),
     Mutant("order of a batch lost", "prelude.lua", "x.micro = x.micro + 1", "x.micro = 1", "sync"),
     Mutant("counter drifts", "prelude.lua", "(x.counts[from] or 0) - 1", "(x.counts[from] or 0)", "sync"),
+    # the clock
+    Mutant("leases of a wrong time", "clock.lua", "  shorten_leases(x)\n", "", "clock"),
+    Mutant("retries of a wrong time", "clock.lua", "return j[1] or j[2]", "return j[2]", "clock"),
+    Mutant("named times are moved", "clock.lua", "not is_meant or is_meant(id)", "true", "clock"),
+    Mutant("rates of a wrong time", "clock.lua", "  bring_rates_forward(x, by)\n", "", "clock"),
+    Mutant("graces of a wrong time", "clock.lua", "  bring_forward(x, 'lost', by)\n", "", "clock"),
     # logs
     Mutant("log offset not checked", "logs.lua", "have[chunk[3]] - chunk[4]", "0", "control"),
     Mutant("log not fenced", "logs.lua", "if tonumber(j[2]) ~= attempt then return false end", "", "control"),

@@ -47,6 +47,14 @@ function R.take_limits(x, facts, id)
   end
 end
 
+-- the next start that a rate allows comes sooner (clock.lua)
+function R.bring_rate_forward(x, name, by, period)
+  local arrival = math.max(0, arrival_of(x, name) - by)
+  local life = math.max(1, math.ceil(arrival - x.now + period))
+  call('SET', x.P .. 'rl:' .. name, string.format('%.3f', arrival), 'PX', int(life))
+  x.arrivals[name] = arrival
+end
+
 function R.free_limits(x, facts, id)
   for name in pairs(facts.l or {}) do
     call('SREM', x.P .. 'lim:' .. name, id)

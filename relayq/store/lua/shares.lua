@@ -10,7 +10,7 @@ local function use_of(x, share)
   if x.uses[share] then return x.uses[share] end
   local pair = call('HMGET', x.P .. 'sh', share, share .. '@')
   local use, at = tonumber(pair[1]) or 0, tonumber(pair[2]) or x.now
-  x.uses[share] = use * math.pow(0.5, (x.now - at) / HALF_LIFE)
+  x.uses[share] = use * math.pow(0.5, math.max(0, x.now - at) / HALF_LIFE)
   return x.uses[share]
 end
 

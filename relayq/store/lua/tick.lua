@@ -135,6 +135,7 @@ function R.tick(x, force)
     R.expire(x)
     return R.promote(x)
   end
+  R.set_back(x, last - x.now)
   call('HSET', x.P .. 'cfg', 'tick', int(x.now))
   memory(x)
   R.reap(x)
