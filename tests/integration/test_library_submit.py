@@ -342,6 +342,16 @@ async def test_a_lane_is_forgotten_after_an_idle_hour(driver: Driver) -> None:
     assert found > version
 
 
+async def test_a_job_whose_lane_was_forgotten_waits_for_room_among_512(driver: Driver) -> None:
+    job = await driver.submit(queue="a")
+    await driver.jobs.cancel(job)
+    await driver.advance(HOUR + 1)
+    for start in (0, 256):
+        await driver.batch(*({"queue": f"q{start + i}"} for i in range(256)))
+    assert await driver.jobs.retry(job, b"op") == "lanes"
+    assert await driver.state(job) == "CANCELLED cancelled"
+
+
 async def test_a_job_whose_lane_was_forgotten_runs_again_in_that_lane(driver: Driver) -> None:
     job = await driver.submit(queue="a", limits={"x": 1})
     await driver.jobs.cancel(job)

@@ -235,6 +235,7 @@ MUTANTS = (
         "local room = 1000",
         "control",
     ),
+    Mutant("a lane too many", "control.lua", "if not R.has_room_for(x, j.l)", "if false", "submit"),
     Mutant("lane not back", "lanes.lua", "if text then R.add_lane", "if false then R.add_lane", "submit"),
     # arrays
     Mutant("alive miscounted", "array.lua", "call('HINCRBY', key, 'nR', -1)", "", "arrays"),

@@ -11,7 +11,7 @@
 -- reprioritise: a new place in its lane                           -> done | running | ended:<state>
 -- retry:  final -> RUNNABLE, a new attempt of the same id, with the signed op that allows it;
 --         of an array what did not succeed, never one element
---                                                      -> retried | not-ended | unique:<id> | element
+--                                                      -> retried | not-ended | unique:<id> | lanes | element
 
 local ORDER_S = 604800
 
@@ -104,6 +104,7 @@ function R.retry(x, id, op)
   if not FINAL[j.s] then return 'not-ended' end
   local holder = j.u and R.unique_holder(x, string.sub(j.u, 3))
   if holder and holder ~= id then return 'unique:' .. holder end
+  if not R.has_room_for(x, j.l) then return 'lanes' end
   if j.b then R.note_attempt(x, id, j.x, j.s == 'C' and 'cancelled' or j.r) end
   R.leave(x, id, j.s)
   R.log_reopen(x, id)

@@ -57,6 +57,11 @@ function R.lane_keeps(x, lane, change)
   call('HDEL', x.P .. 'lpast', lane)
 end
 
+-- would one more lane be too many? What is forgotten comes back with a job that runs again
+function R.has_room_for(x, lane)
+  return call('HEXISTS', x.P .. 'lanes', lane) == 1 or R.lanes_left(x) > 0
+end
+
 -- a finished job of this lane runs again
 function R.lane_again(x, lane)
   local text = call('HGET', x.P .. 'lpast', lane)
