@@ -242,13 +242,15 @@ MUTANTS = (
     Mutant("sequence runs on", "array.lua", "    if letter == 'S' then\n", "    if true then\n", "arrays"),
     Mutant(
         "one of several is enough",
-        "array.lua",
+        "follow.lua",
         "if not letter then may = nil",
         "if not letter then may = may",
         "arrays",
     ),
-    Mutant("gate of the first to end", "array.lua", "if left > 0 or untold", "if untold", "arrays"),
-    Mutant("index told twice", "array.lua", "if ended or code ~= 0 then return end", "", "arrays"),
+    Mutant("gate of the first to end", "follow.lua", "if left > 0 or untold", "if untold", "arrays"),
+    Mutant("skipped together and not told", "follow.lua", "do all_ready(x, other) end", "do end", "arrays"),
+    Mutant("halves of a byte swapped", "array.lua", "at % 2 == 0 and math", "at % 2 == 1 and math", "arrays"),
+    Mutant("index told twice", "follow.lua", "if ended or code ~= 0 then return end", "", "arrays"),
     Mutant("followers not told", "finish.lua", "then R.array_over(x, id) end", "then end", "arrays"),
     Mutant(
         "unapproved element runs on",
