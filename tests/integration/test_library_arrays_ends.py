@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from relayq.model.lifecycle import State
+from relayq.store.elements import ended_elements
 from tests.model.driver import Driver, FakeWorker, indices, run_all
 
 AGAIN: dict[str, Any] = {"retry": True, "backoff_ms": 600_000, "backoff_cap_ms": 600_000}
@@ -19,6 +20,7 @@ async def test_an_array_that_waits_for_its_owners_word_starts_no_element(driver:
     assert worker.held == {}
     assert await driver.state(array) == "PENDING approval"
     assert await driver.state(claimed[0]) == "PENDING array"
+    assert await ended_elements(driver.hub, array) == []
     await driver.jobs.approve(array)
     assert sorted(indices(await worker.claim())) == [0, 1, 2]
     assert [worker.held[f"{array}:{index}"] for index in range(3)] == [2, 2, 1]
