@@ -89,21 +89,16 @@ def _change(client: AsyncClient, args: argparse.Namespace, job: str) -> Awaitabl
 def refusal(answer: str) -> str:
     """Why the hub left a job as it was."""
     word, _, detail = answer.partition(":")
-    match word:
-        case "ended":
-            return f"left as it is: it has ended ({detail})"
-        case "unknown":
-            return "is not in the hub"
-        case "running":
-            return "left as it is: it runs already"
-        case "not-held":
-            return "left as it is: it is not held"
-        case "not-ended":
-            return "left as it is: it has not ended"
-        case "changed":
-            return "left as it is: it is another one than was shown; look at it again"
-        case "unique":
-            return f"left as it is: job {detail} has its unique key"
-        case "element":
-            return "left as it is: retry its array, of which only what did not succeed runs again"
-    return f"left as it is: {answer}"
+    if word == "unknown":
+        return "is not in the hub"
+    why = {
+        "ended": f"it has ended ({detail})",
+        "running": "it runs already",
+        "not-held": "it is not held",
+        "not-ended": "it has not ended",
+        "changed": "it is another one than was shown; look at it again",
+        "unique": f"job {detail} has its unique key",
+        "lanes": "nothing else needs what it needs, and the hub has 512 sets of needs already",
+        "element": "retry its array, of which only what did not succeed runs again",
+    }
+    return f"left as it is: {why.get(word, answer)}"

@@ -38,6 +38,7 @@ from relayq.store.wire import (
     WireReplyError,
     denial,
     full_disk,
+    misplaced,
     push_args,
     submit_args,
 )
@@ -202,6 +203,8 @@ def error_of(reply: WireReplyError, address: Address) -> HubError:
         return HubFull(f"hub {shown} has no memory for new jobs: {NOTHING}; wait, or raise its maxmemory")
     if reply.code == "MISCONF":
         return HubFull(full_disk(shown, text))
+    if told := misplaced(shown, text):
+        return HubError(told)
     if "unknown command" in text.lower():
         return HubTooOld(f"hub {shown} is older than Redis 7.0: use a newer Redis or Valkey")
     return HubError(f"hub {shown} answered: {text}")

@@ -275,6 +275,7 @@ def _left(word: str, count: int) -> str:
         "changed": "is another one than was shown: look again",
         "was-paused": "was paused already",
         "not-paused": "was not paused",
+        "lanes": "needs what nothing else needs, and the hub has 512 sets of needs already",
         "element": "is one of an array: retry the array",
         "unique": f"has its unique key taken by {short(detail)}",
         "unique-moved": "has a unique key: cancel it and submit it again",

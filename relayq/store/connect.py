@@ -22,7 +22,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
+    ClusterDownError,
     InvalidResponse,
+    MovedError,
     NoPermissionError,
     OutOfMemoryError,
     RedisError,
@@ -38,6 +40,7 @@ from relayq.store.wire import (
     WireError,
     denial,
     full_disk,
+    misplaced,
     tls_context,
     tls_reason,
     unheard_reason,
@@ -225,13 +228,17 @@ def refusal(address: Address, error: Exception) -> HubError:
         code = "WRONGPASS"
     elif isinstance(error, NoPermissionError):
         code, detail = "NOPERM", text
+    elif isinstance(error, MovedError):
+        text = f"MOVED {text}"
+    elif isinstance(error, ClusterDownError):
+        text = f"CLUSTERDOWN {text}"
     if denied := denial(address, code, detail):
         return HubDenied(denied)
     if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
         return HubFull(f"hub {shown} has no memory left for new jobs: wait, or raise its maxmemory")
     if text.startswith("MISCONF"):
         return HubFull(full_disk(shown, text))
-    return HubError(f"hub {shown} answered: {text}")
+    return HubError(misplaced(shown, text) or f"hub {shown} answered: {text}")
 
 
 def _connection(address: Address) -> Connection | UnixDomainSocketConnection:

@@ -20,6 +20,7 @@ from relayq.store.records import AttemptRecord, JobRecord
 MOST = 500
 MOST_FAILED = 1_000
 PAGE_BYTES = 65_536
+GIVEN_BACK = "P"  # what a note says of an element that was started and not run
 _FAILED = 3  # an element's code in the bit field
 _MAY_HOLD_FAILURE = re.compile(rb"[\x03\x13\x23\x33\x43\x53\x63\x30-\x3f]")
 
@@ -71,6 +72,7 @@ async def ended_elements(hub: Hub, job: str, most: int = MOST) -> list[tuple[Sta
             ),
         )
         for index, note in notes.items()
+        if note["s"] != GIVEN_BACK
     ]
     return sorted(found, key=lambda one: (one[0] is State.SUCCEEDED, one[1].number))[:most]
 

@@ -96,7 +96,10 @@ class Jobs:
         return state_word(await self._hub.run("reprioritise", {"id": job, "priority": priority}, order))
 
     async def retry(self, job: str, op: bytes) -> str:
-        """Run a finished job again with a signed op: `retried`, `not-ended`, `unique:<id>` or `unknown`."""
+        """Run a finished job again with a signed op.
+
+        `retried`, `not-ended`, `unique:<id>`, `lanes` (no room for the set of its needs) or `unknown`.
+        """
         return decode.text(await self._hub.run("retry", {"id": job}, op))
 
     async def record(self, job: str) -> JobRecord | None:

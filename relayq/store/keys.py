@@ -14,6 +14,7 @@ function may touch all of it. The Lua library builds its keys from the anchor
 | `at:<id>` | list | its earlier attempts |
 | `as:` `am:` `ar:` `ax:<id>` | bitfield, set, list, hash | an array's elements (`lua/array.lua`) |
 | `dx:` `al:<id>` | set | arrays that wait index by index; elements with a log |
+| `ac:<id>` `cut` | set, list | elements told of a cancel; arrays with more to tell (`lua/cut.lua`) |
 | `lanes` `lx` `lref` `lkept` `lpast` | hash | lanes (`lua/lanes.lua`) |
 | `lused` `lanev` | zset, int | when a lane was last used; their version |
 | `q:<lane>` `idle:<lane>` | zset | runnable jobs; idle sessions |

@@ -15,6 +15,8 @@ from relayq.store.hub import Hub
 
 # lua/array.lua: what the four bits of an element say.
 _LETTERS = {2: b"S", 3: b"F", 4: b"C", 5: b"K"}
+# Those that say so once for all that never started.
+_NEVER_STARTED = {0: "rc", 6: "ra"}
 # Its notes on how an element ended: field of the note -> field of a job.
 _NOTES = {"a": b"a", "w": b"w", "b": b"b", "e": b"e", "x": b"x", "r": b"r"}
 
@@ -50,7 +52,7 @@ async def _ended_element(hub: Hub, parent: str, index: int) -> list[Any]:
     states = await call("GET", keys.of("as", parent)) or b""
     byte = states[place // 2] if place // 2 < len(states) else 0
     code = byte & 15 if place % 2 else byte >> 4
-    letter = _LETTERS.get(code) or (array.get("rc", "").encode() if code == 0 else b"")
+    letter = _LETTERS.get(code) or array.get(_NEVER_STARTED.get(code, ""), "").encode()
     flat: list[Any] = [b"s", letter or b"P", b"l", array["l"].encode(), b"t", array["t"].encode()]
     if not letter:
         return [*flat, b"r", b"array"]

@@ -231,6 +231,15 @@ def full_disk(shown: str, text: str) -> str:
     )
 
 
+def misplaced(shown: str, text: str) -> str:
+    """The sentence for a server that can be no hub: a replica, or one of a cluster; empty for any other."""
+    if "read only replica" in text:
+        return f"hub {shown} is a replica, which takes no orders: name the server that it copies"
+    if text.startswith(("MOVED ", "CLUSTERDOWN ")):
+        return f"hub {shown} is one server of a cluster: RelayQ needs a server that stands alone"
+    return ""
+
+
 def denial(address: Address, code: str, detail: str = "") -> str:
     """What it means for a person that the hub's list of users says no; empty for any other reply.
 

@@ -258,3 +258,17 @@ async def test_an_opened_gate_lets_each_index_through_once(driver: Driver) -> No
     await driver.jobs.retry(second, b"op")
     assert sorted(indices(await run_all(worker))) == [3, 5]
     assert await driver.state(second) == "SUCCEEDED"
+
+
+async def test_what_is_skipped_together_is_told_to_those_that_wait_for_it(driver: Driver) -> None:
+    one, other = [await driver.submit(array="5-7") for _ in range(2)]
+    waits = [{"job": array, "on": "ok", "mode": "index"} for array in (one, other)]
+    second = await driver.submit(array="5-7", after=waits)
+    third = await driver.submit(array="5-7", after=[{"job": second, "on": "any", "mode": "index"}])
+    await driver.jobs.hold(one)
+    worker = await driver.worker()
+    assert await worker.claim(want=1) == [f"{other}:5"]
+    await worker.report(f"{other}:5")
+    await driver.jobs.cancel(other)
+    assert await driver.state(f"{second}:5") == "PENDING array"
+    assert await worker.claim() == [f"{third}:6", f"{third}:7"]

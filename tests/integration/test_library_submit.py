@@ -271,15 +271,22 @@ async def test_more_dependents_than_one_call_tells_are_told_by_housekeeping(driv
 
 async def test_dependents_hear_how_the_job_ended_even_if_it_runs_again_meanwhile(driver: Driver) -> None:
     root = await driver.submit()
-    await driver.batch(*({"after": [{"job": root}]} for _ in range(500)))
+    for _ in range(3):
+        await driver.batch(*({"after": [{"job": root}]} for _ in range(500)))
     late = await driver.submit(after=[{"job": root}])
     worker = await driver.worker()
     await worker.claim(want=1)
     await worker.report(root)
-    assert await driver.state(late) == "PENDING dependency"
     await driver.jobs.retry(root, b"op")
+    new = await driver.submit(after=[{"job": root, "on": "failed"}])
+    assert await driver.state(late) == "PENDING dependency"
+    await driver.advance(1000)
     await driver.advance(1000)
     assert await driver.state(late) == "RUNNABLE"
+    assert await driver.state(new) == "PENDING dependency"
+    await driver.jobs.cancel(root)
+    assert await driver.state(new) == "SKIPPED dependency"
+    assert await driver.raw("EXISTS", "@fan", "@dep:" + root) == 0
 
 
 async def test_dependents_are_told_before_a_finished_job_is_forgotten(driver: Driver) -> None:
@@ -333,6 +340,16 @@ async def test_a_lane_is_forgotten_after_an_idle_hour(driver: Driver) -> None:
     found, lanes = await driver.workers.lanes()
     assert [lane.queue for lane in lanes.values()] == ["b"]
     assert found > version
+
+
+async def test_a_job_whose_lane_was_forgotten_waits_for_room_among_512(driver: Driver) -> None:
+    job = await driver.submit(queue="a")
+    await driver.jobs.cancel(job)
+    await driver.advance(HOUR + 1)
+    for start in (0, 256):
+        await driver.batch(*({"queue": f"q{start + i}"} for i in range(256)))
+    assert await driver.jobs.retry(job, b"op") == "lanes"
+    assert await driver.state(job) == "CANCELLED cancelled"
 
 
 async def test_a_job_whose_lane_was_forgotten_runs_again_in_that_lane(driver: Driver) -> None:

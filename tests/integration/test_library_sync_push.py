@@ -152,3 +152,16 @@ async def test_a_lost_letter_is_healed_by_the_next_heartbeat(driver: Driver) -> 
     await driver.raw("DEL", "@mb:" + worker.session)
     reply = await worker.sync()
     assert [(claim.job, claim.attempt) for claim in reply.claims] == [(job, 1)]
+
+
+async def test_a_place_of_a_limit_goes_to_the_lane_that_waits_longest(driver: Driver) -> None:
+    worker, other = await driver.worker("w"), await driver.worker("v")
+    first = await driver.submit(limits={"l": 1})
+    assert await worker.claim() == [first]
+    second = await driver.submit(limits={"l": 1}, needs=["x"])
+    third = await driver.submit(limits={"l": 1})
+    assert await other.stand_by() == []
+    await worker.report(first)
+    assert ("claim", second) in await other.letters()
+    await other.report(second)
+    assert third in await other.claim()

@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from relayq.client.dispatch import error_of
 from relayq.errors import HubError, HubUnreachable
 from relayq.store.connect import Link, parse_url
+from relayq.store.hub import connect
+from relayq.store.wire import Wire, WireReplyError
+from tests.support import PrivateServer
 
 
 @pytest.fixture
@@ -35,3 +39,24 @@ async def test_no_reply_in_time_drops_the_link_and_the_next_call_opens_it(link: 
         await link.calls(("PING",), ("BLPOP", "{rq:nobody}:nothing", 5), timeout_s=0.1)
     assert not link.is_open
     assert await link.call("ECHO", "again") == b"again"
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [(("--replicaof", "127.0.0.1 1"), "is a replica"), (("--cluster-enabled", "yes"), "of a cluster")],
+)
+async def test_a_server_that_can_be_no_hub_is_named_as_what_it_is(
+    options: tuple[str, ...], what: str, fleet: str
+) -> None:
+    server = PrivateServer(options=options)
+    try:
+        server.start()
+        with pytest.raises(HubError, match=what):
+            await connect(server.url, fleet)
+        wire = Wire(server.url)
+        with pytest.raises(WireReplyError) as refused:
+            wire.call("SET", f"{{rq:{fleet}}}:cfg", "x")
+        wire.close()
+        assert what in str(error_of(refused.value, wire.address))
+    finally:
+        server.close()

@@ -20,7 +20,8 @@ FINAL = frozenset("SFCKE")
 CRASH_LIMIT = 5
 CODES = {2: "S", 3: "F", 4: "C", 5: "K"}
 NEVER_BEGAN = 0
-UNSTARTED = (0, 6)
+MAY_START = 6
+UNSTARTED = (NEVER_BEGAN, MAY_START)
 
 _READERS = {
     b"hash": "hgetall",
@@ -294,7 +295,7 @@ def array_breaches(snap: Snapshot, job: str, record: dict[str, str]) -> Iterator
     first = number(record, "n0")
     alive = {str(first + i) for i, code in enumerate(codes) if code == 1}
     records = {name.partition(":")[2] for name in snap.jobs if name.startswith(job + ":")}
-    noted = snap.kind("am").get(job, set())
+    noted = snap.kind("am").get(job, set()) | snap.kind("ac").get(job, set())
     if not alive == records == noted or len(alive) != number(record, "nR"):
         told = record.get("nR")
         yield f"alive are {alive} by the bits, {noted} by the set, {records} by records, {told} by count"
@@ -303,6 +304,9 @@ def array_breaches(snap: Snapshot, job: str, record: dict[str, str]) -> Iterator
     if "rc" in record:  # which is about what never began; what may start still may
         ended[record["rc"]] += codes.count(NEVER_BEGAN)
         rest -= codes.count(NEVER_BEGAN)
+    if "ra" in record:
+        ended[record["ra"]] += codes.count(MAY_START)
+        rest -= codes.count(MAY_START)
     told = {letter: number(record, "n" + letter) for letter in "SFCK"}
     if told != {letter: ended[letter] for letter in "SFCK"}:
         yield f"counts {told}, and ended are {dict(ended)}"
@@ -311,14 +315,14 @@ def array_breaches(snap: Snapshot, job: str, record: dict[str, str]) -> Iterator
     if record["s"] not in FINAL and not rest and not alive:
         yield "all its elements have ended and it has not"
     ready = snap.kind("ar").get(job, [])
-    gated = [str(first + i) for i, code in enumerate(codes) if code == 6]
+    gated = [str(first + i) for i, code in enumerate(codes) if code == MAY_START and "ra" not in record]
     if sorted(ready) != sorted(gated) and "rc" not in record:
         yield f"may start are {ready}, and marked so {gated}"
 
 
 # -- 19: nothing is left behind
 
-_OF_JOBS = ("s", "r", "log", "at", "ro", "as", "am", "ar", "ax", "dx", "al", "dep", "io", "o")
+_OF_JOBS = ("s", "r", "log", "at", "ro", "as", "am", "ar", "ac", "ax", "dx", "al", "dep", "io", "o")
 
 
 def leftovers(snap: Snapshot) -> Iterator[str]:

@@ -1,14 +1,14 @@
 -- array: one record with N elements; an element is a job of its own only while it is alive.
 --
 -- as:<id>  4 bits an element: 0 never started, 1 alive, 2 S, 3 F, 4 C, 5 K, 6 stands in ar
--- am:<id>  indices alive     ar:<id>  indices that may start (gated arrays)
--- ax:<id>  index -> JSON of how it ended (all that did not succeed; every one of small arrays)
--- dx:<id>  arrays whose elements wait for the element with the same index
+-- am:<id>  indices alive (cut.lua)     ar:<id>  indices that may start (gated arrays)
+-- ax:<id>  index -> JSON of how it ended (all that did not succeed; every one of small arrays), or
+--          that it was given back (s is P)
 --
 -- A gated array (sequential, index to index; gt 1) hands out only what stands in ar; any other,
 -- and one whose gate was opened (gt 2), hands that out first and then goes on from nx to the next
 -- index with the code 0. What became of elements with the code 0 when they could not start any
--- more is said once, in rc, not a million times.
+-- more is said once, in rc, not a million times; likewise in ra, of those that stood in ar.
 
 local CODES = {S = 2, F = 3, C = 4, K = 5}
 local MAY_START = 6
@@ -25,14 +25,33 @@ end
 
 local function array_of(x, id) return fields(call('HGETALL', x.P .. 'j:' .. id)) end
 
+local function letter_of(code, j)
+  return LETTERS[code] or (code == 0 and j[3]) or (code == MAY_START and j[4]) or nil, code
+end
+
+-- how an element ended, or nil; its code, nil when there is no such element
 function R.element_letter(x, parent, index)
-  local j = R.job(x, parent, 'n', 'n0', 'rc', 's')
+  local j = R.job(x, parent, 'n', 'n0', 'rc', 'ra')
   if not j[1] then return end
   local at = tonumber(index) - (tonumber(j[2]) or 0)
   if at < 0 or at >= tonumber(j[1]) then return end
-  local code = call('BITFIELD_RO', x.P .. 'as:' .. parent, 'GET', 'u4', '#' .. int(at))[1]
-  return LETTERS[code] or (code == 0 and j[3]) or nil, code
+  return letter_of(call('BITFIELD_RO', x.P .. 'as:' .. parent, 'GET', 'u4', '#' .. int(at))[1], j)
 end
+
+-- the same for whoever asks of very many: of arrays as they are now, each read once
+function R.letter_reader(x)
+  local known = {}
+  return function(parent, index)
+    local a = known[parent] or {R.job(x, parent, 'n', 'n0', 'rc', 'ra'), call('GET', x.P .. 'as:' .. parent) or ''}
+    known[parent] = a
+    local at = tonumber(index) - (tonumber(a[1][2]) or 0)
+    if at < 0 or at >= (tonumber(a[1][1]) or 0) then return end
+    local byte = string.byte(a[2], math.floor(at / 2) + 1) or 0
+    return letter_of(at % 2 == 0 and math.floor(byte / 16) or byte % 16, a[1])
+  end
+end
+
+R.array_of, R.unstarted = array_of, unstarted
 
 -- has anything happened to an element of it?
 function R.array_begun(x, id)
@@ -69,12 +88,12 @@ local function mark(x, parent, first, index, code)
   call('BITFIELD', x.P .. 'as:' .. parent, 'SET', 'u4', '#' .. int(tonumber(index) - first), code)
 end
 
--- the same for many indices, in few commands
+-- the same for many, in few commands
 local function mark_all(x, parent, first, indices, code)
   for from = 1, #indices, CHUNK do
     local sets = {}
     for i = from, math.min(from + CHUNK - 1, #indices) do
-      for _, word in ipairs({'SET', 'u4', '#' .. int(tonumber(indices[i]) - first), code}) do sets[#sets + 1] = word end
+      for _, word in ipairs({'SET', 'u4', '#' .. int(indices[i] - first), code}) do sets[#sets + 1] = word end
     end
     call('BITFIELD', x.P .. 'as:' .. parent, unpack(sets))
   end
@@ -123,7 +142,7 @@ function R.next_element(x, parent, lane)
     if j[name] then element[#element + 1] = name; element[#element + 1] = j[name] end
   end
   local before = call('HGET', x.P .. 'ax:' .. parent, index)
-  local used = before and cjson.decode(before).a or tonumber(j.ab) or 0
+  local used = math.max(before and cjson.decode(before).a or 0, tonumber(j.ab) or 0)
   if used > 0 then
     element[#element + 1] = 'a'; element[#element + 1] = int(used)
     element[#element + 1] = 'v'; element[#element + 1] = int(used)
@@ -137,6 +156,27 @@ function R.next_element(x, parent, lane)
   mark(x, parent, first, index, 1)
   if empty then all_begun(x, parent, 'R') end
   return id
+end
+
+-- an element that was started and did not run stands in line again, before all that were never started
+function R.unstart(x, id, session, state)
+  local parent, index = R.parts(id)
+  local j, e = array_of(x, parent), R.job(x, id, 'l', 'a')
+  local facts = R.lane(x, e[1])
+  R.leave(x, id, state)
+  R.free_limits(x, facts, id)
+  R.drop_orders(x, session, id)
+  R.lane_holds(x, e[1], -1)
+  x.counts[state] = (x.counts[state] or 0) - 1
+  call('HSET', x.P .. 'ax:' .. parent, index, cjson.encode({s = 'P', a = tonumber(e[2])}))
+  call('DEL', x.P .. 'j:' .. id, x.P .. 'at:' .. id)
+  call('SREM', x.P .. 'am:' .. parent, index)
+  call('HINCRBY', x.P .. 'j:' .. parent, 'nR', -1)
+  mark(x, parent, tonumber(j.n0) or 0, index, MAY_START)
+  call('LPUSH', x.P .. 'ar:' .. parent, index)
+  R.event(x, 'handback', id, session)
+  R.settle(x, parent, j.s, true)
+  R.after_limits(x, facts)
 end
 
 -- the highest attempt of any element is the array's: an element that runs again goes on from there
@@ -159,20 +199,33 @@ function R.admit_first(x, parent, first)
   admit(x, parent, first, int(first))
 end
 
-function R.gate(x, parent, index)
-  local j = R.job(x, parent, 's', 'n0', 'l')
-  admit(x, parent, tonumber(j[2]) or 0, index)
-  if j[1] == 'N' or j[1] == 'P' then R.settle(x, parent, j[1], true) else R.nudge(x, j[3]) end
+-- and what is to happen with it then
+local function gated(x, parent)
+  local j = R.job(x, parent, 's', 'l')
+  if j[1] == 'N' or j[1] == 'P' then R.settle(x, parent, j[1], true) else R.nudge(x, j[2]) end
 end
 
--- an array that waits index to index may start whatever it still waits with
-local function open_gate(x, parent, j)
-  call('HSET', x.P .. 'j:' .. parent, 'gt', '2')
-  if j.s == 'N' or j.s == 'P' then R.settle(x, parent, j.s, true) else R.nudge(x, j.l) end
+function R.gate(x, parent, index)
+  admit(x, parent, tonumber(R.job(x, parent, 'n0')[1]) or 0, index)
+  gated(x, parent)
+end
+
+function R.gate_all(x, parent, indices)
+  if #indices == 0 then return end
+  mark_all(x, parent, tonumber(R.job(x, parent, 'n0')[1]) or 0, indices, MAY_START)
+  for _, index in ipairs(indices) do call('RPUSH', x.P .. 'ar:' .. parent, int(index)) end
+  gated(x, parent)
+end
+
+-- these never start, since what they wait for did not do what is needed
+function R.skip_all(x, parent, indices)
+  if #indices == 0 then return end
+  mark_all(x, parent, tonumber(R.job(x, parent, 'n0')[1]) or 0, indices, CODES.K)
+  call('HINCRBY', x.P .. 'j:' .. parent, 'nK', #indices)
 end
 
 -- what has the code 0 ends as `letter`, without being touched one by one
-local function end_untouched(x, parent, letter, count)
+function R.end_untouched(x, parent, letter, count)
   if count <= 0 then return end
   call('HINCRBY', x.P .. 'j:' .. parent, 'n' .. letter, int(count))
   call('HSET', x.P .. 'j:' .. parent, 'rc', letter)
@@ -181,13 +234,13 @@ end
 -- everything that has not started ends as `letter`
 function R.end_rest(x, parent, letter)
   local j = array_of(x, parent)
-  local ready = call('LRANGE', x.P .. 'ar:' .. parent, 0, -1)
-  if #ready > 0 then
-    mark_all(x, parent, tonumber(j.n0) or 0, ready, CODES[letter])
-    call('HINCRBY', x.P .. 'j:' .. parent, 'n' .. letter, #ready)
-    call('DEL', x.P .. 'ar:' .. parent)
+  local ready = call('LLEN', x.P .. 'ar:' .. parent)
+  if ready > 0 then
+    call('HINCRBY', x.P .. 'j:' .. parent, 'n' .. letter, ready)
+    call('HSET', x.P .. 'j:' .. parent, 'ra', letter)
+    call('UNLINK', x.P .. 'ar:' .. parent)
   end
-  end_untouched(x, parent, letter, unstarted(j) - #ready)
+  R.end_untouched(x, parent, letter, unstarted(j) - ready)
   all_begun(x, parent, j.s)
 end
 
@@ -209,92 +262,13 @@ function R.cancel_element(x, parent, index)
   return 'cancelled'
 end
 
--- may an index start, if these arrays are waited for? true, false, or nil while one has not ended there
-local function may_start(x, waits, index)
-  local may = true
-  for _, wait in ipairs(waits) do
-    local letter = R.element_letter(x, wait[1], index)
-    if not letter then may = nil
-    elseif not R.satisfied(wait[2], letter) then return false end
-  end
-  return may
-end
-
--- one index of an array that waits index to index: start it, or skip it; told twice it is told once
-local function index_ready(x, parent, index)
-  local j = R.job(x, parent, 's', 'n0', 'ix', 'gt')
-  if not j[1] or FINAL[j[1]] or j[4] ~= '1' then return end
-  local ended, code = R.element_letter(x, parent, index)
-  if ended or code ~= 0 then return end
-  local may = may_start(x, cjson.decode(j[3]), index)
-  if may then return R.gate(x, parent, index) end
-  if may == nil then return end
-  mark(x, parent, tonumber(j[2]) or 0, index, CODES.K)
-  call('HINCRBY', x.P .. 'j:' .. parent, 'nK', 1)
-  R.index_over(x, parent, index)
-  R.array_check(x, parent)
-end
-
--- an element has ended: tell those that wait for its index
-function R.index_over(x, parent, index)
-  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. parent)) do index_ready(x, other, index) end
-end
-
-local function each_ready(x, id, first, size)
-  for index = first, first + size - 1 do index_ready(x, id, int(index)) end
-end
-
--- the array `other` has ended, and may be forgotten before its followers: -> was it enough, how many are left
-local function drop_wait(x, id, other, letter)
-  local left, enough = {}, true
-  for _, wait in ipairs(cjson.decode(R.job(x, id, 'ix')[1] or '[]')) do
-    if wait[1] ~= other then left[#left + 1] = wait
-    elseif not R.satisfied(wait[2], letter) then enough = false end
-  end
-  call('HSET', x.P .. 'j:' .. id, 'ix', cjson.encode(left))
-  return enough, #left
-end
-
--- a new array waits index by index for these, {{array, on}, ...}, of which some may have begun
-function R.wait_by_index(x, id, waits)
-  local j = array_of(x, id)
-  for _, wait in ipairs(waits) do
-    call('SADD', x.P .. 'dx:' .. wait[1], id)
-    if R.array_begun(x, wait[1]) then each_ready(x, id, tonumber(j.n0) or 0, tonumber(j.n)) end
-    if FINAL[R.job(x, wait[1], 's')[1]] then drop_wait(x, id, wait[1]) end
-  end
-end
-
 -- what an element leaves in the hub is the array's to keep, and to forget -> has it a result here?
-local function bequeath(x, parent, index, id, log_bytes)
+local function bequeath(x, parent, id, log_bytes)
   local result = call('STRLEN', x.P .. 'r:' .. id)
-  if result > 0 then call('SADD', x.P .. 'al:' .. parent, index) end
+  if result > 0 then R.left_by(x, id) end
   local bytes = result + (tonumber(log_bytes) or 0)
   if bytes > 0 then call('HINCRBY', x.P .. 'j:' .. parent, 'lb', bytes) end
   return result > 0
-end
-
--- the last elements of an array that another waits for will not start any more
-local function wait_over(x, id, other, letter, j)
-  if #cjson.decode(j.ix) > 1 then
-    each_ready(x, id, tonumber(j.n0) or 0, tonumber(j.n))
-    j = array_of(x, id)
-  end
-  local enough, left = drop_wait(x, id, other, letter)
-  local untold = unstarted(j) - call('LLEN', x.P .. 'ar:' .. id)
-  if left > 0 or untold <= 0 or FINAL[j.s] then return end
-  if enough then return open_gate(x, id, j) end
-  end_untouched(x, id, 'K', untold)
-  R.array_check(x, id)
-end
-
--- an array that ended tells those that waited for its elements: what never started never will
-function R.array_over(x, id)
-  local letter = R.job(x, id, 'rc')[1] or 'C'
-  for _, other in ipairs(call('SMEMBERS', x.P .. 'dx:' .. id)) do
-    local j = array_of(x, other)
-    if j.s and not FINAL[j.s] and j.gt == '1' then wait_over(x, other, id, letter, j) end
-  end
 end
 
 function R.element_ended(x, id, letter, reason, exit)
@@ -302,9 +276,10 @@ function R.element_ended(x, id, letter, reason, exit)
   local key = x.P .. 'j:' .. parent
   local j, e = array_of(x, parent), R.job(x, id, 'a', 'w', 'b', 'e', 'lb')
   if not j.n then return end
-  local has_result = bequeath(x, parent, index, id, e[5])
+  local has_result = bequeath(x, parent, id, e[5])
   mark(x, parent, tonumber(j.n0) or 0, index, CODES[letter])
   call('SREM', x.P .. 'am:' .. parent, index)
+  if j.cx then call('SREM', x.P .. 'ac:' .. parent, index) end
   call('HINCRBY', key, 'nR', -1)
   call('HINCRBY', key, 'n' .. letter, 1)
   if letter ~= 'S' or tonumber(j.n) <= SMALL or has_result then  -- which is of one attempt and no other
@@ -360,7 +335,7 @@ function R.reopen_array(x, id, j)
   local key, first, size = x.P .. 'j:' .. id, tonumber(j.n0) or 0, tonumber(j.n)
   local succeeded = (tonumber(j.nS) or 0) % size
   if succeeded == 0 then call('DEL', x.P .. 'as:' .. id) else forget_failures(x, id) end
-  call('HDEL', key, 'nF', 'nC', 'nK', 'rc')
+  call('HDEL', key, 'nF', 'nC', 'nK', 'rc', 'ra')
   call('HSET', key, 'nS', int(succeeded), 'nx', '0')
   if size > SMALL and j.ma then call('HSET', key, 'ab', j.ma) end
   if j.sq then admit(x, id, first, int(first + untouched_from(x, id, 0)))

@@ -73,6 +73,5 @@ function R.keep_outputs(x, id, outputs)
     digests[i] = output[2]
   end
   R.refer(x, id, digests)
-  local parent, index = R.parts(id)
-  if index and #digests > 0 then call('SADD', x.P .. 'al:' .. parent, index) end
+  if #digests > 0 then R.left_by(x, id) end
 end

@@ -46,11 +46,13 @@ function R.happened(x, request)
   return R.packed(out)
 end
 
--- final -> forgotten, because somebody asked -> forgotten | not-ended | unknown
+-- final -> forgotten, because somebody asked -> forgotten | not-ended | unknown. What takes more than
+-- one bite is the first that housekeeping takes up.
 function R.forget_now(x, id, op)
   local state = R.job(x, id, 's')[1]
   if not state then return 'unknown' end
-  if not FINAL[state] or not R.forget(x, id) then return 'not-ended' end
+  if not FINAL[state] then return 'not-ended' end
+  if not R.forget(x, id) then call('ZADD', x.P .. (state == 'S' and 'done' or 'fail'), 0, id) end
   R.event(x, 'forgotten', id, '', op)
   return 'forgotten'
 end

@@ -7,13 +7,12 @@
 local WIDE_LEAD = 120000
 
 local function head_of(x, lane, cost)
-  local head = call('ZRANGE', x.P .. 'q:' .. lane, 0, 0, 'WITHSCORES')
-  if not head[1] then return end
-  if cost.w then
-    local age = R.age(x, R.job(x, head[1], 'y')[1])
+  local head, score = R.head(x, lane)
+  if head and cost.w then
+    local age = R.age(x, R.job(x, head, 'y')[1])
     if age < cost.w then return nil, cost.w - age end
   end
-  return head[1], tonumber(head[2])
+  return head, score
 end
 
 local function weigh(x, queue, score)
@@ -52,29 +51,25 @@ local function prepare(x)
   for _, queue in ipairs(call('SMEMBERS', x.P .. 'paused')) do x.paused[queue] = true end
 end
 
--- the candidates left after one of them was started
-local function refresh(x, list, free, waits)
-  local left = {}
-  for _, known in ipairs(list) do
-    if R.covers(free, known.cost) then
-      local again, wait = candidate(x, known.lane, known.cost)
-      if again then left[#left + 1] = again elseif wait then waits[#waits + 1] = wait end
-    end
-  end
-  return left
+-- may this one still start its head, now that another was started that has limits or a share?
+local function may_still(x, known, waits)
+  local wait = R.blocked(x, known.facts)
+  if wait and wait > 0 then waits[#waits + 1] = wait end
+  known.use = filled(known.facts.s) and R.share_use(x, known.facts.s) or 0
+  return not wait
 end
 
+-- the candidates left after one of them was started, which has another head now
 local function relane(x, list, started, free, waits)
   local limited = started.facts.l or started.facts.r or filled(started.facts.s)
-  if limited then return refresh(x, list, free, waits) end
   local left = {}
   for _, known in ipairs(list) do
     if R.covers(free, known.cost) then
-      if known ~= started then
-        left[#left + 1] = known
-      else
+      if known == started then
         local again, wait = candidate(x, known.lane, known.cost)
         if again then left[#left + 1] = again elseif wait then waits[#waits + 1] = wait end
+      elseif not limited or may_still(x, known, waits) then
+        left[#left + 1] = known
       end
     end
   end

@@ -11,17 +11,11 @@
 -- reprioritise: a new place in its lane                           -> done | running | ended:<state>
 -- retry:  final -> RUNNABLE, a new attempt of the same id, with the signed op that allows it;
 --         of an array what did not succeed, never one element
---                                                      -> retried | not-ended | unique:<id> | element
+--                                                      -> retried | not-ended | unique:<id> | lanes | element
 
 local ORDER_S = 604800
 
 local function ended(state) return 'ended:' .. state end
-
-local function cancel_alive(x, parent, why, kill)
-  for _, index in ipairs(call('SMEMBERS', x.P .. 'am:' .. parent)) do
-    R.cancel(x, parent .. ':' .. index, why, kill)
-  end
-end
 
 function R.keep_why(x, id, why)
   if filled(why) and why ~= 'cancelled' then call('HSETNX', x.P .. 'j:' .. id, 'cy', why) end
@@ -43,7 +37,7 @@ function R.cancel(x, id, why, kill, op)
     call('HSET', x.P .. 'j:' .. id, 'cx', flag)
     R.keep_why(x, id, why)
     R.end_rest(x, id, 'C')
-    cancel_alive(x, id, why, kill)
+    R.cut(x, id)
     R.array_check(x, id)
     return FINAL[R.job(x, id, 's')[1]] and 'cancelled' or 'asked'
   end
@@ -110,9 +104,11 @@ function R.retry(x, id, op)
   if not FINAL[j.s] then return 'not-ended' end
   local holder = j.u and R.unique_holder(x, string.sub(j.u, 3))
   if holder and holder ~= id then return 'unique:' .. holder end
+  if not R.has_room_for(x, j.l) then return 'lanes' end
   if j.b then R.note_attempt(x, id, j.x, j.s == 'C' and 'cancelled' or j.r) end
   R.leave(x, id, j.s)
   R.log_reopen(x, id)
+  R.fan_again(x, id)
   call('DEL', x.P .. 'r:' .. id, x.P .. 'o:' .. id, x.P .. 'co:' .. id)
   call('SET', x.P .. 'ro:' .. id, op)
   call('HSET', x.P .. 'j:' .. id, 'v', j.a or '0')

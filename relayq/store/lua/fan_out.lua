@@ -1,10 +1,13 @@
 -- fan_out: tell the dependents of finished jobs, at most 500 in one call.
 --
 -- dep:<id>  list of '<dependent> <on>'      fan  list of '<finished job> <state>' not yet told through
+-- When a job runs again before all were told, AGAIN stands in dep:<id> between those that hear of
+-- the end before and those that came later.
 -- A dependent whose demand is not met is SKIPPED, and so are its own dependents, whatever
 -- path led there.
 
 local BUDGET = 500
+local AGAIN = '- -'
 
 function R.satisfied(on, state)
   if on == 'any' then return true end
@@ -18,6 +21,11 @@ local function tell(x, dependent, on, state)
   if not R.satisfied(on, state) then return R.skip(x, dependent) end
   local open = call('HINCRBY', x.P .. 'j:' .. dependent, 'd', -1)
   if open <= 0 then R.settle(x, dependent, 'P') end
+end
+
+-- a job that has ended runs again
+function R.fan_again(x, id)
+  if call('EXISTS', x.P .. 'dep:' .. id) == 1 then call('RPUSH', x.P .. 'dep:' .. id, AGAIN) end
 end
 
 function R.skip(x, id)
@@ -37,7 +45,7 @@ function R.fan_out(x)
     if not ended then break end
     local id, state = string.match(ended, '^(%S+) (%S+)$')
     local entry = call('LPOP', x.P .. 'dep:' .. id)
-    if entry then
+    if entry and entry ~= AGAIN then
       x.told = x.told + 1
       local dependent, on = string.match(entry, '^(%S+) (%S+)$')
       tell(x, dependent, on, state)

@@ -16,7 +16,17 @@ function R.lane(x, lane)
   return known
 end
 
--- a lane's first job: remember it, tell every live session (they compute what they can serve)
+-- every live session hears of new lanes (they compute what they can serve): once a call, not once a
+-- lane, or five hundred lanes would push the claims out of a thousand mailboxes
+local function tell_all(x)
+  if x.has_told then return end
+  x.has_told = true
+  for _, session in ipairs(call('ZRANGEBYSCORE', x.P .. 'wlive', int(x.now), '+inf')) do
+    R.letter(x, session, {'k', 'wake', 'd', '0'})
+  end
+end
+
+-- a lane's first job: remember it
 function R.add_lane(x, lane, text)
   local json = cjson.decode(text)
   local facts = {q = json.q or 'default', l = json.l, r = json.r, s = json.s}
@@ -26,9 +36,7 @@ function R.add_lane(x, lane, text)
   call('HDEL', x.P .. 'lpast', lane)
   for name in pairs(json.l or {}) do call('SADD', x.P .. 'll:' .. name, lane) end
   call('INCR', x.P .. 'lanev')
-  for _, session in ipairs(call('ZRANGEBYSCORE', x.P .. 'wlive', int(x.now), '+inf')) do
-    R.letter(x, session, {'k', 'wake', 'd', '0'})
-  end
+  tell_all(x)
 end
 
 -- the queue of a lane, also of a forgotten one
@@ -47,6 +55,11 @@ function R.lane_keeps(x, lane, change)
   if call('HINCRBY', x.P .. 'lkept', lane, change) > 0 then return end
   call('HDEL', x.P .. 'lkept', lane)
   call('HDEL', x.P .. 'lpast', lane)
+end
+
+-- would one more lane be too many? What is forgotten comes back with a job that runs again
+function R.has_room_for(x, lane)
+  return call('HEXISTS', x.P .. 'lanes', lane) == 1 or R.lanes_left(x) > 0
 end
 
 -- a finished job of this lane runs again

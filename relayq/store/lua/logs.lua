@@ -46,6 +46,12 @@ local function may_append(j, session, attempt)
   return lost and name_of(j[3]) == name_of(session)
 end
 
+-- what an element leaves in keys of its own is forgotten with its array
+function R.left_by(x, id)
+  local parent, index = R.parts(id)
+  if index then call('SADD', x.P .. 'al:' .. parent, index) end
+end
+
 -- chunk: {id, attempt, stream (1|2), offset, jump, size} -> the hub's own offsets, or nil when fenced out.
 -- `size` is how much output a sealed piece holds; such a piece is taken whole or not at all.
 -- Output is taken where the stream ends in the hub; only a jump, which says that the worker
@@ -77,8 +83,7 @@ function R.append_log(x, session, chunk, data)
     if kept <= math.min(HEAD, most / 2) then call('HSET', key, 'lh', entry) end
     if kept > most then kept = trim(x, id, kept, most) end
     call('HSET', key, 'lo', int(have[1]), 'le', int(have[2]), 'lb', int(kept))
-    local parent, index = R.parts(id)
-    if index then call('SADD', x.P .. 'al:' .. parent, index) end
+    R.left_by(x, id)
   end
   return have
 end
@@ -90,6 +95,7 @@ function R.log_end(x, id, state, reason, exit)
   local at = position(tonumber(j[2]) or 0, (tonumber(j[3]) or 0) + (tonumber(j[4]) or 0))
   local result = call('GET', x.P .. 'r:' .. id) or ''
   call('XADD', x.P .. 'log:' .. id, at .. '-*', 'x', state .. ' ' .. (exit or '-') .. ' ' .. (reason or ''), 'r', result)
+  R.left_by(x, id)
 end
 
 -- the job runs again: whoever follows it from now on must not take the old end for the new one

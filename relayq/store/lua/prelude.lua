@@ -2,7 +2,7 @@
 --
 -- Every key is built from the anchor KEYS[1] = '{rq:<fleet>}:cfg'. A transition
 -- is a function in R; `x` is the context of one call: P prefix, now (ms).
--- Counters are gathered in x and written once, by R.close.
+-- Counters are gathered in x and written once, by R.close, which first offers what limits have room for.
 --
 -- Fields of j:<id> (short, so that the hash stays a listpack): s state  l lane
 -- p priority  t submitted  y ready  a attempt  c crashes  v attempts that do not count
@@ -11,9 +11,9 @@
 -- h held (1 by order, s by its sender, l lost its worker, a waits for approval)  ho po the signed
 -- orders behind h and p  cx cancel asked  cy why  wt watched  z bytes retained  pm pg progress
 -- lo le log bytes of stdout, stderr  lb log bytes in the hub  lh end of the log's head
--- hb attempts handed back, or forgotten  du due  ls lost and queued again  ld log bytes not kept
+-- hb attempts handed back, or forgotten  du due (dr: so long from then)  ls lost and queued again  ld log bytes not kept
 -- arrays: n size  n0 first index  nx next index  gt gated (1; 2: open)  sq sequential  ix what it waits for by index
--- nS nF nC nK elements ended  nR elements alive  rc what became of the never started
+-- nS nF nC nK elements ended  nR elements alive  rc ra what became of the never started
 -- ma highest attempt of an element  ab attempts before the array ran again
 -- us what it took (meter.lua)  nt whom to tell  ne the end that is told (notices.lua)
 
@@ -41,10 +41,12 @@ function R.open(keys)
   local micros = tonumber(clock[2])
   local now = tonumber(clock[1]) * 1000 + math.floor(micros / 1000) + (tonumber(call('HGET', keys[1], 'shift')) or 0)
   return {P = string.sub(keys[1], 1, -4), now = now, micro = micros % 1000,
-          dice = micros, counts = {}, day = {}, used = {}, lanes = {}}
+          dice = micros, counts = {}, day = {}, used = {}, lanes = {}, holders = {}, arrivals = {},
+          uses = {}, share_weights = {}, eased = {}}
 end
 
 function R.close(x)
+  R.offer_room(x)
   for state, change in pairs(x.counts) do
     if change ~= 0 then call('HINCRBY', x.P .. 'n', state, int(change)) end
   end

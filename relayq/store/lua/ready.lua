@@ -86,7 +86,7 @@ function R.nudge(x, lane)
   local facts = R.lane(x, lane)
   if call('SISMEMBER', x.P .. 'paused', facts.q) == 1 then return end
   for _ = 1, MAX_OFFERS do
-    local head = call('ZRANGE', x.P .. 'q:' .. lane, 0, 0)[1]
+    local head = R.head(x, lane)
     if not head then return end
     local wait = R.blocked(x, facts)
     if wait then return wait > 0 and R.wake_someone(x, lane, wait) end

@@ -33,7 +33,7 @@ local function back_from_queue(x, id, j)
   R.leave(x, id, j.s)
   call('HDEL', x.P .. 'j:' .. id, 'h', 'ho', 'r', 'du')
   R.move(x, id, j.s, 'N')
-  for name in pairs(facts.l or {}) do call('SADD', x.P .. 'lim:' .. name, id) end
+  R.hold_limits(x, facts, id)
   return true
 end
 

@@ -60,9 +60,11 @@ end
 
 -- nobody may run it before its owner has said so: it waits, held, wherever it belongs
 local function await_approval(x, id, session, state)
-  call('HSET', x.P .. 'j:' .. R.parts(id), 'h', 'a')
-  call('HDEL', x.P .. 'j:' .. R.parts(id), 'ho')
+  local whole, index = R.parts(id)
+  call('HSET', x.P .. 'j:' .. whole, 'h', 'a')
+  call('HDEL', x.P .. 'j:' .. whole, 'ho')
   R.event(x, 'approval', id)
+  if index then return R.cut_short(x, id, state) or R.unstart(x, id, session, state) end
   hand_back(x, id, session, state)
 end
 

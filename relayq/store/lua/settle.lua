@@ -28,6 +28,7 @@ local function wait(x, id, from, index, score, reason)
 end
 
 function R.settle(x, id, from, keep_place)
+  if from and R.cut_short(x, id, from) then return end
   if from then R.leave(x, id, from) end
   local j = R.job(x, id, 'd', 'h', 'du', 'gt', 'l', 'p', 'y')
   local due = tonumber(j[3]) or 0

@@ -80,6 +80,7 @@ local function write(x, job, envelope, watch)
     if value then put(field, type(value) == 'number' and int(value) or value) end
   end
   if due > x.now then put('du', int(due)) end
+  if job.d and due > (job.at or 0) then put('dr', '1') end
   if watch then put('wt', '1') end
   if job.nt then put('nt', cjson.encode(job.nt)) end
   call('HSET', x.P .. 'j:' .. job.i, unpack(record))

@@ -68,16 +68,20 @@ local function deduct_unread(x, session, request)
   end
 end
 
+local CUT = 20  -- ms until somebody tells the next elements of a cancelled array
+
 -- when something falls due: delays at every sync, the rest at the next tick
 local function earliest(x, waits)
   local nearest = HEARTBEAT
-  local tick = (tonumber(call('HGET', x.P .. 'cfg', 'tick')) or 0) + TICK
+  local cfg = call('HMGET', x.P .. 'cfg', 'tick', 'behind')
+  local tick = (tonumber(cfg[1]) or 0) + TICK
   for index, soonest in pairs({delay = 0, dl = tick, lost = tick}) do
     local head = call('ZRANGE', x.P .. index, 0, 0, 'WITHSCORES')
     if head[2] then nearest = math.min(nearest, math.max(tonumber(head[2]), soonest) - x.now) end
   end
   for _, wait in ipairs(waits) do nearest = math.min(nearest, wait) end
-  if call('LLEN', x.P .. 'fan') > 0 then nearest = 1000 end
+  if cfg[2] or call('LLEN', x.P .. 'fan') > 0 then nearest = math.min(nearest, TICK) end
+  if call('EXISTS', x.P .. 'cut') == 1 then nearest = math.min(nearest, CUT) end
   return math.max(5, math.ceil(nearest))
 end
 

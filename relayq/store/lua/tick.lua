@@ -2,11 +2,14 @@
 --
 -- Every sync and submit calls it, so it needs no process of its own. Each part takes a
 -- bounded bite; what is left over is taken a second later. Only deadlines and delays are
--- looked at each time: a job that is due starts when it is due, and none when it is too late.
+-- looked at each time: a job that is due starts when it is due, and none when it is too late. And
+-- while there is more to forget than one bite (cfg's `behind`), each call takes one: a fleet may
+-- end more jobs in a second.
 
 local OK_RETENTION = 3 * 86400000
 local OTHER_RETENTION = 14 * 86400000
 local DEFAULT_KEEP_BYTES = 1073741824
+local JOBS_A_BITE = 100
 local ELEMENTS_A_BITE = 500
 
 function R.promote(x)
@@ -31,8 +34,10 @@ end
 
 -- logs and results of elements, those that `al` says there are; true when none is left
 local function forget_elements(x, id)
-  local al = x.P .. 'al:' .. id
-  for _, index in ipairs(call('SPOP', al, ELEMENTS_A_BITE)) do
+  local al, room = x.P .. 'al:' .. id, ELEMENTS_A_BITE - (x.emptied or 0)
+  local some = room > 0 and call('SPOP', al, room) or {}
+  x.emptied = (x.emptied or 0) + #some
+  for _, index in ipairs(some) do
     call('UNLINK', x.P .. 'log:' .. id .. ':' .. index, x.P .. 'r:' .. id .. ':' .. index)
     R.unrefer(x, id .. ':' .. index)
   end
@@ -52,7 +57,7 @@ function R.forget(x, id)
     call('DEL', P .. 'bt:' .. batch)
   end
   R.notices_dropped(x, id)
-  for _, kind in ipairs({'j:', 's:', 'r:', 'log:', 'at:', 'as:', 'ar:', 'ax:', 'am:', 'dx:', 'dep:', 'ro:', 'co:', 'ap:'}) do
+  for _, kind in ipairs({'j:', 's:', 'r:', 'log:', 'at:', 'as:', 'ar:', 'ax:', 'am:', 'ac:', 'dx:', 'dep:', 'ro:', 'co:', 'ap:'}) do
     call('UNLINK', P .. kind .. id)
   end
   R.unrefer(x, id)
@@ -64,8 +69,11 @@ function R.forget(x, id)
   return true
 end
 
-local function forget_before(x, index, time)
-  for _, id in ipairs(call('ZRANGEBYSCORE', x.P .. index, '-inf', int(time), 'LIMIT', 0, 100)) do R.forget(x, id) end
+-- how much room the bite of this call has left when these are forgotten
+local function forget_before(x, index, time, room)
+  local old = call('ZRANGEBYSCORE', x.P .. index, '-inf', int(time), 'LIMIT', 0, room)
+  for _, id in ipairs(old) do R.forget(x, id) end
+  return room - #old
 end
 
 local function budget(x)
@@ -75,19 +83,27 @@ local function budget(x)
   return most > 0 and most * 0.4 or DEFAULT_KEEP_BYTES
 end
 
+-- the oldest go until the bytes are within the budget -> how much room the bite has left
+local function forget_most(x, room)
+  local kept = (tonumber(call('HGET', x.P .. 'n', 'kept')) or 0) + (x.counts.kept or 0)
+  local most = budget(x)
+  while kept > most and room > 0 do
+    local id = call('ZRANGE', x.P .. 'done', 0, 0)[1] or call('ZRANGE', x.P .. 'fail', 0, 0)[1]
+    if not id then break end
+    kept = kept - (tonumber(R.job(x, id, 'z')[1]) or 0)
+    if not R.forget(x, id) then break end
+    room = room - 1
+  end
+  return room
+end
+
 function R.retain(x)
   local cfg = call('HMGET', x.P .. 'cfg', 'keep_ok', 'keep_other')
-  forget_before(x, 'done', x.now - (tonumber(cfg[1]) or OK_RETENTION))
-  forget_before(x, 'fail', x.now - (tonumber(cfg[2]) or OTHER_RETENTION))
-  local kept = (tonumber(call('HGET', x.P .. 'n', 'kept')) or 0) + (x.counts.kept or 0)
-  local most, bites = budget(x), 0
-  while kept > most and bites < 100 do
-    local id = call('ZRANGE', x.P .. 'done', 0, 0)[1] or call('ZRANGE', x.P .. 'fail', 0, 0)[1]
-    if not id then return end
-    kept = kept - (tonumber(R.job(x, id, 'z')[1]) or 0)
-    if not R.forget(x, id) then return end
-    bites = bites + 1
-  end
+  local room = x.room or JOBS_A_BITE
+  room = forget_before(x, 'done', x.now - (tonumber(cfg[1]) or OK_RETENTION), room)
+  room = forget_before(x, 'fail', x.now - (tonumber(cfg[2]) or OTHER_RETENTION), room)
+  x.room = forget_most(x, room)
+  if x.room == 0 then call('HSET', x.P .. 'cfg', 'behind', '1') else call('HDEL', x.P .. 'cfg', 'behind') end
 end
 
 -- workers not heard of for two weeks
@@ -111,15 +127,20 @@ local function memory(x)
 end
 
 function R.tick(x, force)
-  local last = tonumber(call('HGET', x.P .. 'cfg', 'tick')) or 0
+  local cfg = call('HMGET', x.P .. 'cfg', 'tick', 'behind')
+  local last = tonumber(cfg[1]) or 0
   if not force and x.now - last < TICK and x.now >= last then
+    if cfg[2] then R.retain(x) end
+    R.cut_on(x)
     R.expire(x)
     return R.promote(x)
   end
+  R.set_back(x, last - x.now)
   call('HSET', x.P .. 'cfg', 'tick', int(x.now))
   memory(x)
   R.reap(x)
   R.lapse(x)
+  R.cut_on(x)
   R.expire(x)
   R.promote(x)
   R.fan_out(x)

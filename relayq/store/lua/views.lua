@@ -36,8 +36,8 @@ end
 
 local PAGE, MOST_LOOKED_AT = 200, 4000
 
--- the indices in which jobs of these states stand, each once
-local function indices(x, request, states)
+-- the indices in which jobs of these states stand, each once, but for the lanes
+local function indices(x, states)
   local list = {}
   local function add(...) for _, key in ipairs({...}) do list[#list + 1] = x.P .. key end end
   if states.P then add('delay', 'pend') end
@@ -45,10 +45,27 @@ local function indices(x, request, states)
   if states.N then add('open') end
   if states.S then add('done') end
   if states.F or states.C or states.K or states.E then add('fail') end
-  for _, lane in ipairs(states.R and call('HKEYS', x.P .. 'lanes') or {}) do
-    if not filled(request.queue) or R.lane(x, lane).q == request.queue then add('q:' .. lane) end
-  end
   return list
+end
+
+-- the last `want` of all the lanes of a queue ('': of any), as if they stood in one line
+local function last_in_line(x, queue, want, take)
+  local ends = {}
+  local function look(key, place)
+    local one = call('ZREVRANGE', key, place, place, 'WITHSCORES')
+    return one[1] and {key = key, place = place, id = one[1], score = tonumber(one[2])}
+  end
+  for _, lane in ipairs(call('HKEYS', x.P .. 'lanes')) do
+    if not filled(queue) or R.lane(x, lane).q == queue then ends[#ends + 1] = look(x.P .. 'q:' .. lane, 0) or nil end
+  end
+  local found = 0
+  while #ends > 0 and found < want do
+    local last = 1
+    for i = 2, #ends do if ends[i].score > ends[last].score then last = i end end
+    if take(ends[last].id) then found = found + 1 end
+    local before = look(ends[last].key, ends[last].place + 1)
+    if before then ends[last] = before else table.remove(ends, last) end
+  end
 end
 
 -- what is wanted of an index, its end first
@@ -65,7 +82,7 @@ local function pick(x, index, want, take)
 end
 
 -- request: states (letters), limit, queue -> packed job rows (bulk.lua): up to `limit` of each
--- index, newest first where the index is by time
+-- index, and of all lanes together; newest first where the index is by time
 function R.list(x, request)
   local states, out, queues = {}, {}, {}
   for letter in string.gmatch(request.states, '.') do states[letter] = true end
@@ -79,7 +96,8 @@ function R.list(x, request)
     out[#out + 1] = R.job_row(x, id)
     return true
   end
-  for _, index in ipairs(indices(x, request, states)) do pick(x, index, request.limit, take) end
+  for _, index in ipairs(indices(x, states)) do pick(x, index, request.limit, take) end
+  if states.R then last_in_line(x, request.queue, request.limit, take) end
   for _, session in ipairs(states.N and call('ZRANGE', x.P .. 'wlive', 0, -1) or {}) do
     for _, id in ipairs(call('HKEYS', x.P .. 'wj:' .. session)) do take(id) end
   end
