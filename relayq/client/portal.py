@@ -10,24 +10,40 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
+from relayq.errors import RelayQError
+
 T = TypeVar("T")
+
+
+CLOSED = "the client was closed while this waited; jobs go on"
 
 
 class Portal:
     """An event loop that other threads hand coroutines to."""
 
     def __init__(self) -> None:
+        self._gate, self._is_closed = threading.Lock(), False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relayq-portal", daemon=True)
         self._thread.start()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run `coroutine` on the loop and return what it returns; an interrupt cancels it."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        """Run `coroutine` on the loop and return what it returns; an interrupt cancels it.
+
+        RelayQError when another thread closes the portal meanwhile.
+        """
+        with self._gate:
+            if self._is_closed:
+                coroutine.close()
+                raise RelayQError(CLOSED)
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
+        except CancelledError:
+            raise RelayQError(CLOSED) from None
         except BaseException:
             future.cancel()
             raise
@@ -40,12 +56,26 @@ class Portal:
             except StopAsyncIteration:
                 return
 
-    def close(self) -> None:
-        """Stop the loop and its thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
-        self._loop.close()
+    def close(self, last: Coroutine[Any, Any, None] | None = None) -> None:
+        """End what others wait for here, run `last`, and stop the loop and its thread."""
+        with self._gate:
+            self._is_closed = True
+        try:
+            asyncio.run_coroutine_threadsafe(_end_all(last), self._loop).result()
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout=5)
+            self._loop.close()
 
 
 async def _next(items: AsyncIterator[T]) -> T:
     return await anext(items)
+
+
+async def _end_all(last: Coroutine[Any, Any, None] | None) -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    if last is not None:
+        await last
