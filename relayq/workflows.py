@@ -316,6 +316,9 @@ def _job_minutes(job: Mapping[Any, Any]) -> int:
     for name, values in matrix.items() if isinstance(matrix, Mapping) else ():
         if name not in ("include", "exclude") and isinstance(values, list):
             count = min(MATRIX_MAX, count * max(1, len(values)))
+    if isinstance(matrix, Mapping) and not matrix.keys() - {"include", "exclude"}:
+        rows = matrix.get("include")
+        count = min(MATRIX_MAX, max(1, len(rows))) if isinstance(rows, list) else 1
     return factor * count
 
 

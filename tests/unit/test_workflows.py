@@ -63,14 +63,15 @@ on:
 jobs:
   linux: {runs-on: ubuntu-latest}
   mac: {runs-on: macos-14, strategy: {matrix: {python: ["3.11", "3.13"], include: [1]}}}
+  two: {runs-on: ubuntu-24.04, strategy: {matrix: {include: [{os: a}, {os: b}]}}}
   home: {runs-on: [self-hosted, linux]}
 """)  # fmt: skip
     workflow(repository, "b.yaml", "on: push\njobs: {}\n")
     found = read_crons(repository)
     assert found.problems == []
     assert [(cron.name, cron.cron, cron.zone, cron.minutes) for cron in found.crons] == [
-        ("a.yml", "*/30 * * * *", "UTC", 1_440 * 21),
-        ("a.yml", "0 3 * * *", "Europe/Berlin", 30 * 21),
+        ("a.yml", "*/30 * * * *", "UTC", 1_440 * 23),
+        ("a.yml", "0 3 * * *", "Europe/Berlin", 30 * 23),
     ]
 
 
