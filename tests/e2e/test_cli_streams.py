@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
 import shlex
+import struct
 import subprocess
+import termios
 
 import pytest
 
+from relayq.cli.output import fitted
 from tests.e2e.command_line import RELAYQ, printed
 
 BYTES = b"echo caf\xe9 \xff"
@@ -47,3 +53,48 @@ def test_a_job_of_strange_bytes_is_listed_in_any_encoding(hub: str, encoding: st
         assert (ended.returncode, ended.stderr) == (0, b"")
         assert b"echo caf" in ended.stdout
     assert os.fsencode(json.loads(ended.stdout)["command"]) == BYTES
+
+
+def test_a_job_goes_on_when_nobody_reads_its_output_any_more(served: None) -> None:
+    ended = typed("run -- 'while sleep 0.1; do echo tick; done' | head -n 1")
+    assert ended.stdout == b"tick\n"
+    [job] = [json.loads(line) for line in printed("jobs", "--json").splitlines()]
+    assert f"nobody reads on, job {job['id']} goes on" in ended.stderr.decode()
+    printed("cancel", job["id"])
+
+
+def on_a_terminal(columns: int, *words: str) -> list[str]:
+    """The lines that a command draws on a terminal of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    environment["TERM"] = "xterm"
+    subprocess.run([*RELAYQ, *words], stdout=theirs, env=environment, check=True, timeout=60)
+    os.close(theirs)
+    drawn = b""
+    try:
+        while piece := os.read(ours, 65536):
+            drawn += piece
+    except OSError:  # what a terminal says when nobody has it open any more
+        os.close(ours)
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", drawn.decode()).splitlines()]
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80])
+def test_an_id_can_be_read_on_the_narrowest_terminal(hub: str, columns: int) -> None:
+    job = printed(
+        "submit", "--name", "a name that is far longer than anything has room for", "--", "true"
+    ).strip()
+    [head, row] = on_a_terminal(columns, "jobs")
+    assert head.startswith("ID ") and row.startswith(f"{job[-6:]}  ")
+    assert ("RUNNABLE" in row) == (columns == 80)
+    assert max(len(head), len(row)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("room", "widths"),
+    [(40, [6, 8, 20]), (30, [6, 8, 16]), (20, [6, 7, 7]), (15, [6, 5, 4]), (7, [5, 1, 1]), (1, [1, 1, 1])],
+)
+def test_the_widest_columns_give_way_first_and_the_id_last(room: int, widths: list[int]) -> None:
+    assert sorted(fitted([6, 8, 20], room)) == sorted(widths)
+    assert fitted([6, 8, 20], room)[0] == widths[0]
