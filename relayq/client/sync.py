@@ -40,7 +40,10 @@ T = TypeVar("T")
 
 
 class Client:
-    """A client of one fleet, for plain code. Thread safe; use it as a context manager or `close()` it."""
+    """A client of one fleet, for plain code. Thread safe; use it as a context manager or `close()` it.
+
+    One that is forgotten, its handles with it, drops its connections by itself.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Client:
         self._submitter = Submitter(load({"hub.url": url, "hub.fleet": fleet}), tell)
         self._lock = threading.Lock()
         self._far: tuple[Portal, AsyncClient] | None = None
+        self._forgotten: weakref.finalize[..., Client] | None = None
         self._of_parents: list[object] = []
         _CLIENTS.add(self)
 
@@ -123,7 +127,7 @@ class Client:
         with self._lock:
             if self._far is not None:
                 portal, client = self._far
-                portal.close(client.close())
+                portal.close(client.close)
                 self._far = None
 
     def _open_far(self) -> tuple[Portal, AsyncClient]:
@@ -136,10 +140,14 @@ class Client:
         except BaseException:
             portal.close()
             raise
+        self._forgotten = weakref.finalize(self, portal.leave, client.close)
+        self._forgotten.atexit = False
         return portal, client
 
     def _begin_anew(self) -> None:
         """In a child: the parent's loop is kept and left alone, for closing it would disturb the parent."""
+        if self._forgotten is not None:
+            self._forgotten.detach()
         self._of_parents.append(self._far)
         self._lock, self._far = threading.Lock(), None
         self._submitter.begin_anew()
@@ -179,7 +187,7 @@ class Handle:
     def logs(self, *, follow: bool = False) -> Iterator[LogEntry]:
         """The output, entry by entry; with `follow`, until the job has ended."""
         portal, client = self._client.far()
-        return portal.iterate(client.handle(self.id, is_watched=self._is_watched).logs(follow=follow))
+        yield from portal.iterate(client.handle(self.id, is_watched=self._is_watched).logs(follow=follow))
 
     def fetch(
         self, directory: str | PathLike[str], names: Sequence[str] | None = None, *, force: bool = False

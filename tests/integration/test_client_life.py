@@ -92,5 +92,22 @@ def test_a_hub_that_is_away_leaves_neither_threads_nor_files_behind(home: Path) 
     assert len(os.listdir("/proc/self/fd")) <= before[1]
 
 
+def test_a_client_that_is_forgotten_goes_when_nobody_needs_it_any_more(client: Client) -> None:
+    before = threading.active_count()
+    for number in range(3):
+        entries = another(client).run(f"echo {number}").logs(follow=True)
+        gc.collect()
+        assert [entry.data for entry in entries] == [f"{number}\n".encode()]
+    del entries
+    gc.collect()
+    eventually_sync(lambda: threading.active_count() <= before, "its threads have ended")
+
+
+def another(client: Client) -> Client:
+    """A client of the same fleet."""
+    submitter = client.far()[1].submitter
+    return Client(submitter.url, fleet=submitter.fleet)
+
+
 def test_what_is_mapped_may_come_one_by_one(client: Client) -> None:
     assert client.map("echo {}", (word for word in ("a", "b"))).get(20) == ["a\n", "b\n"]
