@@ -205,6 +205,11 @@ def env_name(key: str) -> str:
     return "_".join(["RELAYQ", *words]).replace(".", "_").upper()
 
 
+def variables() -> frozenset[str]:
+    """Return the variables that set something. Others may be secret: RELAYQ_JOIN is."""
+    return frozenset(map(env_name, SETTINGS))
+
+
 def _config(values: dict[str, object], sources: dict[str, str]) -> Config:
     """Give the values their places."""
 

@@ -145,7 +145,7 @@ class GitHubMissing(GitHubError):
 class GitHubLimited(GitHubError):
     """GitHub takes no more requests for now; `wait_s` is how long."""
 
-    def __init__(self, message: str, wait_s: float) -> None:
+    def __init__(self, message: str, wait_s: float = 60.0) -> None:
         super().__init__(message)
         self.wait_s = wait_s
 

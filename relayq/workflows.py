@@ -152,7 +152,8 @@ def twin_cron(schedule: Schedule) -> str:
     if "7" in words[4]:  # GitHub's Sunday is 0
         words[4] = ",".join(map(str, cron.weekdays))
     most = min(LATER_MIN, gap_s // 120)
-    if len(cron.hours) < 24:  # it must not run into another hour, or day
+    is_hourly = [len(cron.hours), len(cron.days), len(cron.months), len(cron.weekdays)] == [24, 31, 12, 7]
+    if not is_hourly:  # it must not run into another hour, or day
         most = min(most, 59 - max(cron.minutes))
     later = next((later for later in range(most, 0, -1) if not _is_full(cron.minutes, later)), 0)
     minutes = sorted((minute + later) % 60 for minute in cron.minutes)
@@ -316,6 +317,9 @@ def _job_minutes(job: Mapping[Any, Any]) -> int:
     for name, values in matrix.items() if isinstance(matrix, Mapping) else ():
         if name not in ("include", "exclude") and isinstance(values, list):
             count = min(MATRIX_MAX, count * max(1, len(values)))
+    if isinstance(matrix, Mapping) and not matrix.keys() - {"include", "exclude"}:
+        rows = matrix.get("include")
+        count = min(MATRIX_MAX, max(1, len(rows))) if isinstance(rows, list) else 1
     return factor * count
 
 

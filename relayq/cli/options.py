@@ -10,9 +10,12 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relayq.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # Where argparse keeps what was typed for a job, so that `--name` and the like never clash with ours.
 JOB_PREFIX = "job_"
@@ -142,17 +145,25 @@ def _file_text(values: list[str]) -> str:
 
 def _moment(values: list[str]) -> str:
     """A time with its zone; without one it is local time, and without a date the next such time."""
+    from datetime import datetime
+
+    return moment(values[-1], datetime.now())
+
+
+def moment(text: str, now: datetime) -> str:
+    """What a time that was typed means `now`, by the clock on the wall here, as ISO 8601 with its zone."""
     from datetime import datetime, time, timedelta
 
-    text = values[-1]
     try:
         if "T" in text or "-" in text:
             return datetime.fromisoformat(text).astimezone().isoformat()
-        moment = datetime.combine(datetime.now().date(), time.fromisoformat(text)).astimezone()
+        wall = datetime.combine(now.date(), time.fromisoformat(text))
     except ValueError:
         raise UsageError(f"{text!r} is not a time: write 2027-01-31T18:00 or 18:00") from None
-    is_past = moment < datetime.now().astimezone()
-    return (moment + timedelta(days=1) if is_past else moment).isoformat()
+    # The day is added before the zone is: tomorrow's clock may be another one.
+    if wall.astimezone() < now.astimezone():
+        wall += timedelta(days=1)
+    return wall.astimezone().isoformat()
 
 
 def _inputs(values: list[str]) -> list[dict[str, Any]]:

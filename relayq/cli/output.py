@@ -15,6 +15,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 from relayq.text import safe
 
+BETWEEN = 2  # characters between two columns
+READABLE = 6  # characters of a column that still tell something
+
 STATE_STYLES = {
     "PENDING": "yellow",
     "RUNNABLE": "cyan",
@@ -117,16 +120,29 @@ def _print_plain(rows: list[list[str]]) -> None:
 
 
 def _print_rich(headers: Sequence[str], rows: list[list[str]]) -> None:
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        table.add_column(header, overflow="ellipsis", no_wrap=True)
+    console, table = Console(highlight=False), Table(box=None, pad_edge=False, header_style="bold")
+    widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
+    room = console.width - BETWEEN * (len(widths) - 1)
+    for header, width in zip(headers, fitted(widths, room), strict=True):
+        table.add_column(header, overflow="ellipsis", no_wrap=True, max_width=width)
     for row in rows:
         table.add_row(*(Text(cell, style=STATE_STYLES.get(cell, "")) for cell in row))
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def fitted(widths: Sequence[int], room: int) -> list[int]:
+    """Widths of columns that fit into `room`: the widest give way, and last of all the first, the id."""
+    fitting = list(widths)
+    for least, first in ((READABLE, 1), (1, 1), (1, 0)):
+        while sum(fitting) > room and max(fitting[first:], default=0) > least:
+            widest = max(range(first, len(fitting)), key=fitting.__getitem__)
+            fitting[widest] -= 1
+    return fitting
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -71,7 +71,7 @@ async def _run(client: AsyncClient, spec: JobSpec, args: argparse.Namespace) -> 
     try:
         await asyncio.wait({following, pressing}, return_when=asyncio.FIRST_COMPLETED)
         if following.done():
-            return following.result()
+            return _code_of(job, following)
         return await _leave(job, presses)
     finally:
         tasks = (following, pressing, telling)
@@ -79,6 +79,15 @@ async def _run(client: AsyncClient, spec: JobSpec, args: argparse.Namespace) -> 
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         loop.remove_signal_handler(signal.SIGINT)
+
+
+def _code_of(job: AsyncJob, following: asyncio.Future[int]) -> int:
+    """Where nobody reads the output any more, the job goes on: that is said before we leave."""
+    try:
+        return following.result()
+    except BrokenPipeError:
+        say(f"nobody reads on, job {job.id} goes on; `relayq cancel {short(job.id)}` ends it")
+        raise
 
 
 async def _follow(client: AsyncClient, job: AsyncJob, array: ArraySpec | None, *, is_quiet: bool) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
@@ -73,7 +73,11 @@ class AsyncClient:
         self.submitter = await asyncio.to_thread(self._open_submitter)
         self._hub: Hub = await self._connected()
         self._hub.link.repeats = True
-        self._hub.reader = await asyncio.to_thread(self.submitter.reader)
+        try:
+            self._hub.reader = await asyncio.to_thread(self.submitter.reader)
+        except BaseException:
+            await self._hub.close()
+            raise
         self._hub.pen = self.submitter.sign_order
         self.jobs, self.queues = Jobs(self._hub), Queues(self._hub)
         self.logs, self.workers = Logs(self._hub), Workers(self._hub)
@@ -115,8 +119,9 @@ class AsyncClient:
         """Submit `command` for workers that have `label`."""
         return await self.run(command, **on_label(label, options))
 
-    async def map(self, template: str | Sequence[str], items: Sequence[object], **options: Any) -> AsyncArray:
+    async def map(self, template: str | Sequence[str], items: Iterable[object], **options: Any) -> AsyncArray:
         """Submit an array job that runs `template` for each of `items`, put in place of `{}`."""
+        items = list(items)
         full = await asyncio.to_thread(with_files, options, self.submitter.put_files)
         spec = map_spec(template, items, full)
         receipt = await asyncio.to_thread(self.submitter.submit, spec, watch=True)
@@ -127,9 +132,9 @@ class AsyncClient:
         receipt = await asyncio.to_thread(self.submitter.submit, spec, watch=True)
         return AsyncJob(self, receipt.id, is_watched=receipt.word == "new")
 
-    async def submit_many(self, specs: Sequence[JobSpec]) -> list[AsyncJob]:
+    async def submit_many(self, specs: Iterable[JobSpec]) -> list[AsyncJob]:
         """Submit any number of specs, 500 to a round trip and a signature."""
-        receipts = require_taken(await asyncio.to_thread(self.submitter.submit_many, specs))
+        receipts = require_taken(await asyncio.to_thread(self.submitter.submit_many, list(specs)))
         return [AsyncJob(self, receipt.id) for receipt in receipts]
 
     async def job(self, job: str) -> AsyncJob:

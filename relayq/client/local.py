@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from relayq.config import variables
 from relayq.errors import WorkerError
 from relayq.places import ANOTHER
 
@@ -34,7 +35,7 @@ DETACH = '"$@" </dev/null >>"$0" 2>&1 & echo $!'
 
 # No secret of the submitter's environment stays behind in a process that lives on.
 KEPT_VARIABLES = ("HOME", "PATH", "LANG", "TZ", "TMPDIR", "USER", "LOGNAME", "SHELL")
-KEPT_PREFIXES = ("LC_", "PYTHON", "RELAYQ_", "XDG_")
+KEPT_PREFIXES = ("LC_", "PYTHON", "XDG_")
 
 
 class LocalWorker:
@@ -187,8 +188,7 @@ class LocalWorker:
 
 def kept_environment() -> dict[str, str]:
     """The part of our environment that a process which lives on may have."""
+    kept = {*KEPT_VARIABLES, *variables()}
     return {
-        name: value
-        for name, value in os.environ.items()
-        if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
+        name: value for name, value in os.environ.items() if name in kept or name.startswith(KEPT_PREFIXES)
     }

@@ -213,6 +213,12 @@ class Submitter:
         finally:
             sender.close()
 
+    def begin_anew(self) -> None:
+        """In a child, after a fork: its parent goes on with the connection, so it makes one of its own."""
+        self._lock = allocate_lock()
+        for name in ("standing", "_dispatcher"):
+            self.__dict__.pop(name, None)
+
     def close(self) -> None:
         """Drop the connection."""
         if self._step is not None:

@@ -5,13 +5,17 @@ without a hop to another thread. Everything that waits runs on the portal's even
 loop, which starts when it is first needed.
 
 `job` is the lazy default client: it is made when it is first used, one per process.
+
+Neither a thread nor a connection survives a fork: in a child, clients and their handles
+begin anew, and what was the parent's is left alone.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -36,7 +40,10 @@ T = TypeVar("T")
 
 
 class Client:
-    """A client of one fleet, for plain code. Thread safe; use it as a context manager or `close()` it."""
+    """A client of one fleet, for plain code. Thread safe; use it as a context manager or `close()` it.
+
+    One that is forgotten, its handles with it, drops its connections by itself.
+    """
 
     def __init__(
         self,
@@ -48,6 +55,9 @@ class Client:
         self._submitter = Submitter(load({"hub.url": url, "hub.fleet": fleet}), tell)
         self._lock = threading.Lock()
         self._far: tuple[Portal, AsyncClient] | None = None
+        self._forgotten: weakref.finalize[..., Client] | None = None
+        self._of_parents: list[object] = []
+        _CLIENTS.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -76,8 +86,9 @@ class Client:
         """Submit `command` for a Raspberry Pi."""
         return self.run_on("rpi", command, **options)
 
-    def map(self, template: str | Sequence[str], items: Sequence[object], **options: Any) -> ArrayHandle:
+    def map(self, template: str | Sequence[str], items: Iterable[object], **options: Any) -> ArrayHandle:
         """Submit an array job that runs `template` for each of `items`, put in place of `{}`."""
+        items = list(items)
         receipt = self._submitter.submit(
             map_spec(template, items, with_files(options, self._submitter.put_files)), watch=True
         )
@@ -88,9 +99,9 @@ class Client:
         receipt = self._submitter.submit(spec, watch=True)
         return JobHandle(self, receipt.id, is_watched=receipt.word == "new")
 
-    def submit_many(self, specs: Sequence[JobSpec]) -> list[JobHandle]:
+    def submit_many(self, specs: Iterable[JobSpec]) -> list[JobHandle]:
         """Submit any number of specs, 500 to a round trip and a signature."""
-        receipts = require_taken(self._submitter.submit_many(specs))
+        receipts = require_taken(self._submitter.submit_many(list(specs)))
         return [JobHandle(self, receipt.id) for receipt in receipts]
 
     def job(self, job: str) -> JobHandle:
@@ -111,13 +122,12 @@ class Client:
             return self._far
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; in threads that wait for a job, their wait ends with RelayQError."""
         self._submitter.close()
         with self._lock:
             if self._far is not None:
                 portal, client = self._far
-                portal.call(client.close())
-                portal.close()
+                portal.close(client.close)
                 self._far = None
 
     def _open_far(self) -> tuple[Portal, AsyncClient]:
@@ -125,8 +135,22 @@ class Client:
         from relayq.client.portal import Portal
 
         portal, client = Portal(), AsyncClient.over(self._submitter)
-        portal.call(client.__aenter__())
+        try:
+            portal.call(client.__aenter__())
+        except BaseException:
+            portal.close()
+            raise
+        self._forgotten = weakref.finalize(self, portal.leave, client.close)
+        self._forgotten.atexit = False
         return portal, client
+
+    def _begin_anew(self) -> None:
+        """In a child: the parent's loop is kept and left alone, for closing it would disturb the parent."""
+        if self._forgotten is not None:
+            self._forgotten.detach()
+        self._of_parents.append(self._far)
+        self._lock, self._far = threading.Lock(), None
+        self._submitter.begin_anew()
 
 
 class Handle:
@@ -163,7 +187,7 @@ class Handle:
     def logs(self, *, follow: bool = False) -> Iterator[LogEntry]:
         """The output, entry by entry; with `follow`, until the job has ended."""
         portal, client = self._client.far()
-        return portal.iterate(client.handle(self.id, is_watched=self._is_watched).logs(follow=follow))
+        yield from portal.iterate(client.handle(self.id, is_watched=self._is_watched).logs(follow=follow))
 
     def fetch(
         self, directory: str | PathLike[str], names: Sequence[str] | None = None, *, force: bool = False
@@ -235,20 +259,29 @@ class _DefaultClient:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._client: Client | None = None
-        self._pid = 0
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._of_this_process(), name)
-
-    def _of_this_process(self) -> Client:
-        """Neither a thread nor a connection survives a fork, so a child makes its own."""
         with self._lock:
-            if self._client is None or self._pid != os.getpid():
-                self._client, self._pid = Client(), os.getpid()
-            return self._client
+            if self._client is None:
+                self._client = Client()
+        return getattr(self._client, name)
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
 
 
-job = cast(Client, _DefaultClient())
+def _begin_anew() -> None:
+    """In a child, before anything else runs there."""
+    _DEFAULT._begin_anew()
+    for client in list(_CLIENTS):
+        client._begin_anew()
+
+
+_CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
+_DEFAULT = _DefaultClient()
+os.register_at_fork(after_in_child=_begin_anew)
+
+job = cast(Client, _DEFAULT)
 
 
 def worker_status() -> dict[str, Any]:

@@ -90,6 +90,7 @@ class GitHub:
         self._posted_s = -GAP_S
         self._ahead_s = 0.0
         self.remaining: int | None = None
+        self._reset_s = 0.0
         self.scopes: str | None = None
         self.requests = 0
 
@@ -179,11 +180,12 @@ class GitHub:
     async def _send(
         self, verb: str, address: str, etag: str, body: Mapping[str, object] | None
     ) -> tuple[httpx.Response, bytes]:
-        if self.remaining is not None and self._reserve and self.remaining <= self._reserve:
+        left_s = self._reset_s - self.now_ms() / 1000
+        if self.remaining is not None and self._reserve and self.remaining <= self._reserve and left_s > 0:
             raise GitHubLimited(
                 f"only {self.remaining} requests to GitHub are left this hour, and those are left to others; "
-                "try again in an hour",
-                3600.0,
+                f"try again in {format_duration(int(left_s * 1000))}",
+                left_s,
             )
         self.requests += 1
         request = self._client.build_request(
@@ -223,6 +225,8 @@ class GitHub:
             pass
         remaining = headers.get("x-ratelimit-remaining", "")
         self.remaining = int(remaining) if remaining.isdigit() else self.remaining
+        reset = headers.get("x-ratelimit-reset", "")
+        self._reset_s = float(reset) if reset.isdigit() else self._reset_s
         self.scopes = headers.get("x-oauth-scopes", self.scopes)
 
     def _limit_s(self, response: httpx.Response, content: bytes) -> float | None:

@@ -7,7 +7,9 @@ read with `filter=all`. What an ended run used never changes: it is kept in the 
 repository, run and attempt, and not asked for again.
 
 Left out: skipped jobs, jobs on self-hosted runners, jobs that never got a runner, and
-all of public repositories. A job that still runs has used what it has used so far.
+all of public repositories. Where failed jobs alone were run again, a later attempt may
+list the others once more as they were: on the same runner from the same second to the
+same second, they are one job. A job that still runs has used what it has used so far.
 """
 
 from __future__ import annotations
@@ -170,7 +172,7 @@ async def _jobs(
     """What the jobs of a run used, all its attempts; and whether one never got a runner."""
     path = f"/repos/{repo.name}/actions/runs/{int(run['id'])}/jobs"
     workflow = workflow_file(str(run.get("path", ""))) or str(run.get("name", "?"))
-    used, was_refused = [], False
+    used, was_refused, seen = [], False, dict[tuple[str, ...], Any]()
     async for job in github.pages(path, {"filter": "all"}, "jobs"):
         labels = _labels(job)
         system = system_of(labels)
@@ -179,6 +181,9 @@ async def _jobs(
             if job.get("conclusion") == "failure" and _is_number(job.get("id")):
                 was_refused = True
                 tally.blocked = max(tally.blocked or (0, "", 0), (started_ms, repo.name, job["id"]))
+            continue
+        attempt = job.get("run_attempt")
+        if ended_ms and seen.setdefault(_likeness(job), attempt) != attempt:
             continue
         if job.get("conclusion") == "skipped" or system == "self-hosted" or not started_ms:
             continue
@@ -200,6 +205,11 @@ async def _jobs(
             )
         )
     return used, was_refused
+
+
+def _likeness(job: Mapping[str, Any]) -> tuple[str, ...]:
+    """What two jobs of a run never share."""
+    return tuple(str(job.get(name)) for name in ("name", "runner_id", "started_at", "completed_at"))
 
 
 def _labels(job: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,8 @@ from relayq.github.token import Token, find_token
 
 def token_of(config: Config, environ: Mapping[str, str]) -> Token | None:
     """The configured token, None when `auto` finds none."""
-    return find_token(str(config.values["github.token"]), environ, config.config_dir)
+    named, api = config.values["github.token"], config.values["github.api"]
+    return find_token(str(named), environ, config.config_dir, str(api))
 
 
 def open_github(config: Config, environ: Mapping[str, str], manners: Manners | None = None) -> GitHub:

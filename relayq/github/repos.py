@@ -9,7 +9,8 @@ from urllib.parse import quote
 from relayq.errors import GitHubUnavailable, UsageError
 from relayq.github.api import GitHub
 
-_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+# An underscore stands in the names of users whom an enterprise manages.
+_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9._-]{1,100}")
 
 
 class Repo(NamedTuple):

@@ -2,7 +2,8 @@
 
 `github.token` names the place: `gh` (what `gh auth token` prints), `env:NAME`,
 `file:PATH` (a file that only its owner may read), or `auto`: the variables GH_TOKEN and
-GITHUB_TOKEN, then gh, then the file `github-token` beside the configuration.
+GITHUB_TOKEN, then gh, then the file `github-token` beside the configuration. gh keeps a token
+for each server, and is asked for that of the server in `github.api`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from relayq.errors import ConfigError
 
 FILE_NAME = "github-token"
+PUBLIC = "github.com"
 VARIABLES = ("GH_TOKEN", "GITHUB_TOKEN")
 GH_TIMEOUT_S = 10.0
 _TOKEN = re.compile(r"[A-Za-z0-9_.\-]{8,512}")
@@ -39,14 +42,17 @@ class Token(NamedTuple):
         return sha256(b"relayq github " + self.value.encode()).hexdigest()[:16]
 
 
-def find_token(named: str, environ: Mapping[str, str], config_dir: Path) -> Token | None:
-    """The token in the place that is named; None when `auto` finds none anywhere."""
+def find_token(named: str, environ: Mapping[str, str], config_dir: Path, api: str = "") -> Token | None:
+    """The token in the place that is named; None when `auto` finds none anywhere.
+
+    `api` is the address that it is for, GitHub's own without one.
+    """
     kind, _, rest = named.partition(":")
     match kind:
         case "auto":
-            return _first(environ, config_dir)
+            return _first(environ, config_dir, api)
         case "gh":
-            return _required(_from_gh(), "gh", "log in with `gh auth login`")
+            return _required(_from_gh(api), "gh", "log in with `gh auth login`")
         case "env" if rest:
             found = _read(environ.get(rest, ""), f"the variable {rest}")
             return _required(found, f"the variable {rest}", "set it")
@@ -55,11 +61,11 @@ def find_token(named: str, environ: Mapping[str, str], config_dir: Path) -> Toke
     raise ConfigError("github.token names no place of a token: write auto, gh, env:NAME or file:PATH")
 
 
-def _first(environ: Mapping[str, str], config_dir: Path) -> Token | None:
+def _first(environ: Mapping[str, str], config_dir: Path, api: str) -> Token | None:
     for name in VARIABLES:
         if found := _read(environ.get(name, ""), f"the variable {name}"):
             return found
-    return _from_gh() or _from_file(config_dir / FILE_NAME)
+    return _from_gh(api) or _from_file(config_dir / FILE_NAME)
 
 
 def _required(found: Token | None, place: str, remedy: str) -> Token:
@@ -68,13 +74,26 @@ def _required(found: Token | None, place: str, remedy: str) -> Token:
     return found
 
 
-def _from_gh() -> Token | None:
+def server_of(api: str) -> str:
+    """The server of an API's address as gh calls it: `github.com`, `acme.ghe.com`, `github.acme.org`."""
+    host = urlsplit(api).hostname or PUBLIC
+    is_theirs = host.endswith((f".{PUBLIC}", ".ghe.com"))
+    return host.removeprefix("api.") if is_theirs else host
+
+
+def _from_gh(api: str) -> Token | None:
+    server = server_of(api)
+    which = [] if server == PUBLIC else ["--hostname", server]
     program = shutil.which("gh")
     if not program:
         return None
     try:
         ended = subprocess.run(
-            [program, "auth", "token"], capture_output=True, text=True, timeout=GH_TIMEOUT_S, check=False
+            [program, "auth", "token", *which],
+            capture_output=True,
+            text=True,
+            timeout=GH_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

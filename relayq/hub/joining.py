@@ -139,21 +139,28 @@ def _put_in_place(config: Config, ticket: Ticket, fresh: Path) -> None:
     fresh.rename(place)
     shutil.rmtree(old, ignore_errors=True)
     lines = ["# Written by `relayq join`; `relayq join --leave` removes it.", "[hub]"]
-    lines += [f"url = {json.dumps(ticket.url(place))}", f"fleet = {json.dumps(ticket.fleet)}"]
+    lines += [f"url = {_toml(ticket.url(place))}", f"fleet = {_toml(ticket.fleet)}"]
     if ticket.owner:
-        lines += ["[trust]", f"owner = {json.dumps(ticket.owner)}"]
+        lines += ["[trust]", f"owner = {_toml(ticket.owner)}"]
     if ticket.role == WORKER:
-        lines += ["[worker]", f"name = {json.dumps(ticket.name)}"]
+        lines += ["[worker]", f"name = {_toml(ticket.name)}"]
     if ticket.seed:
-        lines += ["[paths]", f"identity = {json.dumps(str(place / 'member.key'))}"]
+        lines += ["[paths]", f"identity = {_toml(str(place / 'member.key'))}"]
     write_private(config.config_dir / JOINED_FILE, "\n".join(lines) + "\n")
+
+
+def _toml(text: str) -> str:
+    """A text as TOML writes it: as JSON does, but for what JSON would write as two halves."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def write_private(path: Path, text: str) -> None:
     """A file for this user alone, whole or not at all."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(
+            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

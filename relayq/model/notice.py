@@ -23,7 +23,7 @@ DISPATCH_TYPE = "relayq"
 # Compiled where a notice is read, not at import: a plain submit has none.
 _FORM = (
     r"(?P<kind>status|check|comment|dispatch):"
-    r"(?P<repo>[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}(?:[@#]|$))[A-Za-z0-9._-]{1,100})"
+    r"(?P<repo>[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}(?:[@#]|$))[A-Za-z0-9._-]{1,100})"
     r"(?:(?P<mark>[@#])(?P<target>[A-Za-z0-9._-]{1,100}))?"
 )
 _TARGETS = {

@@ -6,8 +6,8 @@ job's end, which it cannot know: what is counted is the time until it was last h
 rounded up to whole minutes, one for a step that submits and leaves.
 
 The record is one field of the hash `st:<day>`, written by the function `step`:
-{"key": "<run>.<attempt>.<job>", "repo", "workflow", "job", "run", "attempt", "system",
-"hosted", "private" (null: not known), "started_ms"} and, by the hub, "seen_ms".
+{"key": "<run>.<attempt>.<job>.<runner>", "repo", "workflow", "job", "run", "attempt", "runner",
+"system", "hosted", "private" (null: not known), "started_ms"} and, by the hub, "seen_ms".
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class StepReport:
     job: str
     run: int
     attempt: int = 1
+    runner: str = ""
     system: str = "linux"
     hosted: bool = True
     private: bool | None = None
@@ -40,8 +41,8 @@ class StepReport:
 
     @property
     def key(self) -> str:
-        """What tells it from every other job."""
-        return f"{self.run}.{self.attempt}.{self.job}"
+        """What tells it from every other job: those of a matrix have one name, and a runner each."""
+        return f"{self.run}.{self.attempt}.{self.job}.{self.runner}"
 
     def to_request(self) -> dict[str, object]:
         """What the hub's function `step` is given."""
@@ -60,6 +61,7 @@ class StepReport:
                 job=str(given["job"])[:MAX_TEXT],
                 run=int(given["run"]),
                 attempt=int(given["attempt"]),
+                runner=str(given.get("runner", ""))[:MAX_TEXT],
                 system=given["system"] if given["system"] in FACTORS else "linux",
                 hosted=given["hosted"] is True,
                 private=given.get("private") if isinstance(given.get("private"), bool) else None,
@@ -86,6 +88,7 @@ def step_of(environ: Mapping[str, str], started_ms: int, event: Mapping[str, Any
         job=environ.get("GITHUB_JOB", "")[:MAX_TEXT],
         run=int(environ["GITHUB_RUN_ID"]),
         attempt=int(environ.get("GITHUB_RUN_ATTEMPT", "1") or 1),
+        runner=environ.get("RUNNER_NAME", "")[:MAX_TEXT],
         system=RUNNER_OS.get(environ.get("RUNNER_OS", ""), "linux"),
         hosted=environ.get("RUNNER_ENVIRONMENT", "github-hosted") != "self-hosted",
         private=private if isinstance(private, bool) else None,
@@ -99,7 +102,11 @@ def workflow_file(path: str) -> str:
 
 
 def used_by_steps(reports: Iterable[StepReport], month: Month, now_ms: int) -> Usage:
-    """The minutes of the jobs that reported; a repository that may be private counts as one."""
+    """The minutes of the jobs that reported; a repository that may be private counts as one.
+
+    A job that was heard before and after midnight has told on both days: the later word holds.
+    """
+    latest = {one.key: one for one in sorted(reports, key=lambda one: one.seen_ms)}
     billed = [
         Minutes(
             repo=one.repo,
@@ -111,7 +118,7 @@ def used_by_steps(reports: Iterable[StepReport], month: Month, now_ms: int) -> U
             run=one.run,
             seconds=max(0, one.seen_ms - one.started_ms) / 1000,
         )
-        for one in reports
+        for one in latest.values()
         if one.hosted and one.private is not False
     ]
     return add_up("steps", month, now_ms, billed)

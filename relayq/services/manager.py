@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from relayq.config import variables
 from relayq.errors import UsageError
 from relayq.services.launchd import domains, label_of, plist
 from relayq.services.plan import Command, Directory, File, Removal, Step
 from relayq.services.systemd import Service, unit
 
-KEPT_PREFIXES = ("RELAYQ_", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+KEPT = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
 _SECRET = ("RELAYQ_URL",)
 LOG_LINES = "200"
 
@@ -137,9 +138,8 @@ def kept(environment: Mapping[str, str]) -> dict[str, str]:
                 f"{name} holds a password, which does not belong into a unit file that all can read: "
                 "put the address into config.toml, or join the hub with `relayq join`"
             )
-    found = {
-        name: value for name, value in sorted(environment.items()) if value and name.startswith(KEPT_PREFIXES)
-    }
+    wanted = {*KEPT, *variables()}
+    found = {name: value for name, value in sorted(environment.items()) if value and name in wanted}
     return {"PATH": environment.get("PATH", os.defpath), **found}
 
 

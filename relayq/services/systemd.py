@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# systemd reads these itself inside a quoted word (systemd.service(5), COMMAND LINES)
-_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"})
+# systemd reads these itself inside a quoted word (systemd.syntax(7), QUOTING), and `$` in commands
+# alone (systemd.service(5), COMMAND LINES; systemd.exec(5), Environment=).
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "%": "%%", "\n": "\\n"})
+_IN_COMMANDS = _ESCAPED | {ord("$"): "$$"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +133,9 @@ WantedBy=multi-user.target
 
 def command_line(argv: Sequence[str]) -> str:
     """A command as ExecStart takes it."""
-    return " ".join(map(_word, argv))
+    return " ".join(_word(word, _IN_COMMANDS) for word in argv)
 
 
-def _word(text: str) -> str:
-    plain = text.translate(_ESCAPED)
+def _word(text: str, escaped: Mapping[int, str] = _ESCAPED) -> str:
+    plain = text.translate(escaped)
     return f'"{plain}"' if plain != text or any(letter in text for letter in " ;'\t") or not text else text

@@ -5,7 +5,8 @@ why not. When nobody looks within a few seconds (all machines at home are off), 
 lies in the inbox and the step says so; that is no failure.
 
 Exit codes: 0 the job is in; with `wait`, the job's own; 1 it was refused; 2 an input makes
-no sense; 124 the cap was reached, the job goes on; 125 the hub cannot be used.
+no sense; 124 the cap was reached, the job goes on; 125 the hub cannot be used; 130 the run
+was cancelled, a job that was handed over goes on.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from relayq.trust.ticket import read_ticket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from relayq.step.slots import Slot
 
-OK, FAILED, CAPPED = 0, 1, 124
+OK, FAILED, CAPPED, INTERRUPTED = 0, 1, 124, 130
 ADMISSION_S = 10.0
 
 
@@ -55,6 +57,9 @@ def main(environ: Mapping[str, str] | None = None) -> int:
     except RelayQError as error:
         runner.annotate("error", str(error))
         return error.exit_code
+    except KeyboardInterrupt:
+        runner.annotate("warning", "the run was cancelled: a job that was handed over goes on at home")
+        return INTERRUPTED
     except OSError as error:
         runner.annotate("error", f"the runner's files cannot be written: {error.strerror or error}")
         return RelayQError.exit_code
@@ -92,6 +97,11 @@ class Step:
 
     def _sender(self) -> Sender:
         if "join" not in self._given:
+            if _is_of_fork(event_of(self._environ)):
+                raise UsageError(
+                    "there is no join string: GitHub gives no secrets to the runs of a fork's pull request, "
+                    "and a stranger's job has no business at home"
+                )
             raise UsageError(
                 "there is no join string: make one with `relayq hub invite submit NAME`, keep it as the "
                 "Actions secret RELAYQ_JOIN, and pass it (input 'join')"
@@ -213,6 +223,15 @@ class Step:
         repository = event_of(self._environ).get("repository")
         private = repository.get("private") if isinstance(repository, dict) else None
         return private if isinstance(private, bool) else None
+
+
+def _is_of_fork(event: Mapping[str, Any]) -> bool:
+    """Is it about a pull request out of another repository?"""
+    pull = event.get("pull_request")
+    ends = [pull.get(name) for name in ("head", "base")] if isinstance(pull, dict) else []
+    names = [end.get("repo") for end in ends if isinstance(end, dict)]
+    ids = [repo.get("id") if isinstance(repo, dict) else None for repo in names]
+    return len(ids) == len(("head", "base")) and ids[0] != ids[1]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 KINDS = ("status", "check", "comment", "dispatch")
-_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -40,10 +40,22 @@ def _notice(kind: str, repo: str, environ: Mapping[str, str], event: Mapping[str
         if number is None:
             raise UsageError("this run belongs to no issue or pull request to comment on (input 'notify')")
         return f"comment:{repo}#{number}"
-    sha = environ.get("GITHUB_SHA", "")
+    sha = _head(event) or environ.get("GITHUB_SHA", "")
     if not _SHA.fullmatch(sha):
         raise UsageError(f"this run belongs to no commit for a {kind} (input 'notify')")
     return f"{kind}:{repo}@{sha}"
+
+
+def _head(event: Mapping[str, Any]) -> str:
+    """The commit that a pull request, or the run before this one, is about.
+
+    GITHUB_SHA is then a merge that is thrown away, or the default branch (GitHub Docs, events
+    that trigger workflows): nobody looks at a status there.
+    """
+    pull, run = event.get("pull_request"), event.get("workflow_run")
+    head = pull.get("head") if isinstance(pull, dict) else None
+    sha = head.get("sha") if isinstance(head, dict) else run.get("head_sha") if isinstance(run, dict) else ""
+    return sha if isinstance(sha, str) else ""
 
 
 def _number(event: Mapping[str, Any]) -> int | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.command_line import RELAYQ, printed, relayq, state_of
-from tests.support import eventually_sync
+from tests.support import PrivateServer, eventually_sync
 
 
 def test_the_doctor_finds_a_broken_configuration(hub: str) -> None:
@@ -198,6 +198,16 @@ def test_the_doctor_misses_whoever_would_run_jobs_and_fire_schedules(hub: str) -
     assert (verdict, "no scheduler runs, so nothing fires (1 not paused)" in said) == ("warn", True)
     printed("schedule", "pause", "nightly")
     assert checked("schedules")[0] == "ok"
+
+
+def test_the_doctor_has_a_sentence_for_a_hub_that_answers_some_questions_and_no_others(
+    own_server: PrivateServer, home: Path
+) -> None:
+    own_server.call("ACL", "SETUSER", "half", "on", ">word", "~*", "+info", "+time")
+    ended = relayq("doctor", "--json", "--url", own_server.url.replace("unix://", "unix://half:word@"))
+    checks = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert (ended.returncode, ended.stderr, checks[-1]["verdict"]) == (1, "", "bad")
+    assert "User half has no permissions" in checks[-1]["found"] and "word" not in ended.stdout
 
 
 def test_the_doctor_counts_the_workers_that_are_online(served: None) -> None:

@@ -174,8 +174,9 @@ async def test_the_last_requests_of_the_hour_are_left_to_others(replay: Replay) 
     async with GitHub(replay.url, Token(TOKEN, "gh"), manners=Manners(reserve=50)) as github:
         await repo(github, SITE)
         await repo(github, SITE)
-        with pytest.raises(GitHubLimited, match="only 50 requests"):
+        with pytest.raises(GitHubLimited, match="only 50 requests") as limited:
             await repo(github, SITE)
+        assert 590 < limited.value.wait_s <= 600
 
 
 async def test_what_is_kept_of_answers_only_its_owner_may_read(

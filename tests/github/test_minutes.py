@@ -16,6 +16,7 @@ from relayq.github.minutes import Count, count
 from relayq.github.repos import Owner, Repo, private_repos, repo
 from relayq.github.token import Token
 from relayq.model.budget import Month
+from relayq.model.notice import Notice
 from tests.github.conftest import Clock
 from tests.github.month import BY_SYSTEM, BY_WORKFLOW, DOLLARS, LAB, LINES, OPEN, SITE, TOTAL, fill
 from tests.github.server import TOKEN, Failure, Replay, moment, recorded
@@ -69,6 +70,26 @@ async def test_a_run_that_runs_again_is_asked_for_again(github: GitHub, replay: 
     replay.runs[SITE][0] |= {"run_attempt": 2, "updated_at": "2026-11-30T10:00:00Z"}
     replay.job(1, "2026-11-30T10:00:00Z", 30, run_attempt=2)
     assert (await counted(github, first.ended)).usage.used == TOTAL + 1
+
+
+async def test_a_job_that_a_later_attempt_lists_as_it_was_is_billed_once(
+    github: GitHub, replay: Replay
+) -> None:
+    replay.repo(SITE)
+    replay.repo(LAB)
+    replay.repo(OPEN)
+    replay.run(SITE, 1, "2026-11-02T10:00:00Z", run_attempt=2)
+    replay.job(1, "2026-11-02T10:00:00Z", 601, name="build", runner_id=7)
+    replay.job(1, "2026-11-02T10:00:00Z", 61, name="test", runner_id=8, conclusion="failure")
+    replay.job(1, "2026-11-02T10:00:00Z", 601, name="build", runner_id=7, run_attempt=2)
+    replay.job(1, "2026-11-02T11:00:00Z", 61, name="test", runner_id=9, run_attempt=2)
+    assert (await counted(github)).usage.used == 11 + 2 + 2
+
+
+async def test_a_user_of_an_enterprise_has_an_underscore(github: GitHub, replay: Replay) -> None:
+    replay.repo("mona_acme/site")
+    assert (await repo(github, "mona_acme/site")).is_private
+    assert Notice.from_json("comment:mona_acme/site#1").repo == "mona_acme/site"
 
 
 async def test_more_than_a_thousand_runs_are_listed_in_slices(github: GitHub, replay: Replay) -> None:

@@ -176,6 +176,26 @@ def test_gh_is_asked_for_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (found.value, found.place) == (TOKEN, "gh")
 
 
+@pytest.mark.parametrize(
+    ("api", "asked"),
+    [
+        ("https://api.github.com", "auth token"),
+        ("https://api.acme.ghe.com", "auth token --hostname acme.ghe.com"),
+        ("https://github.acme.org/api/v3", "auth token --hostname github.acme.org"),
+        ("https://api.acme.org:8443/v3", "auth token --hostname api.acme.org"),
+    ],
+)
+def test_gh_is_asked_for_the_token_of_the_server_and_of_no_other(
+    api: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "gh"
+    program.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && echo {TOKEN}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for place in ("gh", "auto"):
+        assert find_token(place, {}, tmp_path, api) == (TOKEN, "gh")
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
 def test_a_token_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     kept = tmp_path / "token"

@@ -341,6 +341,12 @@ def test_upgrading_keeps_users_and_gives_them_their_commands(site: InstalledHub,
     asker.close()
 
 
+def test_a_home_may_have_any_name(site: InstalledHub, owner: Person) -> None:
+    one = site.person("caf\u00e9 \U0001f600")
+    one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "smiling"))
+    assert "viewer smiling" in one.relayq("keys")
+
+
 def test_a_repository_and_a_key_are_trusted_by_name_and_number(site: InstalledHub, owner: Person) -> None:
     numbers = ["--repository-id", "123", "--owner-id", "45"]
     owner.relayq("trust", "github", "anna/films", "--branch", "main", *numbers)

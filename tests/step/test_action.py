@@ -18,7 +18,7 @@ from relayq.trust.envelope import payload_of
 from relayq.trust.keys import SigningKey
 from tests.security.issuer import Issuer, running
 from tests.step.house import Home, json_url
-from tests.step.runner_support import ACTION, SHA, Ran, Runner
+from tests.step.runner_support import ACTION, SHA, Log, Ran, Runner
 from tests.step.tokens import Tokens, tokens
 from tests.support import eventually_sync
 
@@ -88,6 +88,38 @@ def test_a_step_stays_no_longer_than_its_cap_and_the_job_goes_on(house: Home, ru
     assert (ran.code, ran.outputs["status"]) == (124, "running")
     assert "the cap of 1 s is reached" in ran.log.annotations("warning")[0]
     assert house.ended(ran.outputs["job-id"])["state"] == "SUCCEEDED"
+
+
+def test_a_run_that_is_cancelled_ends_in_a_sentence_and_the_job_goes_on(house: Home, runner: Runner) -> None:
+    (runner.directory / "event.json").write_text("{}")
+    given = {"JOIN": house.join, "COMMAND": "sleep 2", "NAME": "goes on", "WAIT": "true"}
+    step = subprocess.Popen(
+        ["python3", "-ISB", str(ACTION / "submit.py")],
+        env=runner.environment | {f"RELAYQ_INPUT_{name}": value for name, value in given.items()},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert step.stdout
+    before = ""
+    while "Waiting costs" not in before:
+        before += step.stdout.readline()
+    assert "is in" in before
+    step.send_signal(signal.SIGINT)
+    out, err = step.communicate(timeout=30)
+    assert (step.returncode, err) == (130, "")
+    log = Log.read(before + out)
+    assert log.annotations("warning") == ["the run was cancelled: a job that was handed over goes on at home"]
+    assert house.ended(before.partition("job ")[2].partition(" ")[0])["state"] == "SUCCEEDED"
+
+
+def test_a_pull_request_of_a_fork_is_told_why_it_has_no_string(runner: Runner) -> None:
+    ends = {"head": {"repo": {"id": 2}}, "base": {"repo": {"id": 1}}}
+    for name, pull in (("fork", ends), ("deleted fork", ends | {"head": {"repo": None}})):
+        runner.event = {"pull_request": pull}
+        ran = runner.run(command="true")
+        assert (name, ran.code) == (name, 2)
+        assert "no secrets to the runs of a fork's pull request" in ran.error
+    runner.event = {"pull_request": ends | {"head": {"repo": {"id": 1}}}}
+    assert "make one with `relayq hub invite" in runner.run(command="true").error
 
 
 def test_a_public_repository_is_told_that_its_minutes_are_free(house: Home, tmp_path: Path) -> None:

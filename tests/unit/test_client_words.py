@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +19,14 @@ from relayq.client.glance import glance, title_of
 from relayq.client.result import Transcript, error_of, outcome_of
 from relayq.client.specs import map_spec, on_label, spec_of, with_value
 from relayq.errors import (
+    GitHubLimited,
+    GitHubUnavailable,
     JobCancelled,
     JobExpired,
     JobFailed,
     JobSkipped,
     OutputTruncated,
+    Refused,
     SpecError,
 )
 from relayq.model.job import JobSpec
@@ -132,6 +136,22 @@ def test_a_hole_in_the_log_is_shown_and_told() -> None:
 def test_each_bad_end_has_its_error(state: State, error: type[Exception]) -> None:
     end = End(id="", state=state, exit_code=3, reason="exit", result=b"")
     assert type(error_of(outcome_of("J", end, Transcript()))) is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        JobFailed("it failed", "J", exit_code=3, log_tail="why", reason="timeout"),
+        JobCancelled("it was cancelled", "J"),
+        Refused("nobody signed it", "refused"),
+        GitHubLimited("not now", 42.0),
+        GitHubUnavailable("no answer", is_unsure=True),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_comes_whole_out_of_another_process(error: Exception) -> None:
+    found = pickle.loads(pickle.dumps(error))
+    assert (type(found), str(found), vars(found)) == (type(error), str(error), vars(error))
 
 
 def test_the_exit_code_is_the_jobs_own() -> None:

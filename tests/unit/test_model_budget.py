@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -183,7 +183,7 @@ ENVIRON = {
     "GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "77", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "submit",
     "GITHUB_REPOSITORY": "acme/site", "GITHUB_WORKFLOW": "Nightly", "RUNNER_OS": "macOS",
     "GITHUB_WORKFLOW_REF": "acme/site/.github/workflows/nightly.yml@refs/heads/main",
-    "RUNNER_ENVIRONMENT": "github-hosted",
+    "RUNNER_ENVIRONMENT": "github-hosted", "RUNNER_NAME": "GitHub Actions 4",
 }  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def test_a_step_tells_what_it_is() -> None:
     found = step_of(ENVIRON, START, {"repository": {"private": True}})
     assert found is not None
     assert (found.key, found.workflow, found.system, found.private) == (
-        "77.2.submit",
+        "77.2.submit.GitHub Actions 4",
         "nightly.yml",
         "macos",
         True,
@@ -210,6 +210,17 @@ def test_what_steps_told_counts_until_they_were_last_heard() -> None:
     ]
     found = used_by_steps(reports, NOVEMBER, START + DAY_MS)
     assert (found.used, found.jobs, found.source) == (20 + 1, 2, "steps")
+
+
+def test_jobs_of_a_matrix_count_each_and_one_that_tells_around_midnight_counts_once() -> None:
+    told = [step_of({**ENVIRON, "RUNNER_NAME": f"GitHub Actions {one}"}, START, {}) for one in range(3)]
+    reports = [replace(one, system="linux", seen_ms=START + 59_000) for one in told if one]
+    heard = [*reports, replace(reports[0], seen_ms=START + 61_000)]
+    for order in (heard, heard[::-1]):
+        found = used_by_steps(
+            [StepReport.read(json.dumps(asdict(one))) or one for one in order], NOVEMBER, START
+        )
+        assert (found.used, found.jobs) == (2 + 1 + 1, 3)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"repo": 1}', "\xff", '{"run": "x"}', "null", "[" * 5000])

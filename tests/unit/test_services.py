@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from relayq.cli.main import main
+from relayq.client.local import kept_environment
 from relayq.errors import UsageError
 from relayq.services import examples, manager
 from relayq.services.manager import Wish
@@ -96,6 +97,22 @@ def test_a_password_does_not_get_into_a_unit() -> None:
         manager.install_plan(wish(**LINUX), ENVIRONMENT | {"RELAYQ_URL": "redis://me:secret@vm"})
     plain = manager.install_plan(wish(**LINUX), ENVIRONMENT | {"RELAYQ_URL": "redis://vm"})
     assert "Environment=RELAYQ_URL=redis://vm" in text_of(plain)
+
+
+def test_a_secret_beside_the_settings_does_not_get_into_what_lives_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = text_of(manager.install_plan(wish(**LINUX), ENVIRONMENT | {"RELAYQ_JOIN": "rq1secret"}))
+    assert "Environment=RELAYQ_FLEET=den" in text and "rq1secret" not in text
+    monkeypatch.setenv("RELAYQ_JOIN", "rq1secret")
+    monkeypatch.setenv("RELAYQ_FLEET", "den")
+    kept = kept_environment()
+    assert kept["RELAYQ_FLEET"] == "den" and "RELAYQ_JOIN" not in kept
+
+
+def test_a_variable_reaches_the_service_as_it_is() -> None:
+    text = text_of(manager.install_plan(wish(**LINUX), {"PATH": '/a b/$HOME/100%:"x"\nUser=root'}))
+    assert r'''Environment="PATH=/a b/$HOME/100%%:\"x\"\nUser=root"''' in text.splitlines()
 
 
 def test_words_with_blanks_and_signs_stay_whole() -> None:

@@ -76,6 +76,23 @@ def test_notices_name_the_commit_the_issue_and_the_repository() -> None:
     ]
     assert notices("comment", HERE, {"pull_request": {"number": 3}}) == ["comment:acme/site#3"]
     assert notices("none", {}, {}) == []
+    assert notices("dispatch", {"GITHUB_REPOSITORY": "mona_acme/site"}, {}) == ["dispatch:mona_acme/site"]
+
+
+HEAD = "f" * 40
+
+
+@pytest.mark.parametrize(
+    ("event", "sha"),
+    [
+        ({"pull_request": {"number": 3, "head": {"sha": HEAD}}}, HEAD),
+        ({"workflow_run": {"head_sha": HEAD}}, HEAD),
+        ({"pull_request": {"head": None}, "workflow_run": 3}, SHA),
+        ({"pull_request": None}, SHA),
+    ],
+)
+def test_a_status_stands_at_the_commit_that_people_look_at(event: dict[str, object], sha: str) -> None:
+    assert notices("status check", HERE, event) == [f"status:acme/site@{sha}", f"check:acme/site@{sha}"]
 
 
 @pytest.mark.parametrize(

@@ -63,14 +63,15 @@ on:
 jobs:
   linux: {runs-on: ubuntu-latest}
   mac: {runs-on: macos-14, strategy: {matrix: {python: ["3.11", "3.13"], include: [1]}}}
+  two: {runs-on: ubuntu-24.04, strategy: {matrix: {include: [{os: a}, {os: b}]}}}
   home: {runs-on: [self-hosted, linux]}
 """)  # fmt: skip
     workflow(repository, "b.yaml", "on: push\njobs: {}\n")
     found = read_crons(repository)
     assert found.problems == []
     assert [(cron.name, cron.cron, cron.zone, cron.minutes) for cron in found.crons] == [
-        ("a.yml", "*/30 * * * *", "UTC", 1_440 * 21),
-        ("a.yml", "0 3 * * *", "Europe/Berlin", 30 * 21),
+        ("a.yml", "*/30 * * * *", "UTC", 1_440 * 23),
+        ("a.yml", "0 3 * * *", "Europe/Berlin", 30 * 23),
     ]
 
 
@@ -113,6 +114,9 @@ def test_the_repository_is_found_from_below(repository: Path, tmp_path: Path) ->
         ("55 * * * *", "2 * * * *"),
         ("53 * * * *", "59 * * * *"),
         ("57 23 * * 1", "59 23 * * 1"),
+        ("55 * 1 * *", "59 * 1 * *"),
+        ("55 * * * 1", "59 * * * 1"),
+        ("55 * * 3 *", "59 * * 3 *"),
         ("0 4 * * 7", "7 4 * * 0"),
         ("@daily", "7 0 * * *"),
     ],

@@ -4,7 +4,7 @@
 -- bs  hash: runs, bill -> JSON, the sum of the month alone: all that submit-only users may read
 -- bh  hash: month -> JSON, how each month ended (the last figures that were written for it)
 -- br:<month>  hash, kept 70 days: '<repo> <run>' -> JSON of a run whose jobs have all ended
--- st:<day>    hash, kept 70 days: '<run>.<attempt>.<job>' -> JSON, what a step told when it submitted
+-- st:<day>    hash, kept 70 days: '<run>.<attempt>.<job>.<runner>' -> JSON of a step that submits
 
 local KEPT = 6048000
 local MOST = 20000  -- records a day or month: beyond it nobody counts by steps
