@@ -58,7 +58,7 @@ def test_no_walk_over_the_keys_ends_it(hub: Path, seed: int, monkeypatch: pytest
             made.press("".join(dice.choices(KEYS, k=dice.randint(1, MOST_AT_ONCE))).encode())
             made.read_for(PACE_S)
         made.press(b"\x11")
-        eventually_sync(made.has_ended, "it leaves when it is told to", timeout_s=20)
+        eventually_sync(made.has_ended, "it leaves when it is told to", timeout_s=60)
         assert made.code == 0, made.out[-6_000:].decode("utf-8", "replace")
     finally:
         made.close()

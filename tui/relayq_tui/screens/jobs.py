@@ -160,10 +160,11 @@ class JobsScreen(JobLooks):
 
     def _show_nobody(self) -> None:
         """The list is empty: what was shown of a job is of none here."""
-        if self.query_one(Preview).row is not None:
+        preview, tail = self.query_one(Preview), self.query_one(LogTail)
+        if preview.row is not None or tail.has_job:  # either may have come first
             self.workers.cancel_group(self, "log")
-            self.query_one(Preview).set_job(None)
-            self.query_one(LogTail).clear(None)
+            preview.set_job(None)
+            tail.clear(None)
 
     # -- the cursor --------------------------------------------------------------
 

@@ -72,6 +72,11 @@ class LogTail(Vertical):
         yield Headline()
         yield LogView()
 
+    @property
+    def has_job(self) -> bool:
+        """Is some job's output shown, or on its way?"""
+        return bool(self._shown[0])
+
     def needs(self, row: JobRow) -> bool:
         """Is this another job than the one whose output is shown, or has it begun anew?"""
         return self._shown != (row.id, row.attempt, row.state is State.RUNNING or row.is_final)
