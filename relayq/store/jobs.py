@@ -198,9 +198,9 @@ class Jobs:
 
     async def workers(self) -> list[WorkerRecord]:
         """Every worker the hub remembers, by name."""
-        reply = await self._hub.view("workers")
-        now_ms = int((await self._hub.view("stats"))[0])
-        return sorted((decode.worker(item, now_ms, LEASE_MS) for item in reply), key=lambda w: w.name)
+        stats, workers = await self._hub.views("stats", "workers")
+        found = [decode.worker(item, int(stats[0]), LEASE_MS) for item in workers]
+        return sorted(found, key=lambda worker: worker.name)
 
     async def lanes(self, *jobs: list[Any]) -> dict[str, Lane]:
         """The lanes of these jobs' fields (all lanes without an argument), kept between calls."""
