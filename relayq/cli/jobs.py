@@ -60,8 +60,15 @@ def run(args: argparse.Namespace) -> int:
     elif found:
         _print_groups(query, found, now_ms)
     else:
-        say("no such jobs; submit one with `relayq run -- COMMAND`")
+        say(f"no such jobs; {_advice(query)}")
     return OK
+
+
+def _advice(query: Query) -> str:
+    """What to do when nothing was found. How elements of arrays ended stands in no index."""
+    if "exit:" in query.text:
+        return "elements of arrays that have ended are not searched: `relayq show ID` lists those that failed"
+    return "submit one with `relayq run -- COMMAND`"
 
 
 def _parsed(text: str) -> Query:

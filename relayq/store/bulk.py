@@ -12,6 +12,7 @@ from typing import Any
 from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.jobs import MOST_WHY, Jobs, state_word
+from relayq.store.pace import worked_off
 from relayq.store.records import JobRecord
 from relayq.trust.steering import priority_order
 
@@ -55,4 +56,5 @@ class Bulk:
     async def _records(self, reply: list[Any]) -> list[JobRecord]:
         rows = decode.job_rows(reply)
         lanes = await self._jobs.lanes(*(item[1] for item in rows)) if rows else {}
-        return await self._jobs.opened([decode.job(item, lanes) for item in rows], is_whole=False)
+        records = await worked_off(rows, lambda item: decode.job(item, lanes))
+        return await self._jobs.opened(records, is_whole=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +19,7 @@ from relayq.store import decode
 from relayq.store.hub import Hub
 from relayq.store.orders import judged, queue_orders
 from relayq.store.own import own_reply
+from relayq.store.pace import worked_off
 from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
 from relayq.store.wire import submit_args
 from relayq.trust.envelope import approval_of, batch_digest_of
@@ -138,12 +140,13 @@ class Jobs:
         reader = self._hub.reader
         if reader is None:
             return records
-        found = [reader.record(record, is_whole=is_whole) for record in records]
+        read = partial(reader.record, is_whole=is_whole)
+        found = await worked_off(records, read)
         if (
             any(one.doubt or one.is_sealed or one.alarm for one in found)
             and await self._hub.has_news_for_reader()
         ):
-            return [reader.record(record, is_whole=is_whole) for record in records]
+            return await worked_off(records, read)
         return found
 
     async def resolve(self, suffix: str) -> str:
@@ -198,9 +201,9 @@ class Jobs:
 
     async def workers(self) -> list[WorkerRecord]:
         """Every worker the hub remembers, by name."""
-        reply = await self._hub.view("workers")
-        now_ms = int((await self._hub.view("stats"))[0])
-        return sorted((decode.worker(item, now_ms, LEASE_MS) for item in reply), key=lambda w: w.name)
+        stats, workers = await self._hub.views("stats", "workers")
+        found = [decode.worker(item, int(stats[0]), LEASE_MS) for item in workers]
+        return sorted(found, key=lambda worker: worker.name)
 
     async def lanes(self, *jobs: list[Any]) -> dict[str, Lane]:
         """The lanes of these jobs' fields (all lanes without an argument), kept between calls."""

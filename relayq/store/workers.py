@@ -130,9 +130,8 @@ class Workers:
 
     async def list(self) -> list[WorkerRecord]:
         """Every worker the hub remembers, by name."""
-        stats = await self._hub.view("stats")
-        reply = await self._hub.view("workers")
-        found = [decode.worker(item, int(stats[0]), LEASE_MS) for item in reply]
+        stats, workers = await self._hub.views("stats", "workers")
+        found = [decode.worker(item, int(stats[0]), LEASE_MS) for item in workers]
         return sorted(found, key=lambda worker: worker.name)
 
     async def command(self, name: str, word: str) -> bool:

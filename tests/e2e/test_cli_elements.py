@@ -43,6 +43,12 @@ def test_an_element_is_found_by_its_id(served: None) -> None:
     assert objects("jobs", f"id:{job}:3") == []
 
 
+def test_it_is_said_that_ended_elements_are_not_searched(served: None) -> None:
+    ended("--array", "3", "--", "test $RELAYQ_ARRAY_INDEX != 1 || exit 9")
+    assert "`relayq show ID` lists those that failed" in relayq("jobs", "exit:9").stderr
+    assert "`relayq show ID`" not in relayq("jobs", "name:nothing").stderr
+
+
 def test_the_log_of_an_array_names_the_element_before_its_output(served: None) -> None:
     job = ended("--array", "2", "--", "printf $RELAYQ_ARRAY_INDEX; echo e >&2")
     shown = relayq("logs", job)

@@ -48,7 +48,7 @@ async def test_a_job_that_asks_is_shown_with_who_asked_and_runs_once_it_is_appro
 
         await pilot.press("A")
         await eventually(lambda: shows(app, "let it run"), "it is shown first")
-        assert shows(app, "asked for by run 9190 of me/site by octocat")
+        await eventually(lambda: shows(app, "asked for by run 9190 of me/site by octocat"), "and who asked")
         assert shows(app, "$ echo ran")
         await pilot.press("escape")
         await settled(pilot)

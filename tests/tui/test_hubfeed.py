@@ -20,7 +20,7 @@ from relayq.model.lifecycle import State
 from relayq.model.schedule import Rule, Schedule
 from relayq.store.records import Registration, Report, SyncRequest
 from relayq.store.workers import Workers
-from relayq_tui import hubreader
+from relayq_tui import hubintake, hubreader
 from relayq_tui.feed import JobsChanged, Snapshot, Update
 from relayq_tui.hubfeed import HubFeed
 from relayq_tui.rows import ScheduleRow
@@ -123,7 +123,7 @@ async def test_older_jobs_follow_and_none_is_missing(
     client: AsyncClient, hub_url: str, fleet: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubreader, "FIRST", 5)
-    monkeypatch.setattr(hubreader, "PORTION", 30)
+    monkeypatch.setattr(hubintake, "PORTION", 30)
     from relayq.model.job import JobSpec
 
     jobs = await client.submit_many([JobSpec(command="true", name=f"n{n}") for n in range(300)])

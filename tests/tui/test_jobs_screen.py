@@ -371,3 +371,21 @@ async def test_the_cursor_stays_on_its_job_when_another_takes_the_room_of_one_th
         app.action_screen("jobs")
         await settled(pilot)
         assert jobs(app).table.current == app.store.jobs[here.id]
+
+
+async def test_the_clock_strikes_no_more_often_than_the_times_on_the_screen_go_on() -> None:
+    loop = asyncio.get_running_loop()
+    async with running(ticks=True) as (app, _):
+
+        def still_s() -> float:
+            """How long it is until the clock strikes."""
+            assert app._clock is not None
+            return app._clock.when() - loop.time()
+
+        assert still_s() <= 1
+        jobs(app).action_ask("state:done age:>2h")
+        await eventually(lambda: 50 < still_s() <= 60, "a minute's rest among jobs that ended hours ago")
+        jobs(app).action_ask("state:waiting -reason:delay")
+        assert still_s() <= 15
+        jobs(app).action_ask("state:running")
+        assert still_s() <= 1

@@ -12,7 +12,7 @@ from relayq.config import load
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import State
 from relayq.query import parse
-from relayq_tui import hubbeyond, hubreader, store
+from relayq_tui import hubbeyond, hubintake, hubreader, store
 from relayq_tui.hubfeed import HubFeed
 from relayq_tui.screens.jobs import JobsScreen
 from tests.support import eventually
@@ -26,10 +26,10 @@ async def client(
     hub_url: str, fleet: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[AsyncClient]:
     """A hub with more jobs than the screens hold: every third is called odd, ten are cancelled."""
-    for module in (store, hubreader):
+    for module in (store, hubintake):
         monkeypatch.setattr(module, "MAX_JOBS", HELD)
     monkeypatch.setattr(hubreader, "FIRST", HELD)
-    monkeypatch.setattr(hubreader, "PORTION", 25)
+    monkeypatch.setattr(hubintake, "PORTION", 25)
     async with AsyncClient(hub_url, fleet=fleet, tell=lambda _: None) as opened:
         names = ["odd" if number % 3 == 0 else "even" for number in range(ALL)]
         jobs = await opened.submit_many([JobSpec(command="true", name=name) for name in names])

@@ -30,9 +30,10 @@ def places(*rows: JobRow, **counts: Any) -> dict[str, tuple[int, int | None] | N
     return {row.name: store.place(row) for row in rows}
 
 
-def ended(number: int) -> JobRow:
-    """A job that ended within the last ten minutes."""
-    return job(number, State.SUCCEEDED, started_ms=NOW - 2 * MINUTE, ended_ms=NOW - MINUTE)
+def ended(number: int, *, began: float = 2, over: float = 1) -> JobRow:
+    """A job that began and was over so many minutes ago."""
+    started_ms, ended_ms = NOW - int(began * MINUTE), NOW - int(over * MINUTE)
+    return job(number, State.SUCCEEDED, started_ms=started_ms, ended_ms=ended_ms)
 
 
 def test_the_oldest_is_first_and_priority_counts_ten_minutes() -> None:
@@ -41,8 +42,32 @@ def test_the_oldest_is_first_and_priority_counts_ten_minutes() -> None:
 
 
 def test_how_soon_is_told_from_what_ended_lately() -> None:
-    found = places(job(1), job(2), *(ended(number) for number in range(100, 105)))
-    assert (found["n2"], found["n1"]) == ((1, 2 * MINUTE), (2, 4 * MINUTE))
+    steady = (ended(100 + minute, began=minute + 2, over=minute) for minute in range(10))  # two at once
+    found = places(job(1), job(2), *steady)
+    assert (found["n2"], found["n1"]) == ((1, MINUTE), (2, 2 * MINUTE))
+
+
+def test_how_soon_is_right_in_the_first_minutes_of_a_fleet() -> None:
+    four_at_once = [ended(number, began=2, over=1) for number in range(100, 104)]
+    assert places(job(1), *four_at_once)["n1"] == (1, MINUTE // 4)
+    again = [ended(number, began=1, over=0) for number in range(104, 108)]
+    assert places(job(1), *four_at_once, *again)["n1"] == (1, MINUTE // 4)
+
+
+def test_it_takes_longer_when_nothing_ends_any_more() -> None:
+    two = [ended(number, began=9, over=8) for number in range(100, 102)]
+    assert places(job(1), *two)["n1"] == (1, 4 * MINUTE)
+
+
+def test_of_long_jobs_as_much_is_looked_at_as_they_run() -> None:
+    two = [ended(number, began=61, over=1) for number in range(100, 102)]
+    assert places(job(1), *two)["n1"] == (1, int(29.5 * MINUTE))
+
+
+def test_a_thousand_ends_in_a_short_while_are_a_short_while() -> None:
+    minutes = [1 - number / 2_000 for number in range(2_000)]
+    many = [ended(2_000 + n, began=ago, over=ago) for n, ago in enumerate(minutes)]
+    assert places(job(1), *many)["n1"] == (1, 30)
 
 
 def test_a_paused_queue_has_places_and_no_time() -> None:

@@ -2,10 +2,10 @@
 
 The feed runs as one task and posts updates; they go into the store at once and onto
 the screen at most ten times a second, less often the dearer a picture is, and only
-the screen on top draws. With nothing
-changing nothing runs but a clock that ticks once a second while something shows a
-running time. The app never leaves by itself, and however it leaves, the terminal is
-put back as it was.
+the screen on top draws. With nothing changing nothing runs but a clock that strikes
+when a time that is shown must have gone on: after a second, or after a minute among jobs
+that ended hours ago. The app never leaves by itself, and however it leaves, the terminal
+is put back as it was.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ REPAINT_S, REPAINT_MAX_S = 0.1, 0.5
 REST = 30  # as many times longer than a drawing takes is the pause after it
 SAID_S = 8.0
 SETTLED_S = 2.0
-STILL_S = 15  # where nothing shows seconds, minutes are looked at this often
 # Classes that a screen of at least this many columns or lines has, for the style sheets.
 WIDTHS = [(0, "-tiny"), (40, "-narrow"), (80, "-normal"), (110, "-wide")]
 HEIGHTS = [(0, "-flat"), (15, "-low"), (30, "-tall")]
@@ -94,8 +93,7 @@ class RelayQApp(Navigation):
         self.absolute_times = False
         self._repaint_asked = False
         self._rested_s = 0.0
-        self._ticks = 0
-        self._could_undo = False
+        self._clock: asyncio.TimerHandle | None = None
         self._lost_s = 0.0
         self._settling = Timer(self, 0, callback=settle)
         self._unsaying = Timer(self, 0, callback=self.refresh_frame)
@@ -120,8 +118,7 @@ class RelayQApp(Navigation):
         gc.freeze()
         self.action_refresh_data()
         self.run_worker(self.steering.run(), name="steering")
-        if self.options.ticks:
-            self.set_interval(1.0, self._tick)
+        self.keep_time()
 
     def _leave_cleanly(self) -> None:
         """A terminal must not be left in the alternate screen with its mouse tracked."""
@@ -131,6 +128,7 @@ class RelayQApp(Navigation):
 
     async def on_unmount(self) -> None:
         """Carry out what waits for its grace, and remember what was seen."""
+        self._stop_clock()
         await self.steering.flush()
         await self.feed.close()
         if self._recorder:
@@ -175,18 +173,33 @@ class RelayQApp(Navigation):
             self._driver.write(notice(row))
         self.say(f"{row.short_id} {row.title} has ended: {row.state.value.lower()}")
 
+    def keep_time(self) -> None:
+        """See to it that the times on the screen go on; for whoever changes what is on it."""
+        if not self.options.ticks:
+            return
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + self._still_s
+        if self._clock is None or due_s < self._clock.when():
+            self._stop_clock()
+            self._clock = loop.call_at(due_s, self._tick)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
     def _tick(self) -> None:
         """Running times and ages grow, the undo chip counts down, the banner says for how long."""
-        self._ticks += 1
-        could_undo, self._could_undo = self._could_undo, self.steering.latest is not None
-        if self._shows_seconds or could_undo or self._ticks % STILL_S == 0:
-            self.store.touch("clock")
-            self._ask_repaint()
+        self._clock = None
+        self.store.touch("clock")
+        self._ask_repaint()
+        self.keep_time()
 
     @property
-    def _shows_seconds(self) -> bool:
-        is_away = self.store.connection.state != "live"
-        return is_away or self._could_undo or getattr(self.screen, "shows_seconds", False)
+    def _still_s(self) -> int:
+        if self.store.connection.state != "live" or self.steering.latest is not None:
+            return 1
+        return self.screen.still_s if isinstance(self.screen, HubScreen) else 1
 
     def get_driver_class(self) -> type[Driver]:
         """What writes to the terminal and reads its keys."""

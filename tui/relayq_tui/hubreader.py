@@ -10,14 +10,14 @@ from relayq.errors import HubUnreachable
 from relayq.model.cronruns import CronRuns
 from relayq.model.lifecycle import State
 from relayq.query import Query
-from relayq.store.bulk import PORTION, Bulk
+from relayq.store.bulk import Bulk
 from relayq.store.elements import ended_elements
 from relayq.store.events import Event, Events
 from relayq.store.hub import Hub
 from relayq.store.jobs import Jobs, Queues
 from relayq.store.logs import Logs
 from relayq.store.reader import Reader as Eyes
-from relayq.store.records import JobRecord, LogEntry
+from relayq.store.records import LogEntry
 from relayq.store.schedules import Schedules
 from relayq.store.workers import Workers
 from relayq.workflows import Found
@@ -27,22 +27,21 @@ from relayq_tui.feed import (
     EventsSeen,
     JobDetail,
     JobsChanged,
-    JobsGone,
     Post,
     SchedulesChanged,
     Snapshot,
     WorkersChanged,
 )
-from relayq_tui.hubbeyond import OVERLAP, matching
+from relayq_tui.hubbeyond import matching
 from relayq_tui.hubclock import HubClock
-from relayq_tui.hubrows import event_row, job_detail, job_row, worker_row
+from relayq_tui.hubintake import Intake
+from relayq_tui.hubrows import event_row, job_detail, worker_row
 from relayq_tui.hubschedules import here, schedule_rows
 from relayq_tui.hubseries import SERIES_MIN, Waits
 from relayq_tui.rows import JobRow, WorkerRow
-from relayq_tui.store import EVENTS_KEPT, MAX_JOBS
+from relayq_tui.store import EVENTS_KEPT
 
 FIRST = 100
-AT_ONCE = 50  # rows made without a pause: a key waits no longer than for these
 GATHER_S, GATHER_EACH_S, GATHER_MAX_S = 0.1, 0.004, 1.0
 BEAT_S, SILENT_S = 5.0, 4.5
 BUDGET_S = 60.0
@@ -91,6 +90,7 @@ class Reader:
         self._waits: Waits = known._waits if known else Waits()
         self.look_at_budget: Callable[[], Awaitable[None]] = _nothing
         self._clock: HubClock = known._clock if known else HubClock()
+        self._intake = Intake(self._bulk, rows, post, now_ms=self.now_ms, note=self._note_wait)
 
     def now_ms(self) -> int:
         """The hub's clock, by the last time it was read."""
@@ -126,9 +126,9 @@ class Reader:
         """Everything about one job. Whoever asks may look at another job before the answer is there."""
         told = await self._looks.explain(job)
         if told is None:
-            self._gone([job])
+            self._intake.gone([job])
             return None
-        row = self._row(told.record)
+        row = self._intake.row(told.record)
         hub = self._aside
         waiting = await hub.link.call("LRANGE", hub.keys.of("dep", job), 0, 50)
         dependents = [entry.decode().partition(" ")[0] for entry in waiting]
@@ -161,7 +161,7 @@ class Reader:
 
     async def _first_rows(self) -> None:
         records = await self._jobs.list_jobs(limit=FIRST)
-        rows = self._learn(records)
+        rows = self._intake.learn(records)
         self._post_live()
         if self._has_posted:
             self._post(JobsChanged(rows))
@@ -178,38 +178,11 @@ class Reader:
         self._post(EventsSeen([event_row(event) for event in recent]))
 
     async def _read_rest(self) -> None:
-        """The older jobs, index by index; then what was not met is gone."""
-        missed, met = set(self._rows), 0
-        for index in await self._bulk.indices():
-            start, before = 0, set[str]()
-            while met < MAX_JOBS:
-                found, records = await self._bulk.page(index, start)
-                page = {record.id for record in records}
-                met += len(page - before)
-                before = page
-                missed -= page
-                self._take_page(records)
-                if found < PORTION:
-                    break
-                start += PORTION - OVERLAP
-        if met < MAX_JOBS:
-            await self._look_again(missed)
+        """The older jobs; then what is seldom looked at."""
+        await self._intake.read_rest()
         self._crons = await asyncio.to_thread(here)
         if self._crons.crons:
             await self._look_at_schedules()
-
-    async def _look_again(self, missed: set[str]) -> None:
-        """Jobs that were met nowhere: gone, or moved from an index not yet read to one that had been."""
-        for portion in _portions(missed & self._rows.keys()):
-            await self._fetch_jobs(portion)
-
-    def _take_page(self, records: list[JobRecord]) -> None:
-        fresh = [record for record in records if record.id not in self._rows]
-        if fresh:
-            self._post(Snapshot(jobs=self._learn(fresh), at_ms=self.now_ms(), is_whole=False))
-        changed = [row for record in records if (row := self._changed(record)) is not None]
-        if changed:
-            self._post(JobsChanged(changed))
 
     # -- events ----------------------------------------------------------------------
 
@@ -227,7 +200,7 @@ class Reader:
         for event in events:
             self._news.add(event.kind)
             if event.kind == "forgotten":
-                self._gone([event.subject])
+                self._intake.gone([event.subject])
             elif event.subject.partition(":")[0] in self._rows or event.kind == "submit":
                 self._dirty.add(event.subject.partition(":")[0])
             if event.kind == "end" and self._is_of_schedule(event.subject):
@@ -241,8 +214,7 @@ class Reader:
             self._bell.clear()
             dirty, self._dirty = self._dirty, set()
             news, self._news = self._news, set()
-            for portion in _portions(dirty):
-                await self._fetch_jobs(portion)
+            await self._intake.fetch(dirty)
             if news & NEWS_OF_WORKERS:
                 await self._look_at_workers()
             if "budget" in news:
@@ -251,14 +223,6 @@ class Reader:
                 await self._look_at_schedules()
             await self._look_at_counts()
             await asyncio.sleep(min(GATHER_MAX_S, GATHER_S + len(dirty) * GATHER_EACH_S))
-
-    async def _fetch_jobs(self, ids: list[str]) -> None:
-        known = [job for job in ids if job in self._rows]
-        fresh = [job for job in ids if job not in self._rows]
-        records = await self._bulk.rows(fresh, known=known)
-        await asyncio.sleep(0)  # a key need not wait for the reading and the taking in
-        self._post(JobsChanged(self._learn(records)))
-        self._gone(set(known) - {record.id for record in records})
 
     # -- the fleet -------------------------------------------------------------------
 
@@ -320,6 +284,9 @@ class Reader:
 
         return (await Budget(self._hub).crons())[1]
 
+    def _note_wait(self, row: JobRow) -> None:
+        self._waits.note(row, self.now_ms())
+
     def _is_of_schedule(self, job: str) -> bool:
         """Is it the last job of a schedule?"""
         return self._scheduled is not None and any(row.last_job == job for row in self._scheduled.schedules)
@@ -345,34 +312,6 @@ class Reader:
         now_ms = self.now_ms()
         self._post(self._waits.series(await self._queues.minutes(now_ms, SERIES_MIN), now_ms))
 
-    # -- rows ------------------------------------------------------------------------
-
-    def _learn(self, records: Iterable[JobRecord]) -> list[JobRow]:
-        return [self._row(record) for record in records if ":" not in record.id]
-
-    def _row(self, record: JobRecord) -> JobRow:
-        row = job_row(record, self._rows.get(record.id))
-        self._waits.note(row, self.now_ms())
-        return row
-
-    def _changed(self, record: JobRecord) -> JobRow | None:
-        """The row, when it is another one than was known."""
-        before = self._rows.get(record.id)
-        if before is None or ":" in record.id:
-            return None
-        row = job_row(record, before)
-        return None if row == before else row
-
-    def _gone(self, ids: Iterable[str]) -> None:
-        gone = [job for job in ids if job in self._rows]
-        if gone:
-            self._post(JobsGone(gone))
-
 
 async def _nothing() -> None:
     """Nobody wants to know."""
-
-
-def _portions(ids: set[str]) -> Iterable[list[str]]:
-    ordered = sorted(ids)
-    return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))

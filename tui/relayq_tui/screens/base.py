@@ -66,9 +66,9 @@ class HubScreen(Screen[None]):
         """Draw what has changed."""
 
     @property
-    def shows_seconds(self) -> bool:
-        """Does anything here look different a second later, with nothing happening?"""
-        return True
+    def still_s(self) -> int:
+        """How many seconds it may be left as it is drawn, with nothing happening: some times go on."""
+        return 1
 
     def hold(self) -> None:
         """Updates are paused: nothing that is drawn here may change by itself."""
@@ -89,6 +89,7 @@ class HubScreen(Screen[None]):
         self.query_one(Status).update()
         self.query_one(Keys).update()
         self.show(changes)
+        self.rq.keep_time()
 
     def on_mount(self) -> None:
         """Draw everything once."""

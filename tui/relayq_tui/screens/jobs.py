@@ -28,6 +28,7 @@ from relayq_tui.widgets.viewbar import Tab, ViewBar
 REST_S = 0.08  # after the last step of the cursor the job is asked for
 AT_LATEST_S = 0.15  # and this much later shown as far as it is known
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+MINUTES_S, HOURS_S = 15, 60  # how often it is looked whether a time in minutes, in hours is another one
 RUNNING = (State.RUNNING, State.UNREACHABLE)
 SORTS = ("", "sort:-dur", "sort:-wait", "sort:-prio", "sort:name")
 
@@ -72,12 +73,12 @@ class JobsScreen(JobLooks):
         return f"{count} marked" if count else ""
 
     @property
-    def shows_seconds(self) -> bool:
-        """Not among jobs that ended or have waited for hours: times of hours are told in minutes."""
-        now_ms = self.store.now_ms()
-        here, seen = self.table.current, self.table.seen
-        waits = here is not None and here.state is State.RUNNABLE and now_ms - here.ready_ms < HOUR_MS
-        return waits or any(_counts_seconds(row, now_ms) for row in seen)
+    def still_s(self) -> int:
+        """Long among jobs that ended hours ago."""
+        now_ms, here = self.store.now_ms(), self.table.current
+        if here is not None and here.state is State.RUNNABLE and now_ms - here.ready_ms < HOUR_MS:
+            return 1
+        return min((_still_s(row, now_ms) for row in self.table.seen), default=HOURS_S)
 
     def selected(self) -> Sequence[JobRow]:
         """The marked jobs, or the one under the cursor."""
@@ -128,6 +129,7 @@ class JobsScreen(JobLooks):
         table.empty = self._nothing()
         table.set_rows(self._listing.rows, columns(self.rq, self.size.width))
         self._show_tabs()
+        self.rq.keep_time()
 
     def _nothing(self) -> str:
         """What an empty list says: that nothing matches, or how the first job is submitted."""
@@ -175,8 +177,12 @@ class JobsScreen(JobLooks):
             self._mark_between(self._range_from, self.table.cursor)
         if row is not None:
             self._rest_on(row)
-        self.call_after_refresh(self._show_tabs)  # the cursor itself is painted first
+        self.call_after_refresh(self._after_move)  # the cursor itself is painted first
         self._show_in_time()
+
+    def _after_move(self) -> None:
+        self._show_tabs()
+        self.rq.keep_time()
 
     def _show_in_time(self) -> None:
         """Paint the preview once, with all there is to know, or without what takes too long."""
@@ -352,8 +358,14 @@ class JobsScreen(JobLooks):
         self.rq.refresh_frame()
 
 
+def _still_s(row: JobRow, now_ms: int) -> int:
+    """How long its line may be left: the times in it go on by seconds, by minutes or by hours."""
+    if _counts_seconds(row, now_ms):
+        return 1
+    return HOURS_S if row.is_final and now_ms - row.submitted_ms >= HOUR_MS else MINUTES_S
+
+
 def _counts_seconds(row: JobRow, now_ms: int) -> bool:
-    """Does its line show a time in seconds that goes on?"""
     if row.state is State.PENDING and row.reason == "delay":
         return row.ready_ms - now_ms < HOUR_MS
     if row.state in RUNNING:
