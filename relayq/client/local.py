@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from relayq.config import variables
@@ -109,7 +110,8 @@ class LocalWorker:
             return False
         pid = int(self._lock_path.read_text() or 0)
         if pid:
-            os.kill(pid, KILL_SIGNAL if kill else signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it went by itself a moment ago
+                os.kill(pid, KILL_SIGNAL if kill else signal.SIGTERM)
         self._await_end(pid, self._config.worker.stop_deadline_ms / 1000 + LAST_WORD_S)
         return True
 

@@ -160,7 +160,7 @@ class Care:
             return
         kept.is_child, kept.start = True, self._start_of(kept.pid, before)
         self.mains[kept.pid] = kept
-        self.journal.note({"pid": kept.pid, "key": kept.key, "start": kept.start})
+        self.journal.add({"pid": kept.pid, "key": kept.key, "start": kept.start})
         self.news.append({"ev": "started"} | kept.shown())
 
     def _start_of(self, pid: int, before: int) -> int:

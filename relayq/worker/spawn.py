@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 NOT_FOUND, NOT_RUNNABLE = 127, 126  # as a shell would say it
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 LIMITS = {"data_bytes": resource.RLIMIT_DATA, "fsize_bytes": resource.RLIMIT_FSIZE}
-# What Python ignores in itself, and no command shall.
-UNIGNORED = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ") if hasattr(signal, name)]
+# What this process ignores (Python some, whoever started it in the background others), and no command shall.
+UNIGNORED = [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN]
 
 
 def launch(order: dict[str, Any]) -> int:

@@ -177,7 +177,7 @@ def test_a_twin_is_written_into_the_repository_and_listed_with_its_cost(typed: T
         ("list x", "takes no name"),
         ("next", "takes the name of a schedule, or a rule"),
         ("next --every 1h -n 0", "1 to 1000"),
-        ("frob", "action: 'frob' is none of"),
+        ("frob", "relayq: 'frob' is none of"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_one_sentence(typed: Typed, line: str, said: str) -> None:

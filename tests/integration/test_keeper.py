@@ -122,9 +122,16 @@ async def test_no_file_of_the_keeper_reaches_the_command(keeper: Home) -> None:
     assert keeper.out("a.1").split() == [b"0", b"1", b"2", b"3"]  # 3 is the listing itself
 
 
-async def test_a_command_ignores_no_signal(keeper: Home) -> None:
-    await keeper.run("a.1", "grep", "SigIgn", "/proc/self/status")
-    ignored = int(keeper.out("a.1").split()[1], 16)
+async def test_a_command_ignores_no_signal(tmp_path: Path) -> None:
+    """Not even what `nohup`, or a shell in the background, had its worker ignore."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    try:
+        async with Home(tmp_path / "state") as keeper:
+            await keeper.run("a.1", "grep", "SigIgn", "/proc/self/status")
+            ignored = int(keeper.out("a.1").split()[1], 16)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     assert ignored & 0x7FFFFFFF == 0  # beyond are the C library's own two
 
 
