@@ -56,6 +56,8 @@ class Shipping:
         self._known: dict[str, tuple[int, int]] = {}
         self._due: set[str] = set()
         self._untold: set[str] = set()
+        self._asked: set[str] = set()  # whose output goes with this sync
+        self._unsure: set[str] = set()  # of whose output the hub may have more than it has said
         self._watched: set[str] = set()
         self._hurry = asyncio.Event()
         self._news: dict[str, Progress] = {}
@@ -106,6 +108,8 @@ class Shipping:
             if attempt and log:
                 budget -= self._read(attempt, log, budget, chunks)
             self._settle(job, attempt, log)
+        self._asked = {chunk.job for chunk in chunks}
+        self._unsure &= self._asked | self._due  # of what has nothing to send nobody can say more
         return chunks
 
     def progress(self) -> list[tuple[str, float | None, str]]:
@@ -123,8 +127,12 @@ class Shipping:
         return self._credentials.voice.note(job, message[:MESSAGE_CHARS], attempt.admitted.reply)
 
     def is_told(self, job: str) -> bool:
-        """Is the whole log of this ended attempt sent, this sync included?"""
-        return job not in self._untold
+        """Is the whole log of this ended attempt sent, this sync included, and all in its place?
+
+        Pieces are taken where the hub's copy ends. Where that is, is not sure behind a sync whose
+        reply was lost: the report waits for the reply that says so, for with it the log is closed.
+        """
+        return job not in self._untold and job not in self._unsure
 
     def has_more(self) -> bool:
         """Is there output for another sync at once?"""
@@ -141,6 +149,9 @@ class Shipping:
                     self._rewind(job, log)
             else:
                 self._known[job] = taken
+        if self._unsure & self._asked:
+            self._unsure -= self._asked
+            self.bell.ring()
 
     def followed(self, jobs: list[str]) -> None:
         """These, and no others, are followed."""
@@ -151,7 +162,10 @@ class Shipping:
 
     def rewind(self) -> None:
         """A sync did not get through: send again from where the hub's copy ends."""
+        self._asked = set()
         for job, log in self._logs.items():
+            if log.sent != [*log.taken]:
+                self._unsure.add(job)
             self._rewind(job, log)
 
     def drop(self, job: str) -> None:
@@ -159,7 +173,7 @@ class Shipping:
         self._logs.pop(job, None)
         self._known.pop(job, None)
         self._news.pop(job, None)
-        for group in (self._due, self._untold, self._watched):
+        for group in (self._due, self._untold, self._unsure, self._watched):
             group.discard(job)
 
     # -- inside

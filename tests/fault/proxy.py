@@ -52,6 +52,7 @@ class Proxy:
         self.breaks_next: dict[str, int] = {}  # where the next connection breaks
         self.swallows: bytes | None = None  # connections that say this are black holes from then on
         self.is_black = False  # and now all of them are
+        self.is_mute = False  # what is asked arrives, and no reply does
         self.swallowed_bytes = 0
         self.accepted = 0
         self._target, self._rng = target, random.Random(0)
@@ -80,7 +81,7 @@ class Proxy:
 
     def heal(self) -> None:
         """Carry new connections again; those that lost something stay black until somebody gives them up."""
-        self.is_black = False
+        self.is_black = self.is_mute = False
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -105,7 +106,7 @@ class Proxy:
         while data := await self._next(source):
             if self.is_black or (self.swallows and self.swallows in data):
                 line.is_black = True
-            if line.is_black:
+            if line.is_black or (self.is_mute and direction == REPLIES):
                 self.swallowed_bytes += len(data)
             elif self.delay_s:
                 loop.call_later(self.delay_s, line.carry, direction, data)

@@ -96,6 +96,32 @@ async def test_a_worker_in_a_black_hole_runs_on_and_is_believed_when_it_is_back(
     assert rig.marked("later") == ["x"]
 
 
+@pytest.mark.usefixtures("hasty")
+async def test_what_was_said_behind_a_lost_reply_is_not_lost_with_the_end(rig: Rig, proxy: Proxy) -> None:
+    """The hub has more of the output than it could say: what comes next is cut where that does not fit."""
+    async with rig.worker():
+        waits = f"until [ -e {rig.marks}/NAME ]; do sleep 0.02; done"
+        job = await rig.submit(
+            f"{rig.mark('up')}; {waits.replace('NAME', 'say')}; echo first;"
+            f" {waits.replace('NAME', 'go')}; echo over; {rig.mark('over')}"
+        )
+        await rig.logs.watch(job)
+        await eventually(lambda: rig.marked("up"))
+        proxy.is_mute = True
+        (rig.marks / "say").touch()
+
+        async def has_first() -> bool:
+            return await rig.output(job) == b"first\n"
+
+        await eventually(has_first, "the hub has what was said first")
+        (rig.marks / "go").touch()
+        await eventually(lambda: rig.marked("over"))
+        await eventually(lambda: proxy.swallowed_bytes > 200, "replies are lost")
+        proxy.heal()
+        assert (await rig.ended(job)).state == "SUCCEEDED"
+        assert await rig.output(job) == b"first\nover\n"
+
+
 async def test_a_slow_link_changes_nothing(rig: Rig, proxy: Proxy) -> None:
     proxy.delay_s = 0.025  # each way
     async with rig.worker():
