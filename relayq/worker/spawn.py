@@ -112,10 +112,17 @@ def started_as(order: dict[str, Any], files: list[int]) -> int:
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
+        preexec_fn=unignore,  # noqa: PLW1509  # the keeper has one thread
         **account,
     )
     process.returncode = 0  # nobody but the keeper's loop waits for it
     return process.pid
+
+
+def unignore() -> None:
+    """What `setsigdef` does, in a child that `subprocess` has made; the keeper has no threads."""
+    for number in UNIGNORED:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -122,12 +122,15 @@ async def test_no_file_of_the_keeper_reaches_the_command(keeper: Home) -> None:
     assert keeper.out("a.1").split() == [b"0", b"1", b"2", b"3"]  # 3 is the listing itself
 
 
-async def test_a_command_ignores_no_signal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("account", [None, [0, 0, []]], ids=["as the worker", "as an account"])
+async def test_a_command_ignores_no_signal(tmp_path: Path, account: list[object] | None) -> None:
     """Not even what `nohup`, or a shell in the background, had its worker ignore."""
+    if account and os.getuid():
+        pytest.skip("only root may start a command as another account")
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
         async with Home(tmp_path / "state") as keeper:
-            await keeper.run("a.1", "grep", "SigIgn", "/proc/self/status")
+            await keeper.run("a.1", "grep", "SigIgn", "/proc/self/status", **{"as": account})
             ignored = int(keeper.out("a.1").split()[1], 16)
     finally:
         for number, handler in before.items():
