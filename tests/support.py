@@ -71,8 +71,8 @@ def fresh_fleet() -> str:
 class PrivateServer:
     """A server of one test (or of the session) that can be killed, frozen and started again.
 
-    `persistent=True` keeps an append-only file the way the embedded hub does, so
-    that what was acknowledged before `kill()` is there after `start()`.
+    `persistent=True` keeps an append-only file, so that what was acknowledged before `kill()` is
+    there after `start()`: nothing is put off behind a slow fsync, as a hub's own settings allow.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class PrivateServer:
             "dir": str(self.directory),
             "save": "",
             "appendonly": persistence,
+            "appendfsync": "no",
             "aof-use-rdb-preamble": "no",
             "maxmemory-policy": "noeviction",
             "stream-node-max-bytes": "1024",
@@ -139,6 +140,17 @@ class PrivateServer:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def remember(self) -> None:
+        """Keep a copy of what is on the disk now."""
+        shutil.copytree(self.directory / "appendonlydir", self.directory / "memory")
+
+    def roll_back(self) -> None:
+        """Be killed, and come back with what was on the disk at `remember`."""
+        self.kill()
+        shutil.rmtree(self.directory / "appendonlydir")
+        (self.directory / "memory").rename(self.directory / "appendonlydir")
+        self.start()
 
     def freeze(self) -> None:
         """SIGSTOP: connections stay open, nothing is answered."""

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
+from relayq.client.bookmark import Bookmark
 from relayq.errors import HubUnreachable, UnknownName
 from relayq.model.lifecycle import FINAL
 from relayq.store.hub import Hub
@@ -65,21 +66,28 @@ class Follower:
                 async for item in self._whole(hub, job):
                     yield item
                 return
-            last_id, over = "0", None
+            mark, over = Bookmark(job), None
             while True:
                 block_ms = 1 if over else rest_ms
-                page = await self._patiently(partial(Logs(hub).follow, job, last_id, block_ms))
+                page = await self._patiently(partial(self._page, hub, job, mark, block_ms))
                 if over and not page:
                     yield end_of(over)
                     return
                 over = None if page else await self._over(hub, job)
                 for item in page:
-                    last_id = item.id
                     if isinstance(item, LogEntry):
                         yield item
                     elif item is page[-1] and (is_watched or (await self._record(hub, job)).state in FINAL):
                         yield item
                         return
+
+    async def _page(self, hub: Hub, job: str, mark: Bookmark, block_ms: int) -> list[LogEntry | End]:
+        """What came since; a hub that has been away may have to be told again that the end is waited for."""
+        if mark.is_adrift(hub):
+            await mark.find(hub)
+            if not hub.is_narrow:
+                await Logs(hub).watch(job)
+        return await mark.page(hub, block_ms)
 
     async def _over(self, hub: Hub, job: str) -> JobRecord | None:
         """Nothing has come for a while: see that it still can; the record of a job whose end was not told."""

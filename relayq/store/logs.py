@@ -69,6 +69,11 @@ class Logs:
             return [reader.entry(job, item) for item in items]
         return found
 
+    async def has(self, job: str, entry_id: str) -> bool:
+        """Is the entry with this id (still) in the log?"""
+        key = self._hub.keys.of("log", job)
+        return bool(await self._hub.link.call("XRANGE", key, entry_id, entry_id))
+
     async def dropped(self, job: str) -> int:
         """Bytes of the job's output that the hub does not keep (the middle of too much)."""
         value = await self._hub.link.call("HGET", self._hub.keys.of("j", job), "ld")

@@ -60,10 +60,11 @@ from math import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING or __package__:
-    from relayq.worker import tree
+    from relayq.worker import spawn, tree
     from relayq.worker.care import Care, boot_time_s
     from relayq.worker.kept import Journal
 else:  # run as a file: its directory is on the path and the package is not
+    import spawn
     import tree
     from care import Care, boot_time_s
     from kept import Journal
@@ -216,6 +217,7 @@ class Keeper:
         self.far.setblocking(False)
         signal.set_wakeup_fd(self.far.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        spawn.ignore_nothing()
         self.selector.register(self.near, selectors.EVENT_READ, lambda *_: self.near.recv(4096))
 
     def accept(self, *_: object) -> None:

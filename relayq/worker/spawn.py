@@ -33,8 +33,15 @@ if TYPE_CHECKING:
 NOT_FOUND, NOT_RUNNABLE = 127, 126  # as a shell would say it
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 LIMITS = {"data_bytes": resource.RLIMIT_DATA, "fsize_bytes": resource.RLIMIT_FSIZE}
-# What this process ignores (Python some, whoever started it in the background others), and no command shall.
-UNIGNORED = [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN]
+
+
+def ignore_nothing() -> None:
+    """Hear the signals that this process ignores (Python some, whoever started it in the background
+    others) and do nothing: what is ignored stays ignored in every command, what is heard does not.
+    """
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def launch(order: dict[str, Any]) -> int:
@@ -79,7 +86,6 @@ def started(order: dict[str, Any], files: list[int]) -> int:
                 env,
                 file_actions=[(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)],
                 setsid=True,
-                setsigdef=UNIGNORED,
             )
         except NotImplementedError:  # an old macOS
             return started_as(order, files)
@@ -112,17 +118,10 @@ def started_as(order: dict[str, Any], files: list[int]) -> int:
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
-        preexec_fn=unignore,  # noqa: PLW1509  # the keeper has one thread
         **account,
     )
     process.returncode = 0  # nobody but the keeper's loop waits for it
     return process.pid
-
-
-def unignore() -> None:
-    """What `setsigdef` does, in a child that `subprocess` has made; the keeper has no threads."""
-    for number in UNIGNORED:
-        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

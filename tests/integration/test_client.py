@@ -303,19 +303,6 @@ def test_a_client_asks_again_where_the_hub_was_restarted_between_two_questions(
         assert job.wait() is State.CANCELLED
 
 
-def test_following_survives_a_restart_of_the_hub(
-    own_server: PrivateServer, fleet: str, home: Path, tmp_path: Path
-) -> None:
-    with running_worker(own_server.url, fleet, home), Client(own_server.url, fleet=fleet) as client:
-        gate = tmp_path / "gate"
-        entries = client.run(f"echo a; until [ -e {gate} ]; do sleep 0.05; done; echo b").logs(follow=True)
-        assert next(entries).data == b"a\n"
-        own_server.kill()
-        gate.touch()
-        own_server.start()
-        assert b"".join(entry.data for entry in entries) == b"b\n"
-
-
 def test_worker_status_counts(served: Client) -> None:
     eventually_sync(lambda: served.worker_status()["online"] == 1)
     status = served.worker_status()

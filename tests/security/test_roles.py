@@ -162,7 +162,7 @@ def test_nobody_can_be_the_default_user(hub: RoleHub) -> None:
 
 @pytest.mark.parametrize("engine", ["redis", "valkey"])
 async def test_a_hub_that_was_killed_has_everything_again(engine: str, fleet: str) -> None:
-    hub = RoleHub(fleet, engine, "--appendonly", "yes", "--aof-use-rdb-preamble", "no")
+    hub = RoleHub(fleet, engine, "--appendonly", "yes", "--appendfsync", "no", "--aof-use-rdb-preamble", "no")
     hub.add(WORKER, "mini")
     hub.start()
     try:

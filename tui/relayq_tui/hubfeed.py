@@ -116,15 +116,14 @@ class HubFeed:
         self, client: AsyncClient, job: str, last_id: str
     ) -> AsyncGenerator[LogEntry | End, None]:
         """A job's output as it happens to come, until the job has ended."""
+        from relayq.client.bookmark import Bookmark
         from relayq.client.following import end_of
-        from relayq.store.logs import Logs
 
-        hub = client.twin()
+        hub, mark = client.twin(), Bookmark(job, last_id)
         try:
             while True:
                 record = await client.jobs.record(job)
-                for entry in await Logs(hub).follow(job, last_id, OVERHEAR_MS):
-                    last_id = entry.id
+                for entry in await mark.page(hub, OVERHEAR_MS):
                     yield entry
                 if record is None:
                     return
