@@ -34,13 +34,15 @@ HIDDEN = frozenset(
     ("command", "name", "env", "secrets", "cwd", "stdin", "inputs", "outputs", "labels", "args")
 )
 VALUES = "values"
-_NEEDED = ("op", "id", "fleet", "iat", "exp", "by", "spec")
-_KNOWN = (*_NEEDED, "reply")
+_NEEDED = ("id", "fleet", "iat", "by", "spec")
+_KNOWN = (*_NEEDED, "op", "exp", "reply")
 
 
 class Body(NamedTuple):
     """A signed body as read: `iat` and `exp` are seconds since 1970 by the submitter's clock.
 
+    A body that says no `op` submits, and one that says no `exp` is valid for 30 days from the job's
+    earliest start: 31 bytes less for each queued job, which a hub rounds up to 128.
     `by` is the id of the key that signs, `reply` the public box key that the submitter
     wants its output sealed to, or empty when the owner's will do.
     """
@@ -64,21 +66,12 @@ class Submitted(NamedTuple):
 
 
 def halves(spec: JobSpec, job: str, who: Submitted, iat_s: int) -> tuple[bytes, dict[str, Any]]:
-    """The open half as the bytes to sign, and the hidden half. Valid for 30 days from the earliest start.
+    """The open half as the bytes to sign, and the hidden half.
 
     Together they are at most 64 KiB as JSON; SpecError above that.
     """
     shown_fields, hidden = split(spec)
-    start_s = max(iat_s, spec.at_ms // 1000) + spec.delay_ms // 1000
-    document = {
-        "op": "submit",
-        "id": job,
-        "fleet": who.fleet,
-        "iat": iat_s,
-        "exp": start_s + VALID_S,
-        "by": who.by,
-        "spec": shown_fields,
-    }
+    document = {"id": job, "fleet": who.fleet, "iat": iat_s, "by": who.by, "spec": shown_fields}
     if who.reply:
         document["reply"] = who.reply
     return _dumps(document), hidden
@@ -120,16 +113,23 @@ def parse_halves(head: bytes, hidden: bytes | dict[str, Any]) -> Body:
         raise SpecError(f"{shown(document['id'])} is not the id of a job (field 'id')")
     secret = parse_hidden(hidden) if isinstance(hidden, bytes) else hidden
     iat = check_int(document["iat"], "iat", 0, MAX_MOMENT_MS)
+    spec = JobSpec.from_dict(joined(read_map(document["spec"], "spec"), secret))
+    exp = document.get("exp", valid_until(spec, iat))
     return Body(
-        op=check_choice(document["op"], "op", ("submit",)),
+        op=check_choice(document.get("op", "submit"), "op", ("submit",)),
         id=document["id"],
         fleet=check_name(document["fleet"], "fleet"),
         iat=iat,
-        exp=check_int(document["exp"], "exp", iat, MAX_MOMENT_MS),
+        exp=check_int(exp, "exp", iat, MAX_MOMENT_MS),
         by=check_line(document["by"], "by", 80),
-        spec=JobSpec.from_dict(joined(read_map(document["spec"], "spec"), secret)),
+        spec=spec,
         reply=check_line(document.get("reply", ""), "reply", 43),
     )
+
+
+def valid_until(spec: JobSpec, iat_s: int) -> int:
+    """Until when a job may begin, as seconds since 1970: 30 days from its earliest start."""
+    return max(iat_s, spec.at_ms // 1000) + spec.delay_ms // 1000 + VALID_S
 
 
 def parse_hidden(data: bytes) -> dict[str, Any]:

@@ -350,9 +350,9 @@ def submit_args(
         raise ValueError(f"at most {MAX_JOBS_PER_CALL} jobs go in one call")
     request: dict[str, object] = {"jobs": [routing for routing, _ in jobs], "lanes": lanes}
     if record:
-        import hashlib
+        from relayq.trust.envelope import name_of
 
-        request["batch"] = hashlib.sha256(record).hexdigest()
+        request["batch"] = name_of(record)
     if watch:
         request["watch"] = 1
     text = json.dumps(request, separators=(",", ":"))

@@ -41,7 +41,7 @@ _COMPRESS_ABOVE_BYTES = 1024
 _DIGEST_BYTES = 32
 # Compiled when the first envelope is opened: whoever only signs, as a cold submit, does without (0.6 ms).
 _HEADER = (
-    rb"(1z?) (?:ed25519 ([0-9a-f]{8}) ([A-Za-z0-9_-]{86})|batch ([0-9a-f]{64}) (0|[1-9][0-9]{0,2})"
+    rb"(1z?) (?:ed25519 ([0-9a-f]{8}) ([A-Za-z0-9_-]{86})|batch ([A-Za-z0-9_-]{43}) (0|[1-9][0-9]{0,2})"
     rb"|oidc ([A-Za-z0-9_.-]{1,16384}))\n"
 )
 
@@ -117,7 +117,7 @@ def sign_batch(key: SigningKey, bodies: Sequence[bytes]) -> tuple[bytes, list[by
     packed = [_pack(body) for body in bodies]
     digests = b"".join(_sha256(_statement("job", word, payload)) for word, payload in packed)
     record = _seal(key, "batch", "1", digests)
-    name = hashlib.sha256(record).hexdigest()
+    name = name_of(record)
     return record, [
         f"{word} batch {name} {position}\n".encode() + payload
         for position, (word, payload) in enumerate(packed)
@@ -276,7 +276,7 @@ def _verify(parts: _Signed | _Member | _Token, kind: str, ring: Keyring) -> str:
 
 def _verify_member(member: _Member, record: bytes, ring: Keyring) -> str:
     """Return the kid of the key that signed the batch of which this is a member; else raise Refused."""
-    if _name_of(record) != member.digest:
+    if name_of(record) != member.digest:
         raise Refused(f"the batch record {member.digest[:12]} is missing or was changed")
     batch = open_batch(record, ring)
     digest = _sha256(_statement("job", member.word, member.payload))
@@ -286,9 +286,9 @@ def _verify_member(member: _Member, record: bytes, ring: Keyring) -> str:
 
 
 @lru_cache(maxsize=64)
-def _name_of(record: bytes) -> str:
+def name_of(record: bytes) -> str:
     """Return the digest by which members name their batch record: 16 KiB, hashed once for all of them."""
-    return hashlib.sha256(record).hexdigest()
+    return encode(hashlib.sha256(record).digest())
 
 
 def _body(parts: _Signed | _Member | _Token) -> bytes:

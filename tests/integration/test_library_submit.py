@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 
 from relayq.errors import HubFull, SpecError
 from relayq.model.ids import new_id
+from relayq.trust.envelope import name_of
 from tests.model.driver import Driver, submission
 
 HOUR = 3_600_000
@@ -367,7 +366,7 @@ async def test_a_batch_record_stays_as_long_as_its_jobs(driver: Driver) -> None:
     record = b"signed list"
     jobs = [new_id(), new_id()]
     items = [submission(job, {}) for job in jobs]
-    digest = hashlib.sha256(record).hexdigest()
+    digest = name_of(record)
     signed = [
         type(item)(routing=item.routing, lane=item.lane, envelope=f"1 batch {digest} {n}\n".encode())
         for n, item in enumerate(items)

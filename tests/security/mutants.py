@@ -59,7 +59,7 @@ MUTANTS = (
     Mutant(
         "any batch record",
         "trust/envelope.py",
-        "if _name_of(record) != member.digest:",
+        "if name_of(record) != member.digest:",
         "if False:",
         ENVELOPE,
     ),

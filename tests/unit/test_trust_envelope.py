@@ -223,7 +223,7 @@ def test_whatever_a_trusted_key_signs_opens_or_is_refused(payload: bytes, word: 
 
 def test_each_member_of_a_batch_opens_with_its_record() -> None:
     record, members = sign_batch(KEY, BODIES)
-    digest = hashlib.sha256(record).hexdigest()
+    digest = encode(hashlib.sha256(record).digest())
     assert [batch_digest_of(member) for member in members] == [digest] * 3
     assert [open_job(member, RING, {digest: record}.get) for member in members] == [  # type: ignore[arg-type]
         (KEY.kid, body, None) for body in BODIES

@@ -51,7 +51,7 @@ function R.forget(x, id)
   local j = R.job(x, id, 's', 'z', 'n', 'l')
   if call('EXISTS', P .. 'dep:' .. id) == 1 or not forget_elements(x, id) then return false end
   local head = call('GETRANGE', P .. 's:' .. id, 0, 90)
-  local batch = string.match(head, '^%dz? batch (%x+) ')
+  local batch = string.match(head, '^%dz? batch ([%w_-]+) ')
   if batch and call('HINCRBY', P .. 'btn', batch, -1) <= 0 then
     call('HDEL', P .. 'btn', batch)
     call('DEL', P .. 'bt:' .. batch)
