@@ -372,6 +372,11 @@ def test_a_hub_that_was_killed_knows_its_members_again(site: InstalledHub, owner
     one = site.person("steady")
     one.relayq("join", "-", stdin=owner.relayq("hub", "invite", "viewer", "steady"))
     owner.ended("submit", "--name", "kept", "--", "true")
+    asker = Wire(joined_url(owner))
+    eventually_sync(
+        lambda: b"aof_pending_bio_fsync:0" in asker.call("INFO", "persistence"), "no fsync is under way"
+    )
+    asker.close()
     site.restart()
     assert "kept" in one.relayq("jobs")
     assert "viewer steady" in owner.relayq("keys")
