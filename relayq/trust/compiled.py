@@ -6,12 +6,23 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+try:  # what the classes are made of, without 8 ms of modules that ask for an older OpenSSL and other ciphers
+    from cryptography.hazmat.bindings._rust import openssl
+
+    private_box, public_box = openssl.x25519.from_private_bytes, openssl.x25519.from_public_bytes
+    ChaCha20Poly1305 = openssl.aead.ChaCha20Poly1305
+except (ImportError, AttributeError):  # another version may keep it elsewhere
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+    private_box, public_box = X25519PrivateKey.from_private_bytes, X25519PublicKey.from_public_bytes
+
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
     from relayq.trust.primitives import Cipher, Half, Pen
 
 KEY_BYTES = 32
@@ -42,11 +53,11 @@ class _Half:
     __slots__ = ("_key", "public")
 
     def __init__(self, seed: bytes) -> None:
-        self._key = X25519PrivateKey.from_private_bytes(seed)
+        self._key = private_box(seed)
         self.public = _raw(self._key.public_key())
 
     def shared(self, public: bytes) -> bytes:
-        return self._key.exchange(X25519PublicKey.from_public_bytes(public))
+        return self._key.exchange(public_box(public))
 
 
 def pen(seed: bytes) -> Pen:

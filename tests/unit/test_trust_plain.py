@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -219,3 +221,22 @@ def test_plain_python_notices_every_changed_byte_of_a_seal(plainly: None) -> Non
         changed[at] ^= 1
         with pytest.raises(Refused):
             Opener([key]).open(bytes(changed), b"place")
+
+
+def test_the_parts_of_cryptography_may_lie_elsewhere() -> None:
+    """Where a version of it has moved what is taken from its core, the classes in front of that serve."""
+    code = """
+from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
+from cryptography.hazmat.primitives.ciphers import aead
+from cryptography.hazmat.primitives.kdf import hkdf
+from cryptography.hazmat.backends.openssl import backend
+from cryptography.hazmat.bindings import _rust
+del _rust.openssl
+from relayq.trust import compiled, plain
+assert compiled.private_box == x25519.X25519PrivateKey.from_private_bytes
+assert compiled.half(bytes(32)).shared(plain.half(b"x" * 32).public) == plain.half(b"x" * 32).shared(
+    compiled.half(bytes(32)).public
+)
+assert compiled.cipher(bytes(32)).encrypt(bytes(12), b"a", b"b")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
