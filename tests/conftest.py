@@ -10,12 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import PrivateServer, fresh_fleet, reap
 
 # Hundreds of processes are started here: let them find compiled what one of them has compiled.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A rule holds or not, however slow the machine is just then.
+settings.register_profile(
+    "relayq", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("relayq")
 
 
 def pytest_xdist_auto_num_workers() -> int:
