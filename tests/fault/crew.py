@@ -17,7 +17,7 @@ from relayq.model.lifecycle import LEASE_MS
 from relayq.store.records import Claim, LogChunk, Report, SyncReply, SyncRequest
 from tests.model.driver import COST, Driver, FakeWorker
 from tests.model.history import History
-from tests.model.invariants import CODES
+from tests.model.invariants import CODES, MAY_START
 
 LEASE_MARGIN_MS = 10_000
 SLOTS = 4
@@ -232,10 +232,10 @@ class Crew:
         array, _, index = job.partition(":")
         if not index:
             return self.client.hget(f"{prefix}j:{job}", "s")
-        first, rest = self.client.hmget(f"{prefix}j:{array}", "n0", "rc")
+        first, rest, ready = self.client.hmget(f"{prefix}j:{array}", "n0", "rc", "ra")
         at = int(index) - int(first or 0)
         code = self.client.execute_command("BITFIELD_RO", f"{prefix}as:{array}", "GET", "u4", f"#{at}")[0]
-        return rest if code == 0 else CODES.get(code, "").encode()
+        return {0: rest, MAY_START: ready}.get(code, CODES.get(code, "").encode())
 
     async def register(self, worker: Worker) -> None:
         """Appear with everything held."""
