@@ -10,8 +10,8 @@
 
 Lines reach the page cache at once, which survives the death of the keeper. Exits
 are made durable as well (one fdatasync for all exits of a hundredth of a second while others
-run). The file is emptied when nothing is kept and rewritten when it has become long. A disk that is
-full costs nothing but durability: the lines wait in memory.
+run). The file is emptied when nothing is kept and rewritten when it has become long. While the disk
+is full the lines wait in memory, and nothing is spawned: what runs on costs nothing but durability.
 
 Standard library only: the keeper runs this file without the package.
 """

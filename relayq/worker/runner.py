@@ -20,12 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from relayq.errors import HubError, NotFound, Refused, RelayQError
+from relayq.errors import HubError, NotFound, Refused, RelayQError, WorkerError
 from relayq.plugins import JobType, Outcome
 from relayq.store.records import Report
 from relayq.worker import environment, masks
 from relayq.worker.admission import Admitted
 from relayq.worker.attempt import Attempt
+from relayq.worker.care import UNWRITTEN
 from relayq.worker.ending import GONE, REFUSED, STOPPED, TIMEOUT
 from relayq.worker.files import Files
 from relayq.worker.isolation import Isolation, Obstacle
@@ -68,6 +69,7 @@ class Runner:
         self.view: View | None = None
         self.isolation = Isolation()
         self.box = ""
+        self.on_full: Callable[[WorkerError], None] = lambda _: None
         self._ended: Callable[[Attempt, Outcome], None] = _nobody
         keeper.hear = self._hear
 
@@ -118,7 +120,11 @@ class Runner:
             order["ready"] = self._stock.take(attempt.place)
         exited = self._exits[attempt.key] = asyncio.get_running_loop().create_future()
         self._order(order)
-        outcome = _outcome_of(attempt, await exited)
+        ended = await exited
+        if ended.reason == UNWRITTEN:  # nothing ran, whatever the job type makes of it
+            self.on_full(WorkerError(ended.note))
+            attempt.end(STOPPED)
+        outcome = _outcome_of(attempt, ended)
         if attempt.asked or outcome.reason == TIMEOUT:  # the job type shall not go on for long either
             attempt.end(TIMEOUT)
         if attempt.is_adopted or attempt.admitted.terms.level == STRICT:

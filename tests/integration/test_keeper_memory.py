@@ -245,9 +245,13 @@ async def test_a_full_disk_costs_no_event_and_is_caught_up_with(
     keeper: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
     pid = keeper.client.keeper_pid
+    script = f"until [ -e {keeper.state_dir}/go ]; do sleep 0.02; done; exit 3"
+    await keeper.client.start([keeper.order("a.1", *shell(script))])
+    await keeper.event(Started)
     unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))
-    exited = await keeper.run("a.1", *shell("exit 3"))
+    (keeper.state_dir / "go").touch()
+    exited = await keeper.event(Exited)
     assert exited.code == 3
     await keeper.until(lambda: "keeper in trouble" in caplog.messages)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
@@ -256,6 +260,19 @@ async def test_a_full_disk_costs_no_event_and_is_caught_up_with(
     kill_keeper(keeper)
     await keeper.reopen()
     assert keeper.client.held()["a.1"].exited == exited
+
+
+@LINUX_ONLY
+async def test_what_a_full_disk_does_not_take_is_not_started(keeper: Home) -> None:
+    pid = keeper.client.keeper_pid
+    unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))
+    exited = await keeper.run("a.1", *shell(f"touch {keeper.state_dir}/ran"))
+    assert exited.reason == "unwritten"
+    assert "cannot be written: File too large" in exited.note
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+    assert (await keeper.run("b.1", *shell("true"))).code == 0
+    assert not (keeper.state_dir / "ran").exists()
 
 
 async def test_a_keeper_leaves_at_once_when_its_worker_says_goodbye_and_nothing_runs(keeper: Home) -> None:
