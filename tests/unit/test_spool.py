@@ -126,6 +126,20 @@ async def test_failures_are_counted_also_in_the_ledger_of_an_earlier_version(pat
         assert again.past("A").failed == 2
 
 
+async def test_what_an_earlier_version_held_is_held_with_no_limits_beyond_the_spec(path: Path) -> None:
+    Spool(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for column in ("again_s", "timeout_ms", "keep_output_bytes"):
+            db.execute(f"ALTER TABLE open DROP COLUMN {column}")
+        db.execute("INSERT INTO open VALUES ('A', 1, 1, ?, ?)", (FAR, b"{}"))
+        db.commit()
+    limited = replace(opened("B"), again_s=5, timeout_ms=6, keep_output_bytes=7)
+    with contextlib.closing(Spool(path)) as spool:
+        await spool.claimed([limited])
+    with contextlib.closing(Spool(path)) as again:
+        assert again.opened() == [opened("A"), limited]
+
+
 def test_a_directory_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match="cannot be used"):
         Spool(tmp_path / "missing" / "spool.db")
