@@ -184,10 +184,12 @@ class Care:
 
     def _resume(self, kept: Kept) -> None:
         """Take over an attempt of an earlier keeper: it is watched while it lives."""
+        same_boot = kept.boot == self.boot
         if kept.exit:
+            if kept.exit.get("ended_at") and not same_boot:
+                kept.exit["ended_at"] = tree.AT_BOOT_S
             return
         self.active[kept.key] = kept
-        same_boot = kept.boot == self.boot
         if same_boot and kept.pid and tree.still_runs(kept.pid, kept.start, kept.at_ms):
             if kept.start:  # counted since the boot: the wall clock may have been set meanwhile
                 kept.started_at = time.monotonic() - (boot_time_s() - kept.start / tree.TICKS_PER_S)

@@ -42,7 +42,7 @@ The keeper tells every connection:
         unwritten (not started, because the disk did not take the order: `note`; since 4),
         timeout, orphan, the reason of a kill, keeper_lost (it ran while no keeper
         watched) or machine_lost (the machine went down). ended_at: seconds of the
-        machine's monotonic clock, 0 when nobody saw it.
+        machine's monotonic clock (its boot, for what ended before that), 0 when nobody saw it.
     {"ev": "trouble", "text"}               the disk is full, nothing is started; "" when it is over
     {"ev": "refused", "text"}               a line that made no sense
 """

@@ -31,6 +31,7 @@ from typing import Any
 from relayq.errors import WorkerError
 from relayq.store.records import Report
 from relayq.trust.files import Left
+from relayq.worker.tree import AT_BOOT_S, boot_id
 
 ROOM_BYTES_MIN = 1 << 20
 QUICK_S = 0.003
@@ -111,6 +112,7 @@ class Spool:
         self._writing = asyncio.Lock()
         # A task that is cancelled leaves its commit running in the thread: the next one waits here.
         self._commits = threading.Lock()
+        self._boot = boot_id()
         self._slow_s = QUICK_S  # until the first commit has shown better
         try:
             self._writer, self._reader = _connected(path), _connected(path)
@@ -153,7 +155,8 @@ class Spool:
             " LEFT JOIN ledger l ON l.id = o.job AND l.attempt = o.attempt"
         )
         return [
-            OpenAttempt(**dict(zip(_OPEN_FIELDS, row, strict=False)), report=_unpack(row[-1])) for row in rows
+            OpenAttempt(**dict(zip(_OPEN_FIELDS, row, strict=False)), report=self._told(row[-1]))
+            for row in rows
         ]
 
     def past(self, job: str) -> Past | None:
@@ -163,7 +166,7 @@ class Spool:
         row = self._reader.execute(
             "SELECT attempt, done, report, failed FROM ledger WHERE id = ?", (job,)
         ).fetchone()
-        return row and Past(attempt=row[0], done=bool(row[1]), report=_unpack(row[2]), failed=row[3])
+        return row and Past(attempt=row[0], done=bool(row[1]), report=self._told(row[2]), failed=row[3])
 
     def high_water_s(self, now_s: int) -> int:
         """The latest wall clock ever seen here, this moment included; written with the next commit."""
@@ -220,6 +223,9 @@ class Spool:
             await asyncio.to_thread(self._commit, *commit)
         self._slow_s = max(time.perf_counter() - begun_s, self._slow_s * FORGIVEN)
 
+    def _told(self, packed: bytes | None) -> Report | None:
+        return _unpack(packed, self._boot)
+
     def _commit(
         self,
         claims: list[tuple[Any, ...]],
@@ -227,7 +233,7 @@ class Spool:
         closed: list[tuple[str, int]],
         expired_s: int,
     ) -> None:
-        ended = [(e.job, e.attempt, e.done, e.exp_s, _pack(e.report), e.failed) for e in endings]
+        ended = [(e.job, e.attempt, e.done, e.exp_s, _pack(e.report, self._boot), e.failed) for e in endings]
         try:
             with self._commits, self._writer as db:
                 db.execute("BEGIN IMMEDIATE")
@@ -269,18 +275,22 @@ _REPORT_FIELDS = (
 )
 
 
-def _pack(report: Report | None) -> bytes | None:
-    """One line of JSON, then the raw result."""
+def _pack(report: Report | None, boot: str) -> bytes | None:
+    """One line of JSON, then the raw result. The line says since which boot the clock counts."""
     if report is None:
         return None
-    return json.dumps([getattr(report, name) for name in _REPORT_FIELDS]).encode() + b"\n" + report.result
+    line = json.dumps([*(getattr(report, name) for name in _REPORT_FIELDS), boot])
+    return line.encode() + b"\n" + report.result
 
 
-def _unpack(packed: bytes | None) -> Report | None:
+def _unpack(packed: bytes | None, boot: str) -> Report | None:
     if packed is None:
         return None
     head, _, result = packed.partition(b"\n")
-    fields = dict(zip(_REPORT_FIELDS, json.loads(head), strict=False))
+    values = json.loads(head)
+    fields = dict(zip(_REPORT_FIELDS, values, strict=False))
+    if fields.get("ended_at") and values[len(_REPORT_FIELDS) :] not in ([], [boot]):
+        fields["ended_at"] = AT_BOOT_S
     fields["outputs"] = tuple(
         Left(*output) for output in fields["outputs"] if len(output) == len(Left._fields)
     )

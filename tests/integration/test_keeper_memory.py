@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from relayq.errors import WorkerError
+from relayq.worker import tree
 from relayq.worker.keeping import Exited, KeeperClient, Started
 from tests.integration.keeper_support import Home, alive, pid_in, shell
 from tests.support import eventually
@@ -177,14 +179,28 @@ async def test_a_job_that_ended_while_no_keeper_watched_is_known_as_lost(keeper:
     assert (await keeper.end_of("a.1")).reason == "keeper_lost"
 
 
-async def test_what_ran_before_a_reboot_is_known_as_lost_with_the_machine(keeper: Home) -> None:
-    started = await running(keeper)
-    await keeper.lose_link()
-    kill_keeper(keeper)
+def make_older(keeper: Home) -> None:
+    """What the journal tells was before the last boot."""
     journal = keeper.state_dir / "keeper.journal"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     earlier = [line | {"boot": "another"} if "boot" in line else line for line in lines]
     journal.write_text("".join(json.dumps(line) + "\n" for line in earlier))
+
+
+async def test_what_ended_before_a_reboot_ended_when_the_machine_came_up_at_the_latest(keeper: Home) -> None:
+    exited = await keeper.run("a.1", *shell("exit 3"))
+    await keeper.lose_link()
+    kill_keeper(keeper)
+    make_older(keeper)
+    await keeper.reopen()
+    assert await keeper.end_of("a.1") == replace(exited, ended_at=tree.AT_BOOT_S)
+
+
+async def test_what_ran_before_a_reboot_is_known_as_lost_with_the_machine(keeper: Home) -> None:
+    started = await running(keeper)
+    await keeper.lose_link()
+    kill_keeper(keeper)
+    make_older(keeper)
     await keeper.reopen()
     exited = await keeper.end_of("a.1")
     assert (exited.code, exited.reason) == (-1, "machine_lost")

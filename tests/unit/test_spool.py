@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from relayq.errors import WorkerError
 from relayq.store.records import Report
 from relayq.worker.spool import Ending, OpenAttempt, Spool, _pack, _unpack
+from relayq.worker.tree import AT_BOOT_S
 
 FAR = 4_000_000_000
 
@@ -184,4 +185,13 @@ def test_a_file_that_is_no_database_is_a_sentence(path: Path) -> None:
     )
 )
 def test_every_report_reads_back(report: Report) -> None:
-    assert _unpack(_pack(report)) == report
+    assert _unpack(_pack(report, "boot"), "boot") == report
+
+
+def test_what_ended_before_the_machine_was_switched_on_anew_ended_then_at_the_latest() -> None:
+    report = Report(job="A", attempt=1, outcome="ok", ended_at=86_400.0)
+    assert _unpack(_pack(report, "boot"), "boot") == report
+    told = _unpack(_pack(report, "boot"), "another")
+    assert told == replace(report, ended_at=AT_BOOT_S)
+    unseen = replace(report, ended_at=0.0)
+    assert _unpack(_pack(unseen, "boot"), "another") == unseen
