@@ -79,6 +79,24 @@ def make_dir(path: Path) -> None:
         raise ConfigError(f"directory {path} cannot be made: {error.strerror}; {ANOTHER}") from None
 
 
+def put_durably(fresh: Path, path: Path) -> None:
+    """Give a file that is on disk its name, in place of what has it; raises OSError.
+
+    A name lies in its directory: until that is on disk too, a power cut brings the old file back.
+    """
+    fresh.replace(path)
+    sync_dir(path.parent)
+
+
+def sync_dir(directory: Path) -> None:
+    """Make the names in a directory survive a power cut; raises OSError."""
+    opened = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 def _xdg(variable: str, default: str) -> str:
     named = os.environ.get(variable, "")
     return named if isabs(named) else expanduser(default)

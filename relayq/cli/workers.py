@@ -42,10 +42,14 @@ async def _fetch(client: AsyncClient) -> tuple[list[WorkerRecord], int]:
     return await client.workers.list(), await client.now_ms()
 
 
-def _state(worker: WorkerRecord) -> str:
-    """`online`, or what it does not do and why."""
+def _state(worker: WorkerRecord, now_ms: int) -> str:
+    """`online`, or what it does not do and why; of one that is late nobody knows whether it lives."""
+    from relayq.store.fleet import silent_ms
+
     if not worker.online:
         return "offline"
+    if late_ms := silent_ms(worker, now_ms):
+        return f"silent for {format_duration(late_ms)}"
     return worker.command or worker.facts.get("takes_nothing") or "online"
 
 
@@ -55,7 +59,7 @@ def _row(worker: WorkerRecord, now_ms: int) -> list[str]:
     offer = offer_of(worker.offer)
     return [
         worker.name,
-        _state(worker),
+        _state(worker, now_ms),
         str(len(worker.running)),
         f"{offer.cpus_milli / 1000:g}",
         format_size(offer.memory_bytes) if offer.memory_bytes else "-",

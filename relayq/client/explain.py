@@ -14,7 +14,7 @@ from relayq.model.duration import format_duration, format_size
 from relayq.model.ids import short
 from relayq.model.lifecycle import FINAL, State
 from relayq.model.needs import Lane, Offer, capacity, cost, preferred
-from relayq.store.fleet import offer_of, why_not
+from relayq.store.fleet import offer_of, silent_ms, why_not
 from relayq.store.records import Explanation, JobRecord, WorkerRecord
 
 NAMES_TOLD = 10
@@ -197,6 +197,8 @@ def _stance(explanation: Explanation, worker: WorkerRecord, now_ms: int, *, is_f
         return "takes nothing new"
     if why := why_not(record.lane, worker.offer, worker.unserved):
         return why
+    if late_ms := silent_ms(worker, now_ms):
+        return f"could run it, but has been silent for {format_duration(late_ms)} and may be gone"
     if closed := worker.facts.get("takes_nothing"):
         return f"could run it, but takes nothing new now: {closed}"
     offer = offer_of(worker.offer)

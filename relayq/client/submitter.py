@@ -114,9 +114,13 @@ class Submitter:
         op = Op("retry", record.id, last, self.fleet, int(time.time()))
         return sign_op(self.standing.key, op)
 
-    def sign_order(self, order: str, subject: str) -> bytes:
-        """A signed order about a running job, or to a worker's session, that a worker obeys."""
-        return sign_op(self.standing.key, Op(order, subject, 0, self.fleet, int(time.time())))
+    def sign_order(self, order: str, subject: str, floor_s: int = 0) -> bytes:
+        """A signed order about a running job, or to a worker's session, that a worker obeys.
+
+        Its moment is now, but no earlier than `floor_s` (Unix seconds).
+        """
+        moment_s = max(floor_s, int(time.time()))
+        return sign_op(self.standing.key, Op(order, subject, 0, self.fleet, moment_s))
 
     def sign_schedule(self, schedule: Schedule) -> bytes:
         """The envelope of a schedule, which is all that its jobs need."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from relayq.errors import HubDenied, HubError, HubUnreachable, RelayQError, UsageError
+from relayq.places import put_durably
 from relayq.store.wire import Wire, WireError, WireReplyError, encode, read_reply
 
 PAUSE_MS = 30_000
@@ -55,7 +56,7 @@ def backup(url: str, file: Path, tell: Callable[[str], None]) -> int:
                 wire.call("CLIENT", "UNPAUSE")
             raw.flush()
             os.fsync(raw.fileno())
-        fresh.replace(file)
+        put_durably(fresh, file)
     finally:
         fresh.unlink(missing_ok=True)
         wire.close()

@@ -27,7 +27,7 @@ from relayq.config import JOINED_FILE
 from relayq.errors import ConfigError, HubDenied, HubError, HubUnreachable, Refused
 from relayq.hub.acl import OWNER, SUBMITTER, WORKER
 from relayq.hub.certificates import Pair, certificate_pem, end_of, is_issued_by, is_pair
-from relayq.places import make_dir, private_dir
+from relayq.places import make_dir, private_dir, put_durably
 from relayq.store.hub import Hub
 from relayq.store.rosters import Rosters
 from relayq.trust.book import Book
@@ -164,7 +164,7 @@ def write_private(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(path)
+        put_durably(fresh, path)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None

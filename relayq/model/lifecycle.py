@@ -113,6 +113,8 @@ TRANSITIONS: tuple[tuple[State | None, str, State], ...] = (
 # A session's lease lasts three heartbeats: two may be lost.
 HEARTBEAT_MS = 20_000
 LEASE_MS = 60_000
+# A worker that is half a heartbeat late is silent: it may be gone, and until its lease ends nobody knows.
+SILENT_MS = 30_000
 
 # Crashes are counted apart from failures: a job that kills its workers must not take the fleet down.
 CRASH_LIMIT = 5

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relayq.errors import RelayQError
+from relayq.places import put_durably
 
 PRIVATE, PUBLIC = 0o600, 0o644
 
@@ -139,7 +140,7 @@ def _write(file: File, as_root: bool) -> str:
         opened.flush()
         os.fsync(opened.fileno())
     _own(fresh, file.mode, file.owner, as_root)
-    fresh.replace(file.path)
+    put_durably(fresh, file.path)
     return f"wrote {file.path}"
 
 

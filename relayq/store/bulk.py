@@ -44,8 +44,11 @@ class Bulk:
     async def steer(self, verb: str, ids: Sequence[str], *, value: int = 0, why: str = "") -> list[str]:
         """`cancel`, `kill`, `hold`, `release`, `reprioritise` or `forget` each; words as from `Jobs`."""
         request: dict[str, object] = {"verb": verb, "ids": list(ids), "value": value, "why": why[:MOST_WHY]}
-        order = priority_order(value) if verb == "reprioritise" else verb
-        orders = [self._hub.signed(order, job) for job in ids]
+        if verb in ("cancel", "kill"):
+            orders = await self._hub.signed_ends(verb, ids)
+        else:
+            order = priority_order(value) if verb == "reprioritise" else verb
+            orders = [self._hub.signed(order, job) for job in ids]
         return [state_word(word) for word in await self._hub.run("bulk", request, *orders)]
 
     async def retry(self, ids: Sequence[str], ops: Sequence[bytes]) -> list[str]:

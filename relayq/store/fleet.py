@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from relayq.model.lifecycle import SILENT_MS
 from relayq.model.needs import Lane, Offer, unserved
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ def offer_of(given: dict[str, Any]) -> Offer:
     if "counters" in known:
         known["counters"] = tuple((name, count) for name, count in dict(known["counters"]).items())
     return Offer(**known)
+
+
+def silent_ms(worker: WorkerRecord, now_ms: int) -> int:
+    """For how long an online worker has not been heard of, once it is late; else 0."""
+    since_ms = now_ms - worker.seen_ms
+    return since_ms if worker.online and since_ms > SILENT_MS else 0
 
 
 def worker_facts(worker: WorkerRecord) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from relayq.errors import HubError, HubSchema
+from relayq.errors import HubError, HubSchema, Refused
 from relayq.store import scripts
 from relayq.store.connect import CALL_TIMEOUT_S, Link, parse_url
 from relayq.store.keys import Keys
@@ -19,14 +19,15 @@ class Hub:
     """One connection to a fleet. `async with Hub(url, fleet) as hub:` opens and closes it.
 
     What is read over it passes `reader`, if there is one, and comes sealed otherwise. Orders
-    that a worker must obey are signed by `pen`: it gets what is ordered and of whom.
+    that a worker must obey are signed by `pen`: it gets what is ordered, of whom, and of which
+    moment (Unix seconds) the order must not be earlier, whatever our clock says.
     """
 
     def __init__(self, url: str, fleet: str, reader: Reader | None = None) -> None:
         self.url = url
         self.fleet = fleet
         self.reader = reader
-        self.pen: Callable[[str, str], bytes] | None = None
+        self.pen: Callable[[str, str, int], bytes] | None = None
         self.keys = Keys(fleet)
         self.address = parse_url(url)
         self.link = Link(self.address)
@@ -86,7 +87,28 @@ class Hub:
 
     def signed(self, order: str, subject: str) -> bytes:
         """The order as the pen signs it; nothing without a pen, and no worker obeys that."""
-        return self.pen(order, subject) if self.pen else b""
+        return self.pen(order, subject, 0) if self.pen else b""
+
+    async def signed_ends(self, order: str, jobs: Sequence[str]) -> list[bytes]:
+        """Orders to end jobs, none earlier than the retry that let its job run again.
+
+        A worker obeys no earlier one, and the owner's clock may have been ahead of ours then.
+        """
+        if not self.pen or not jobs:
+            return [b""] * len(jobs)
+        wholes = [job.partition(":")[0] for job in jobs]
+        retries = await self.link.call("MGET", *(self.keys.of("ro", whole) for whole in wholes))
+        floors_s = [self._given_s(retry, whole) for retry, whole in zip(retries, wholes, strict=True)]
+        return [self.pen(order, job, floor_s) for job, floor_s in zip(jobs, floors_s, strict=True)]
+
+    def _given_s(self, retry: bytes | None, job: str) -> int:
+        """When the owner gave this retry; 0 without one, or where nobody is here to tell."""
+        if not retry or self.reader is None:
+            return 0
+        try:
+            return self.reader.given(retry, "retry", job).at_s
+        except Refused:
+            return 0
 
     async def has_news_for_reader(self) -> bool:
         """Is there a roster that the reader does not know yet? It knows it after this."""

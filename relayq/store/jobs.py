@@ -67,7 +67,7 @@ class Jobs:
             "why": (why or who or "cancelled")[:MOST_WHY],
             **({"kill": 1} if kill else {}),
         }
-        order = self._hub.signed("kill" if kill else "cancel", job)
+        [order] = await self._hub.signed_ends("kill" if kill else "cancel", [job])
         return state_word(await self._hub.run("cancel", request, order))
 
     async def hold(self, job: str) -> str:

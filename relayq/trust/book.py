@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from relayq.errors import ConfigError, Refused
-from relayq.places import ANOTHER, make_dir
+from relayq.places import ANOTHER, make_dir, put_durably
 from relayq.trust.keys import PublicKey
 from relayq.trust.roster import ROSTER_BYTES_MAX, Roster, open_roster, version_of
 
@@ -80,7 +80,7 @@ class Book:
                 opened.write(data)
                 opened.flush()
                 os.fsync(file)
-            fresh.replace(self._path)
+            put_durably(fresh, self._path)
         except OSError as error:
             with suppress(OSError):
                 fresh.unlink()

@@ -228,15 +228,13 @@ def _write_durably(path: Path, content: bytes) -> None:
 
 def _link_durably(draft: Path, path: Path) -> bool:
     """Give the draft its name; False when the name is taken."""
+    from relayq.places import sync_dir
+
     try:
         os.link(draft, path)
     except FileExistsError:
         return False
     finally:
         draft.unlink()
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_dir(path.parent)
     return True

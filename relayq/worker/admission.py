@@ -37,12 +37,12 @@ from relayq.trust.envelope import (
     batch_digest_of,
     is_of_run,
     open_job,
-    open_op,
     open_order,
     payload_of,
 )
 from relayq.trust.oidc import Claims, check_moment
 from relayq.trust.slots import is_slot, open_slot, slot_envelope
+from relayq.worker.again import Retries
 from relayq.worker.credentials import Credentials
 from relayq.worker.gate import Gate
 from relayq.worker.isolation import FREE, Terms
@@ -73,7 +73,8 @@ class Admitted:
     `body` is the verified body in the clear, for this machine's disk. `reply` is the box key
     that output is sealed to, beside the readers of the roster, `kid` the key that signed.
     `failures` counts this attempt among those that the signed retry policy allows; `terms`
-    are the conditions under which it runs.
+    are the conditions under which it runs, `again_s` is when the retry was signed that let it run
+    again (0 for a first run).
     """
 
     claim: Claim
@@ -85,6 +86,7 @@ class Admitted:
     reply: str = ""
     kid: str = ""
     terms: Terms = FREE
+    again_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,7 @@ class Admission:
         self._session, self._gate = session, gate
         self._judge = judge
         self.wishes = Wishes(credentials, fleet, spool)
+        self._retries = Retries(credentials, fleet, spool)
         self._records: OrderedDict[str, bytes] = OrderedDict()
         self._approvals: OrderedDict[str, bytes] = OrderedDict()
         self._arrays: OrderedDict[tuple[int, bytes], _Opened] = OrderedDict()
@@ -203,7 +206,7 @@ class Admission:
             terms = self._judge.terms(opened.spec, self._signer(opened))
         except Refused as error:
             return replace(_refusal(claim, error.told), note=str(error), reply=opened.reply)
-        return _admitted(claim, opened, failures, terms)
+        return _admitted(claim, opened, failures, terms, self._retries.given_s(claim))
 
     def _check_sender(self, opened: _Opened) -> None:
         """Whoever it was signed by may send it here, and now."""
@@ -281,7 +284,7 @@ class Admission:
     def _replayed(self, claim: Claim, past: Past) -> Report | None:
         """The report to tell again for what has ended here, or None when it may run."""
         is_old = past.done or claim.attempt <= past.attempt
-        if not is_old or self._is_asked_again(claim, past):
+        if not is_old or self._retries.allow(claim, past):
             return None
         if past.report is None:
             return _refusal(claim, f"attempt {claim.attempt} was started here before")
@@ -290,20 +293,9 @@ class Admission:
     def _failed_here(self, claim: Claim, past: Past) -> int:
         """How many attempts have failed by this worker's own count: the hub may have forgotten some."""
         with suppress(Refused):
-            if self._is_asked_again(claim, past):
+            if self._retries.allow(claim, past):
                 return 0
         return past.failed
-
-    def _is_asked_again(self, claim: Claim, past: Past) -> bool:
-        """Has the owner signed that the job begins anew after what has ended here?"""
-        return bool(claim.retry_op) and self._retry_attempt(claim) >= past.attempt < claim.attempt
-
-    def _retry_attempt(self, claim: Claim) -> int:
-        """The attempt after which the owner's signed op lets the job run again."""
-        op = open_op(claim.retry_op, self._credentials.ring)
-        _require(op.op == "retry" and op.fleet == self._fleet, "the op is not a retry in this fleet")
-        _require(op.id in (claim.job, claim.job.partition(":")[0]), "the retry was signed for another job")
-        return op.attempt
 
 
 def readmit(one: OpenAttempt) -> Admitted:
@@ -313,10 +305,11 @@ def readmit(one: OpenAttempt) -> Admitted:
     claim = Claim(
         job=one.job, attempt=one.attempt, crashes=0, lane=opened.lane.id, envelope=b"", offered_ms=0
     )
-    return _admitted(claim, opened, one.failures)
+    terms = Terms(timeout_ms=one.timeout_ms, keep_output_bytes=one.keep_output_bytes)
+    return _admitted(claim, opened, one.failures, terms, one.again_s)
 
 
-def _admitted(claim: Claim, opened: _Opened, failures: int, terms: Terms = FREE) -> Admitted:
+def _admitted(claim: Claim, opened: _Opened, failures: int, terms: Terms, again_s: int) -> Admitted:
     return Admitted(
         claim=claim,
         body=opened.body,
@@ -327,6 +320,7 @@ def _admitted(claim: Claim, opened: _Opened, failures: int, terms: Terms = FREE)
         exp_s=opened.exp_s,
         failures=failures,
         terms=terms,
+        again_s=again_s,
     )
 
 

@@ -321,5 +321,12 @@ def _ending_of(attempt: Attempt, report: Report | None) -> Ending:
 def _entry_of(one: Admitted) -> OpenAttempt:
     claim = one.claim
     return OpenAttempt(
-        job=claim.job, attempt=claim.attempt, failures=one.failures, exp_s=one.exp_s, body=one.body
+        job=claim.job,
+        attempt=claim.attempt,
+        failures=one.failures,
+        exp_s=one.exp_s,
+        body=one.body,
+        again_s=one.again_s,
+        timeout_ms=one.terms.timeout_ms,
+        keep_output_bytes=one.terms.keep_output_bytes,
     )

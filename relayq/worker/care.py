@@ -39,6 +39,7 @@ POLL_S = 1.0  # how often a process that is no child is looked at where there ar
 BOX_CLOSES_S = 0.002
 UNKILLABLE_S = 10.0  # after so long a tree that survives KILL is given up (stuck in the kernel)
 GRACE_MIN_S, GRACE_MAX_S = 60.0, 600.0  # the hub's rule: as long as it has run, within these
+UNWRITTEN = "unwritten"
 MARKS = ("RELAYQ_JOB_ID", "RELAYQ_ARRAY_INDEX", "RELAYQ_FENCE", "RELAYQ_WORKDIR")
 
 
@@ -146,10 +147,14 @@ class Care:
     def _spawn(self, kept: Kept, order: dict[str, Any]) -> None:
         """Start one order.
 
-        The order is on disk before the process exists: no process is ever unknown.
+        The order is on disk before the process exists, or no process is: none is ever unknown.
         """
         kept.at_ms, kept.started_at = int(time.time() * 1000), time.monotonic()
         self.journal.add(kept.facts())
+        if not self.journal.written:
+            kept.reason, kept.note, kept.code = UNWRITTEN, self.journal.trouble, 128 + signal.SIGTERM
+            self._finish(kept)
+            return
         before = tree.ticks()
         try:
             kept.pid = spawn.launch(order)
@@ -179,10 +184,12 @@ class Care:
 
     def _resume(self, kept: Kept) -> None:
         """Take over an attempt of an earlier keeper: it is watched while it lives."""
+        same_boot = kept.boot == self.boot
         if kept.exit:
+            if kept.exit.get("ended_at") and not same_boot:
+                kept.exit["ended_at"] = tree.AT_BOOT_S
             return
         self.active[kept.key] = kept
-        same_boot = kept.boot == self.boot
         if same_boot and kept.pid and tree.still_runs(kept.pid, kept.start, kept.at_ms):
             if kept.start:  # counted since the boot: the wall clock may have been set meanwhile
                 kept.started_at = time.monotonic() - (boot_time_s() - kept.start / tree.TICKS_PER_S)

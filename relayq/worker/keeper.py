@@ -13,7 +13,7 @@ The protocol: JSON objects, one a line, over the unix socket `keeper.sock` (0600
 the state directory. Fields may be added, never changed; `version` counts changes.
 On connect the keeper speaks first:
 
-    {"ev": "hello", "version": 3, "pid", "held": [entry]}
+    {"ev": "hello", "version": 4, "pid", "held": [entry]}
         entry: {"key", "pid", "start"}, with "exit" (an exit event) once it has ended;
         pid 0: not spawned yet.
 
@@ -39,10 +39,11 @@ The keeper tells every connection:
     {"ev": "exit", "key", "code", "reason", "run_ms", "note", "ended_at"}
         code: the command's own, 128 + n after signal n, 127 not found, 126 not runnable,
         -1 when nobody saw it. reason: exit, spawn (could not start: `note` says why),
+        unwritten (not started, because the disk did not take the order: `note`; since 4),
         timeout, orphan, the reason of a kill, keeper_lost (it ran while no keeper
         watched) or machine_lost (the machine went down). ended_at: seconds of the
-        machine's monotonic clock, 0 when nobody saw it.
-    {"ev": "trouble", "text"}               the disk is full; "" when it is over
+        machine's monotonic clock (its boot, for what ended before that), 0 when nobody saw it.
+    {"ev": "trouble", "text"}               the disk is full, nothing is started; "" when it is over
     {"ev": "refused", "text"}               a line that made no sense
 """
 
@@ -71,7 +72,7 @@ else:  # run as a file: its directory is on the path and the package is not
 if TYPE_CHECKING:
     from typing import Any
 
-VERSION = 3
+VERSION = 4
 LINGER_S = 5.0  # how long it waits for a connection before it leaves
 SYNC_S = 0.01  # how long an exit may be known before it is made durable
 GLANCE_S = 1.0  # how often it looks around while it is alone or the disk is full

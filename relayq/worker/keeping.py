@@ -53,8 +53,8 @@ class Exited:
     """An attempt is over: its main process has ended and nothing of its tree is left.
 
     `code` is the command's own, 128 + n after signal n, 127 when it was not found, 126
-    when it could not be run, -1 when nobody saw its end. `reason` is exit, spawn
-    (`note` says why), timeout, orphan, the reason given to `kill`, keeper_lost (it
+    when it could not be run, -1 when nobody saw its end. `reason` is exit, spawn or unwritten
+    (it was not started: `note` says why), timeout, orphan, the reason given to `kill`, keeper_lost (it
     ran while no keeper watched) or machine_lost (the machine went down). `ended_at` is in
     seconds of this machine's monotonic clock; 0 when nobody knows.
     """

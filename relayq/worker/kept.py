@@ -10,8 +10,8 @@
 
 Lines reach the page cache at once, which survives the death of the keeper. Exits
 are made durable as well (one fdatasync for all exits of a hundredth of a second while others
-run). The file is emptied when nothing is kept and rewritten when it has become long. A disk that is
-full costs nothing but durability: the lines wait in memory.
+run). The file is emptied when nothing is kept and rewritten when it has become long. While the disk
+is full the lines wait in memory, and nothing is spawned: what runs on costs nothing but durability.
 
 Standard library only: the keeper runs this file without the package.
 """
@@ -184,6 +184,18 @@ class Journal:
         self._size = len(text)
         self._unwritten.clear()
         self._rewrite_at = max(REWRITE_BYTES, 4 * self._size)
+        self._sync_name()
+
+    def _sync_name(self) -> None:
+        """Have the directory on disk too: until then a power cut brings the old file back."""
+        try:
+            directory = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            self.trouble = f"the keeper's journal {self.path} cannot be synced: {error.strerror}"
 
 
 def apply(kept: dict[str, Kept], line: dict[str, Any]) -> None:

@@ -3,7 +3,9 @@
 The hub may say "cancel", "kill", "quiet" or "stop" as often as it likes: the worker asks for
 the order behind it and looks at the signature. A job is ended by the owner or by whoever
 submitted it; only the owner (or a key that this worker's own configuration trusts) commands
-the worker. An order to a worker is for one session, and no older than the last one obeyed.
+the worker. An order to a worker is for one session, and no older than the last one obeyed;
+an order to end a job is no older than the retry that let it run again: it was given for that
+run, however often that is tried by its retry policy.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Orders:
                 continue
             kid, op = found
             is_theirs = self._credentials.may_command(kid) or kid == attempt.admitted.kid
-            if op.op in words and op.id in mine and is_theirs:
+            is_of_this_run = op.iat >= attempt.admitted.again_s
+            if is_of_this_run and op.op in words and op.id in mine and is_theirs:
                 return True
         self._refuse(f"cancel {job}", "the hub wants a job to end, but nobody who may has signed that")
         return False

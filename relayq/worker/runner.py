@@ -5,8 +5,8 @@ one message, and the exit of each wakes its task. An order may be repeated: the 
 starts nothing twice and tells again what it knows, which is all there is to
 re-attachment. When this worker leaves, the tasks end and the commands run on.
 
-A job type that runs in-process has no keeper to end it: its worker sets `cancelled`,
-and cancels the task if that has not helped after KILL_S.
+What a job type does in-process, before or after its command, no keeper can end: its worker
+sets `cancelled`, and cancels the task if that has not helped after KILL_S, again and again.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from relayq.errors import HubError, NotFound, Refused, RelayQError
+from relayq.errors import HubError, NotFound, Refused, RelayQError, WorkerError
 from relayq.plugins import JobType, Outcome
 from relayq.store.records import Report
 from relayq.worker import environment, masks
 from relayq.worker.admission import Admitted
 from relayq.worker.attempt import Attempt
+from relayq.worker.care import UNWRITTEN
 from relayq.worker.ending import GONE, REFUSED, STOPPED, TIMEOUT
 from relayq.worker.files import Files
 from relayq.worker.isolation import Isolation, Obstacle
@@ -61,12 +62,14 @@ class Runner:
         self._nice, self._stock = nice, stock
         self._env = environment.inherited()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._exits: dict[str, asyncio.Future[Exited]] = {}
         self._orders: list[dict[str, Any]] = []
         self._group: asyncio.TaskGroup | None = None
         self.view: View | None = None
         self.isolation = Isolation()
         self.box = ""
+        self.on_full: Callable[[WorkerError], None] = lambda _: None
         self._ended: Callable[[Attempt, Outcome], None] = _nobody
         keeper.hear = self._hear
 
@@ -117,7 +120,13 @@ class Runner:
             order["ready"] = self._stock.take(attempt.place)
         exited = self._exits[attempt.key] = asyncio.get_running_loop().create_future()
         self._order(order)
-        outcome = _outcome_of(attempt, await exited)
+        ended = await exited
+        if ended.reason == UNWRITTEN:  # nothing ran, whatever the job type makes of it
+            self.on_full(WorkerError(ended.note))
+            attempt.end(STOPPED)
+        outcome = _outcome_of(attempt, ended)
+        if attempt.asked or outcome.reason == TIMEOUT:  # the job type shall not go on for long either
+            attempt.end(TIMEOUT)
         if attempt.is_adopted or attempt.admitted.terms.level == STRICT:
             await asyncio.to_thread(remove_tree, Path(attempt.place, PRIVATE))
         return outcome
@@ -130,7 +139,7 @@ class Runner:
         elif (task := self._tasks.get(attempt.key)) and attempt.is_carrying:
             task.cancel()
         elif task:
-            loop.call_later(0 if at_once else KILL_S, task.cancel)
+            loop.call_later(0 if at_once else KILL_S, _insist, task)
 
     # -- inside
 
@@ -169,10 +178,8 @@ class Runner:
 
     async def _outcome(self, attempt: Attempt) -> Outcome:
         """Run the job type. Whatever a stranger's code raises fails the attempt and nothing else."""
-        timeout_ms = attempt.timeout_ms
-        timer = timeout_ms and asyncio.get_running_loop().call_later(
-            timeout_ms / 1000, self._time_out, attempt
-        )
+        if attempt.timeout_ms:
+            self._look_in(attempt.timeout_ms / 1000, attempt)
         try:
             return await self._run_type(attempt)
         except RelayQError as error:
@@ -184,7 +191,7 @@ class Runner:
             _complain(attempt, "".join(traceback.format_exception(error)))
             return Outcome(ok=False, exit_code=1, reason="exit")
         finally:
-            if timer:
+            if timer := self._timers.pop(attempt.key, None):
                 timer.cancel()
 
     async def _end_command(self, attempt: Attempt) -> None:
@@ -234,9 +241,15 @@ class Runner:
         if notice:
             _complain(attempt, f"relayq: {notice}\n")
 
+    def _look_in(self, after_s: float, attempt: Attempt) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers[attempt.key] = loop.call_later(after_s, self._time_out, attempt)
+
     def _time_out(self, attempt: Attempt) -> None:
-        """The keeper keeps the time of commands."""
-        if not attempt.is_spawned:
+        """Its time is over. The keeper keeps that of its command, which may have begun much later."""
+        if attempt.key in self._exits:
+            self._look_in(KILL_S, attempt)
+        else:
             attempt.end(TIMEOUT)
 
     def _kill(self, attempt: Attempt, at_once: bool) -> None:
@@ -277,6 +290,13 @@ def _is_cancelled() -> bool:
     """Was this task cancelled from outside, or did a job type raise CancelledError by itself?"""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _insist(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended: a job type may catch that, and go on."""
+    if not task.done():
+        task.cancel()
+        asyncio.get_running_loop().call_later(KILL_S, _insist, task)
 
 
 def _complain(attempt: Attempt, text: str) -> None:

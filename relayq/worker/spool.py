@@ -31,6 +31,7 @@ from typing import Any
 from relayq.errors import WorkerError
 from relayq.store.records import Report
 from relayq.trust.files import Left
+from relayq.worker.tree import AT_BOOT_S, boot_id
 
 ROOM_BYTES_MIN = 1 << 20
 QUICK_S = 0.003
@@ -39,24 +40,35 @@ FORGIVEN = 0.8  # of what the slowest commit took, for each commit since
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS open (
     job TEXT PRIMARY KEY, attempt INTEGER NOT NULL, failures INTEGER NOT NULL,
-    exp_s INTEGER NOT NULL, body BLOB NOT NULL);
+    exp_s INTEGER NOT NULL, body BLOB NOT NULL, again_s INTEGER NOT NULL DEFAULT 0,
+    timeout_ms INTEGER NOT NULL DEFAULT 0, keep_output_bytes INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS ledger (
     id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, done INTEGER NOT NULL,
     exp_s INTEGER NOT NULL, report BLOB, failed INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY, high_water_s INTEGER NOT NULL);
 INSERT OR IGNORE INTO clock VALUES (1, 0);
 """
+# What a file of an earlier version does not have yet.
+_SINCE = {"ledger": ("failed",), "open": ("again_s", "timeout_ms", "keep_output_bytes")}
+_OPEN_FIELDS = ("job", "attempt", "failures", "exp_s", "body", *_SINCE["open"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAttempt:
-    """An attempt this worker holds: `body` is the signed spec, verified before it was journaled."""
+    """An attempt this worker holds: `body` is the signed spec, verified before it was journaled.
+
+    `again_s` is when the retry was signed that let it run again, 0 for a first run. The last
+    two are limits of this machine's policy, 0 is none.
+    """
 
     job: str
     attempt: int
     failures: int
     exp_s: int
     body: bytes
+    again_s: int = 0
+    timeout_ms: int = 0
+    keep_output_bytes: int = 0
     report: Report | None = None
 
 
@@ -100,6 +112,7 @@ class Spool:
         self._writing = asyncio.Lock()
         # A task that is cancelled leaves its commit running in the thread: the next one waits here.
         self._commits = threading.Lock()
+        self._boot = boot_id()
         self._slow_s = QUICK_S  # until the first commit has shown better
         try:
             self._writer, self._reader = _connected(path), _connected(path)
@@ -114,7 +127,7 @@ class Spool:
     async def claimed(self, attempts: Iterable[OpenAttempt]) -> None:
         """Journal claims; nothing may start before this returns. WorkerError when the disk is full."""
         self.require_room()
-        await self._write([(one.job, one.attempt, one.failures, one.exp_s, one.body) for one in attempts])
+        await self._write([tuple(getattr(one, name) for name in _OPEN_FIELDS) for one in attempts])
 
     async def ended(self, endings: Iterable[Ending]) -> None:
         """Journal exits now; nothing of them is reported before this returns."""
@@ -137,11 +150,14 @@ class Spool:
     def opened(self) -> list[OpenAttempt]:
         """Every attempt that was open when the worker last ended."""
         rows = self._reader.execute(
-            "SELECT o.job, o.attempt, o.failures, o.exp_s, o.body, l.report FROM open o"
+            "SELECT o.job, o.attempt, o.failures, o.exp_s, o.body, o.again_s, o.timeout_ms,"
+            " o.keep_output_bytes, l.report FROM open o"
             " LEFT JOIN ledger l ON l.id = o.job AND l.attempt = o.attempt"
         )
-        names = ("job", "attempt", "failures", "exp_s", "body")
-        return [OpenAttempt(**dict(zip(names, row, strict=False)), report=_unpack(row[-1])) for row in rows]
+        return [
+            OpenAttempt(**dict(zip(_OPEN_FIELDS, row, strict=False)), report=self._told(row[-1]))
+            for row in rows
+        ]
 
     def past(self, job: str) -> Past | None:
         """What has ended here under this id."""
@@ -150,7 +166,7 @@ class Spool:
         row = self._reader.execute(
             "SELECT attempt, done, report, failed FROM ledger WHERE id = ?", (job,)
         ).fetchone()
-        return row and Past(attempt=row[0], done=bool(row[1]), report=_unpack(row[2]), failed=row[3])
+        return row and Past(attempt=row[0], done=bool(row[1]), report=self._told(row[2]), failed=row[3])
 
     def high_water_s(self, now_s: int) -> int:
         """The latest wall clock ever seen here, this moment included; written with the next commit."""
@@ -185,7 +201,7 @@ class Spool:
             self._writer.close()
             self._reader.close()
 
-    async def _write(self, claims: list[tuple[str, int, int, int, bytes]], *, expired_s: int = 0) -> None:
+    async def _write(self, claims: list[tuple[Any, ...]], *, expired_s: int = 0) -> None:
         async with self._writing:
             endings, closed = list(self._endings.values()), self._acknowledged
             self._acknowledged = []
@@ -207,20 +223,23 @@ class Spool:
             await asyncio.to_thread(self._commit, *commit)
         self._slow_s = max(time.perf_counter() - begun_s, self._slow_s * FORGIVEN)
 
+    def _told(self, packed: bytes | None) -> Report | None:
+        return _unpack(packed, self._boot)
+
     def _commit(
         self,
-        claims: list[tuple[str, int, int, int, bytes]],
+        claims: list[tuple[Any, ...]],
         endings: list[Ending],
         closed: list[tuple[str, int]],
         expired_s: int,
     ) -> None:
-        ended = [(e.job, e.attempt, e.done, e.exp_s, _pack(e.report), e.failed) for e in endings]
+        ended = [(e.job, e.attempt, e.done, e.exp_s, _pack(e.report, self._boot), e.failed) for e in endings]
         try:
             with self._commits, self._writer as db:
                 db.execute("BEGIN IMMEDIATE")
                 db.executemany("INSERT OR REPLACE INTO ledger VALUES (?,?,?,?,?,?)", ended)
                 db.executemany("DELETE FROM open WHERE job = ? AND attempt = ?", closed)
-                db.executemany("INSERT OR REPLACE INTO open VALUES (?,?,?,?,?)", claims)
+                db.executemany("INSERT OR REPLACE INTO open VALUES (?,?,?,?,?,?,?,?)", claims)
                 db.execute("DELETE FROM ledger WHERE exp_s < ?", (expired_s,)) if expired_s else None
                 db.execute("UPDATE clock SET high_water_s = ?", (self._high_water_s,))
         except sqlite3.Error as error:
@@ -232,8 +251,10 @@ def _connected(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.executescript(_SCHEMA)
-    if "failed" not in {column[1] for column in db.execute("PRAGMA table_info(ledger)")}:
-        db.execute("ALTER TABLE ledger ADD COLUMN failed INTEGER NOT NULL DEFAULT 0")
+    for table, names in _SINCE.items():
+        there = {column[1] for column in db.execute(f"PRAGMA table_info({table})")}
+        for name in (name for name in names if name not in there):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
     return db
 
 
@@ -254,18 +275,22 @@ _REPORT_FIELDS = (
 )
 
 
-def _pack(report: Report | None) -> bytes | None:
-    """One line of JSON, then the raw result."""
+def _pack(report: Report | None, boot: str) -> bytes | None:
+    """One line of JSON, then the raw result. The line says since which boot the clock counts."""
     if report is None:
         return None
-    return json.dumps([getattr(report, name) for name in _REPORT_FIELDS]).encode() + b"\n" + report.result
+    line = json.dumps([*(getattr(report, name) for name in _REPORT_FIELDS), boot])
+    return line.encode() + b"\n" + report.result
 
 
-def _unpack(packed: bytes | None) -> Report | None:
+def _unpack(packed: bytes | None, boot: str) -> Report | None:
     if packed is None:
         return None
     head, _, result = packed.partition(b"\n")
-    fields = dict(zip(_REPORT_FIELDS, json.loads(head), strict=False))
+    values = json.loads(head)
+    fields = dict(zip(_REPORT_FIELDS, values, strict=False))
+    if fields.get("ended_at") and values[len(_REPORT_FIELDS) :] not in ([], [boot]):
+        fields["ended_at"] = AT_BOOT_S
     fields["outputs"] = tuple(
         Left(*output) for output in fields["outputs"] if len(output) == len(Left._fields)
     )

@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from relayq.errors import WorkerError
-from relayq.places import private_dir
+from relayq.places import private_dir, put_durably
 from relayq.worker.tree import boot_id
 
 SERIAL = Path("/proc/device-tree/serial-number")
@@ -83,12 +83,15 @@ class StateDir:
         fresh = path.with_suffix(".new")
         if not path.exists():
             try:
-                fresh.write_text(secrets.token_hex(8))
+                with fresh.open("w") as file:
+                    file.write(secrets.token_hex(8))
+                    file.flush()
+                    os.fsync(file.fileno())
+                put_durably(fresh, path)
             except OSError as error:
                 raise WorkerError(
                     f"The worker's directory {self.path} cannot be written: {error.strerror}."
                 ) from None
-            fresh.replace(path)
         return path.read_text() + _board()
 
     def is_new_boot(self) -> bool:

@@ -47,6 +47,10 @@ def become_subreaper() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+# The monotonic clock counts from the boot. What ended before the last one ended then, at the latest.
+AT_BOOT_S = 0.001
+
+
 def boot_id() -> str:
     """A text that differs after every boot of this machine, or "" where none is known."""
     try:

@@ -183,7 +183,7 @@ class Worker:
         self._disk = Disk(
             spool=self._spool, retention=retention, gate=self._gate, bell=self._bell, held=self._board.keys
         )
-        self._board.on_full = self._disk.filled
+        self._board.on_full = self._runner.on_full = self._disk.filled
         self._dialogue.facts = self._facts
         self._dialogue.on_command = self._command
         self._dialogue.on_over = self._tidying.leave

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fault.disk import Limited, Mounted, mount
-from tests.integration.worker_support import Rig, WorkerProcess
+from tests.integration.worker_support import Rig, WorkerProcess, keeper_of
 from tests.support import eventually
 
 FULL = (b"No space left on device", b"File too large")
@@ -74,4 +76,21 @@ async def test_a_worker_without_a_byte_left_waits_until_there_is_room(
     assert worker.process.poll() is None
     assert worker.said().count("nothing new is taken") == 1
     assert worker.said().count("the disk has room again") == 1
+    assert "Traceback" not in worker.said()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses Linux limits on other processes")
+async def test_a_job_that_the_keeper_cannot_write_down_goes_back_and_runs_later(rig: Rig) -> None:
+    worker = rig.process("w1", "--slots", "1")
+    await rig.ended(await rig.submit("true"))
+    keeper = keeper_of(rig, "w1")
+    unlimited = resource.prlimit(keeper, resource.RLIMIT_FSIZE)
+    resource.prlimit(keeper, resource.RLIMIT_FSIZE, (0, unlimited[1]))
+    job = await rig.submit(rig.mark("ran"))
+    await eventually(lambda: "claims go back and nothing new is taken" in worker.said())
+    assert rig.marked("ran") == []
+    resource.prlimit(keeper, resource.RLIMIT_FSIZE, unlimited)
+    record = await rig.ended(job)
+    assert (record.state, record.crashes) == ("SUCCEEDED", 0)
+    assert rig.marked("ran") == ["x"]
     assert "Traceback" not in worker.said()

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from relayq.errors import WorkerError
+from relayq.worker import tree
 from relayq.worker.keeping import Exited, KeeperClient, Started
 from tests.integration.keeper_support import Home, alive, pid_in, shell
 from tests.support import eventually
@@ -177,14 +179,28 @@ async def test_a_job_that_ended_while_no_keeper_watched_is_known_as_lost(keeper:
     assert (await keeper.end_of("a.1")).reason == "keeper_lost"
 
 
-async def test_what_ran_before_a_reboot_is_known_as_lost_with_the_machine(keeper: Home) -> None:
-    started = await running(keeper)
-    await keeper.lose_link()
-    kill_keeper(keeper)
+def make_older(keeper: Home) -> None:
+    """What the journal tells was before the last boot."""
     journal = keeper.state_dir / "keeper.journal"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     earlier = [line | {"boot": "another"} if "boot" in line else line for line in lines]
     journal.write_text("".join(json.dumps(line) + "\n" for line in earlier))
+
+
+async def test_what_ended_before_a_reboot_ended_when_the_machine_came_up_at_the_latest(keeper: Home) -> None:
+    exited = await keeper.run("a.1", *shell("exit 3"))
+    await keeper.lose_link()
+    kill_keeper(keeper)
+    make_older(keeper)
+    await keeper.reopen()
+    assert await keeper.end_of("a.1") == replace(exited, ended_at=tree.AT_BOOT_S)
+
+
+async def test_what_ran_before_a_reboot_is_known_as_lost_with_the_machine(keeper: Home) -> None:
+    started = await running(keeper)
+    await keeper.lose_link()
+    kill_keeper(keeper)
+    make_older(keeper)
     await keeper.reopen()
     exited = await keeper.end_of("a.1")
     assert (exited.code, exited.reason) == (-1, "machine_lost")
@@ -245,9 +261,13 @@ async def test_a_full_disk_costs_no_event_and_is_caught_up_with(
     keeper: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
     pid = keeper.client.keeper_pid
+    script = f"until [ -e {keeper.state_dir}/go ]; do sleep 0.02; done; exit 3"
+    await keeper.client.start([keeper.order("a.1", *shell(script))])
+    await keeper.event(Started)
     unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))
-    exited = await keeper.run("a.1", *shell("exit 3"))
+    (keeper.state_dir / "go").touch()
+    exited = await keeper.event(Exited)
     assert exited.code == 3
     await keeper.until(lambda: "keeper in trouble" in caplog.messages)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
@@ -256,6 +276,19 @@ async def test_a_full_disk_costs_no_event_and_is_caught_up_with(
     kill_keeper(keeper)
     await keeper.reopen()
     assert keeper.client.held()["a.1"].exited == exited
+
+
+@LINUX_ONLY
+async def test_what_a_full_disk_does_not_take_is_not_started(keeper: Home) -> None:
+    pid = keeper.client.keeper_pid
+    unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))
+    exited = await keeper.run("a.1", *shell(f"touch {keeper.state_dir}/ran"))
+    assert exited.reason == "unwritten"
+    assert "cannot be written: File too large" in exited.note
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+    assert (await keeper.run("b.1", *shell("true"))).code == 0
+    assert not (keeper.state_dir / "ran").exists()
 
 
 async def test_a_keeper_leaves_at_once_when_its_worker_says_goodbye_and_nothing_runs(keeper: Home) -> None:

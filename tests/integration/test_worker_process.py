@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from relayq.model.job import JobSpec
+from relayq.store.fleet import silent_ms
 from tests.integration.worker_support import Rig, child_of, keeper_of, patient
 from tests.support import PrivateServer, eventually
 
@@ -182,3 +183,24 @@ async def test_very_many_claims_at_once_are_all_judged_by_their_own_record(rig: 
     worker.signal(signal.SIGCONT)
     ended = [await rig.ended(job) for (job,) in batches]
     assert {record.state for record in ended} == {"SUCCEEDED"}
+
+
+async def test_a_killed_worker_is_silent_until_the_next_one_of_its_name_takes_its_place(rig: Rig) -> None:
+    worker = rig.process("w1")
+    job = await rig.submit(patient(rig, "ran"))
+    await eventually(lambda: rig.marked("ran"))
+    worker.kill()
+    killed = await rig.online("w1")
+    await rig.hub.link.call("ZINCRBY", rig.hub.keys.prefix + "wlive", -40_000, killed.session)
+    now_ms = int((await rig.hub.link.call("TIME"))[0]) * 1000
+    [silent] = await rig.workers.list()
+    assert silent.online and silent_ms(silent, now_ms) >= 38_000
+    rig.process("w1")
+
+    async def is_back() -> bool:
+        [one] = await rig.workers.list()
+        return one.session != killed.session and one.running == {job: 1} and not silent_ms(one, now_ms)
+
+    await eventually(is_back, "the next one stands in its place")
+    (rig.marks / "go").touch()
+    assert (await rig.ended(job)).state == "SUCCEEDED"

@@ -46,6 +46,15 @@ class Chatty:
                 await asyncio.get_running_loop().create_future()
             case "cancel-itself":
                 raise asyncio.CancelledError
+            case "stubborn":
+                try:
+                    await asyncio.get_running_loop().create_future()
+                except asyncio.CancelledError:
+                    await asyncio.get_running_loop().create_future()
+            case "hang-after":
+                outcome = await attempt.spawn(attempt.spec.args["argv"], env={})
+                attempt.report(50.0, outcome.reason)
+                await asyncio.get_running_loop().create_future()
 '''
 
 
@@ -66,8 +75,15 @@ async def rig(hub_url: str, fleet: str, home: Path, monkeypatch: pytest.MonkeyPa
         yield rig
 
 
-async def chat(rig: Rig, do: str, **fields: Any) -> str:
-    return await rig.submit("-", type="chatty", args={"do": do}, **fields)
+async def chat(rig: Rig, do: str, *argv: str, **fields: Any) -> str:
+    return await rig.submit("-", type="chatty", args={"do": do, "argv": argv}, **fields)
+
+
+async def said(rig: Rig, job: str, message: str) -> None:
+    async def look() -> bool:
+        return (await rig.record(job)).message == message
+
+    await eventually(look, f"the job type says {message!r}")
 
 
 async def test_a_job_type_gives_output_and_a_result(rig: Rig) -> None:
@@ -125,6 +141,56 @@ async def test_a_job_type_that_does_not_listen_is_cancelled(
     monkeypatch.setattr("relayq.worker.runner.KILL_S", 0.1)
     async with rig.worker():
         record = await rig.ended(await chat(rig, "deaf", timeout="100ms"))
+        assert (record.state, record.reason) == ("FAILED", "timeout")
+
+
+async def test_a_job_type_that_goes_on_after_a_cancel_of_its_task_is_cancelled_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayq.worker.runner.KILL_S", 0.1)
+    async with rig.worker():
+        record = await rig.ended(await chat(rig, "stubborn", timeout="100ms"))
+        assert (record.state, record.reason) == ("FAILED", "timeout")
+
+
+async def test_a_job_type_that_hangs_after_its_command_takes_too_long(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayq.worker.runner.KILL_S", 0.1)
+    async with rig.worker(slots=1):
+        hung = await chat(rig, "hang-after", "true", timeout="500ms")
+        assert (await rig.ended(hung)).reason == "timeout"
+        assert (await rig.ended(await rig.submit("true"))).state == "SUCCEEDED"
+
+
+async def test_a_job_type_that_hangs_after_its_command_is_cancelled(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayq.worker.runner.KILL_S", 0.1)
+    async with rig.worker():
+        job = await chat(rig, "hang-after", "true")
+        await said(rig, job, "exit")
+        await rig.jobs.cancel(job)
+        assert (await rig.ended(job)).state == "CANCELLED"
+
+
+async def test_a_job_type_that_hangs_after_its_command_was_cancelled_ends_too(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayq.worker.runner.KILL_S", 0.1)
+    async with rig.worker():
+        job = await chat(rig, "hang-after", "sleep", "600")
+        await rig.in_state(job, "RUNNING")
+        await rig.jobs.cancel(job)
+        assert (await rig.ended(job)).state == "CANCELLED"
+
+
+async def test_a_job_type_that_hangs_after_its_command_took_too_long_ends_too(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayq.worker.runner.KILL_S", 0.1)
+    async with rig.worker():
+        record = await rig.ended(await chat(rig, "hang-after", "sleep", "600", timeout="200ms"))
         assert (record.state, record.reason) == ("FAILED", "timeout")
 
 

@@ -51,16 +51,14 @@ class Rig:
         self.config = load({"hub.fleet": fleet, "worker.nice": 0})
         self.key = owner_key(self.config.owner_key_path)
         self.hub = Hub(url, fleet)
-        self.hub.pen = lambda order, subject: sign_op(
-            self.key, Op(order, subject, 0, fleet, int(time.time()))
-        )
+        self.hub.pen = self.order
         self.jobs, self.logs, self.workers = Jobs(self.hub), Logs(self.hub), Workers(self.hub)
 
     # -- trust
 
-    def order(self, order: str, subject: str) -> bytes:
+    def order(self, order: str, subject: str, floor_s: int = 0) -> bytes:
         """An order that a worker obeys, signed by the key of this rig as it is now."""
-        return sign_op(self.key, Op(order, subject, 0, self.fleet, int(time.time())))
+        return sign_op(self.key, Op(order, subject, 0, self.fleet, max(floor_s, int(time.time()))))
 
     def standing(self) -> Standing:
         """The owner of this fleet."""

@@ -19,6 +19,7 @@ from tests.mutation import ROOT, try_out
 
 UNIT = "tests/unit/test_trust_"
 LIES = "tests/security/test_hub_lies.py"
+LATE = "tests/security/test_late_orders.py"
 OIDC = "tests/security/test_oidc.py"
 RUNS = "tests/security/test_runs.py"
 FULL_LOGS = "tests/integration/test_full_logs.py"
@@ -272,6 +273,15 @@ MUTANTS = (
         '        return True\n        self._refuse(f"cancel {job}"',
         LIES,
     ),
+    Mutant("order of an earlier run", "worker/orders.py", "if is_of_this_run and", "if", LATE),
+    Mutant(
+        "deaf for ever",
+        "worker/again.py",
+        "min(op.iat, self._spool.high_water_s(int(time.time())))",
+        "op.iat",
+        LATE,
+    ),
+    Mutant("anybody's retry", "worker/again.py", "if self._credentials.may_command(kid):", "if True:", LATE),
     Mutant(
         "unsigned command",
         "worker/orders.py",

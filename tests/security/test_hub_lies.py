@@ -277,7 +277,7 @@ async def test_a_cancel_that_nobody_signed_ends_nothing(rig: Rig) -> None:
         for _ in range(2):
             assert await rig.jobs.cancel(job, kill=True) == "asked"
         stranger = SigningKey.generate()
-        rig.hub.pen = lambda order, subject: sign_op(stranger, Op(order, subject, 0, rig.fleet, NOW_S))
+        rig.hub.pen = lambda order, subject, *_: sign_op(stranger, Op(order, subject, 0, rig.fleet, NOW_S))
         assert await rig.jobs.cancel(job, kill=True) == "asked"
         await rig.ended(await rig.submit("true"))
         (rig.marks / "go").touch()
@@ -295,7 +295,7 @@ async def test_a_submitter_may_cancel_its_own_jobs_and_no_others(rig: Rig) -> No
         await rig.jobs.submit([submission, other])
         for job in (mine, theirs):
             await rig.in_state(job, "RUNNING")
-        rig.hub.pen = lambda order, subject: sign_op(laptop, Op(order, subject, 0, rig.fleet, NOW_S))
+        rig.hub.pen = lambda order, subject, *_: sign_op(laptop, Op(order, subject, 0, rig.fleet, NOW_S))
         assert [await rig.jobs.cancel(job) for job in (theirs, mine)] == ["asked", "asked"]
         await rig.ended(mine)
         assert (await rig.record(theirs)).state == "RUNNING"

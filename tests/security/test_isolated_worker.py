@@ -180,6 +180,17 @@ async def test_a_job_outside_the_policy_is_refused_with_the_rule(rig: Rig) -> No
     assert rig.marked("ran") == []
 
 
+async def test_what_the_policy_leaves_of_output_holds_after_a_restart_of_the_worker(rig: Rig) -> None:
+    with_policy(rig, "max_output = '2K'")
+    async with rig.worker():
+        job = await rig.submit(f"until [ -e {rig.marks}/go ]; do sleep 0.05; done; seq 5000")
+        await rig.in_state(job, "RUNNING")
+    async with rig.worker():
+        (rig.marks / "go").touch()
+        assert (await rig.ended(job)).state == "SUCCEEDED"
+    assert len(await rig.output(job)) < 6_000
+
+
 async def test_a_policy_limits_a_job_that_named_no_limits(rig: Rig) -> None:
     with_policy(rig, "max_runtime = '2s'\nmax_output = '2K'")
     async with rig.worker():

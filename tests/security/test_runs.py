@@ -159,11 +159,11 @@ async def test_a_run_that_needs_approval_waits_until_the_owner_has_signed_for_th
         stranger, laptop = SigningKey.generate(), SigningKey.generate()
         let_in(rig, "submit", laptop)
         lies = [
-            lambda order, subject: b"",
-            lambda order, subject: sign_op(laptop, Op(order, subject, 0, rig.fleet, 1)),
-            lambda order, subject: sign_op(stranger, Op(order, subject, 0, rig.fleet, 1)),
-            lambda order, subject: sign_op(rig.key, Op("approve:" + "0" * 64, subject, 0, rig.fleet, 1)),
-            lambda order, subject: sign_op(rig.key, Op(order, new_id(), 0, rig.fleet, 1)),
+            lambda order, subject, *_: b"",
+            lambda order, subject, *_: sign_op(laptop, Op(order, subject, 0, rig.fleet, 1)),
+            lambda order, subject, *_: sign_op(stranger, Op(order, subject, 0, rig.fleet, 1)),
+            lambda order, subject, *_: sign_op(rig.key, Op("approve:" + "0" * 64, subject, 0, rig.fleet, 1)),
+            lambda order, subject, *_: sign_op(rig.key, Op(order, new_id(), 0, rig.fleet, 1)),
         ]
         for lie in lies:
             rig.hub.pen = lie

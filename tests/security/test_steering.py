@@ -63,7 +63,7 @@ class Site:
 
     def pen(self, key: SigningKey, fleet: str = "") -> Sign:
         """Signs orders with this key."""
-        return lambda order, subject: sign_op(
+        return lambda order, subject, *_: sign_op(
             key, Op(order, subject, 0, fleet or self.rig.fleet, int(time.time()))
         )
 

@@ -214,6 +214,7 @@ def test_states_of_workers_have_a_glyph_and_a_word() -> None:
     assert of(command="quiet") == "‖ paused"
     assert of(command="stop") == "◐ leaving"
     assert of(facts={"takes_nothing": "on battery"}) == "‖ closed"
+    assert of(silent_ms=45_000, running={"A": 1}, command="quiet") == "◐ silent"
     assert of(online=False, command="stop") == "○ offline"
 
 

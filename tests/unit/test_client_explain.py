@@ -77,6 +77,13 @@ def test_explain_says_for_each_worker_what_is_missing() -> None:
     assert "mac" not in said[2]
 
 
+def test_explain_does_not_promise_what_a_silent_worker_may_not_hold() -> None:
+    late, in_time = worker("a", seen_ms=NOW_MS - 45_000), worker("b", seen_ms=NOW_MS - 25_000)
+    said = told(record(), [], late, in_time)
+    assert said[0] == "worker a could run it, but has been silent for 45s and may be gone"
+    assert "silent" not in said[1]
+
+
 def test_explain_believes_what_a_worker_says_of_a_lane() -> None:
     job = record()
     assert told(job, [], worker("a", unserved={job.lane.id: "has no tool 'ffmpeg' on its PATH"})) == [

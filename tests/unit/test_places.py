@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from relayq.errors import ConfigError
+from relayq.hub.joining import write_private
 from relayq.places import private_dir
+from relayq.services.plan import File, carry_out
+from relayq.trust.book import Book
+from relayq.trust.keys import SigningKey, owner_key
+from relayq.trust.roster import new_roster, sign_roster
+from relayq.worker.kept import Journal
+from relayq.worker.statedir import StateDir
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 
@@ -79,3 +87,39 @@ def test_a_directory_that_cannot_be_written_to_is_one_sentence(
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(ConfigError, match=f"directory {tmp_path} cannot be written to; name another one"):
         private_dir(tmp_path)
+
+
+def write_roster(directory: Path) -> None:
+    owner = SigningKey.generate()
+    Book(directory, "home", owner.public).accept(sign_roster(owner, new_roster(owner, "home", 1)))
+
+
+def write_unit(directory: Path) -> None:
+    carry_out([File(path=directory / "unit", content="x")], print, as_root=False)
+
+
+WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "roster": ("rosters", write_roster),
+    "owner's key": ("", lambda directory: owner_key(directory / "owner.key")),
+    "what joining leaves": ("", lambda directory: write_private(directory / "joined", "x")),
+    "a service": ("", write_unit),
+    "a worker's own word": ("workers/w1", lambda directory: StateDir(directory, "w1").instance()),
+    "the keeper's journal": ("", lambda directory: Journal(str(directory / "journal")).rewrite([])),
+}
+
+
+@pytest.mark.parametrize("what", WRITERS)
+def test_what_must_survive_a_power_cut_has_its_name_on_disk_too(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, write = WRITERS[what]
+    synced: list[int] = []
+    sync = os.fsync
+
+    def note(file: int) -> None:
+        synced.append(os.fstat(file).st_ino)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write(tmp_path)
+    assert synced.index((tmp_path / place).stat().st_ino) == len(synced) - 1 >= 1

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from relayq.errors import WorkerError
 from relayq.store.records import Report
 from relayq.worker.spool import Ending, OpenAttempt, Spool, _pack, _unpack
+from relayq.worker.tree import AT_BOOT_S
 
 FAR = 4_000_000_000
 
@@ -126,6 +127,20 @@ async def test_failures_are_counted_also_in_the_ledger_of_an_earlier_version(pat
         assert again.past("A").failed == 2
 
 
+async def test_what_an_earlier_version_held_is_held_with_no_limits_beyond_the_spec(path: Path) -> None:
+    Spool(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for column in ("again_s", "timeout_ms", "keep_output_bytes"):
+            db.execute(f"ALTER TABLE open DROP COLUMN {column}")
+        db.execute("INSERT INTO open VALUES ('A', 1, 1, ?, ?)", (FAR, b"{}"))
+        db.commit()
+    limited = replace(opened("B"), again_s=5, timeout_ms=6, keep_output_bytes=7)
+    with contextlib.closing(Spool(path)) as spool:
+        await spool.claimed([limited])
+    with contextlib.closing(Spool(path)) as again:
+        assert again.opened() == [opened("A"), limited]
+
+
 def test_a_directory_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match="cannot be used"):
         Spool(tmp_path / "missing" / "spool.db")
@@ -170,4 +185,13 @@ def test_a_file_that_is_no_database_is_a_sentence(path: Path) -> None:
     )
 )
 def test_every_report_reads_back(report: Report) -> None:
-    assert _unpack(_pack(report)) == report
+    assert _unpack(_pack(report, "boot"), "boot") == report
+
+
+def test_what_ended_before_the_machine_was_switched_on_anew_ended_then_at_the_latest() -> None:
+    report = Report(job="A", attempt=1, outcome="ok", ended_at=86_400.0)
+    assert _unpack(_pack(report, "boot"), "boot") == report
+    told = _unpack(_pack(report, "boot"), "another")
+    assert told == replace(report, ended_at=AT_BOOT_S)
+    unseen = replace(report, ended_at=0.0)
+    assert _unpack(_pack(unseen, "boot"), "another") == unseen

@@ -16,6 +16,7 @@ from typing import Any
 from relayq.client.explain import sentences
 from relayq.client.glance import asked_by, peek
 from relayq.store.events import Event
+from relayq.store.fleet import silent_ms
 from relayq.store.records import AttemptRecord, Explanation, JobRecord, WorkerRecord
 from relayq.text import safe
 from relayq_tui.feed import JobDetail
@@ -114,6 +115,7 @@ def worker_row(record: WorkerRecord, before: WorkerRow | None, now_ms: int) -> W
         running=record.running,
         command=record.command,
         history=history,
+        silent_ms=silent_ms(record, now_ms),
     )
 
 

@@ -84,7 +84,10 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class WorkerRow:
-    """One worker. `running` maps job -> attempt, `offer` is what it told."""
+    """One worker. `running` maps job -> attempt, `offer` is what it told.
+
+    `silent_ms` is for how long it had not been heard of when it was looked at, 0 while it is in time.
+    """
 
     name: str
     session: str = ""
@@ -96,6 +99,7 @@ class WorkerRow:
     running: Mapping[str, int] = field(default_factory=dict)
     command: str = ""
     history: tuple[Sample, ...] = ()
+    silent_ms: int = 0
 
     @property
     def id(self) -> str:

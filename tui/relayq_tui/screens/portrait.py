@@ -41,6 +41,8 @@ def stance(worker: WorkerRow, glyphs: Glyphs, palette: Palette) -> tuple[str, st
     """How a worker stands, as (glyph, word, style)."""
     if not worker.online:
         return glyphs.none, "offline", palette.warn if worker.running else palette.dim
+    if worker.silent_ms:
+        return glyphs.half, "silent", palette.warn
     if worker.command in ("stop", "kill"):
         return glyphs.half, "leaving", palette.warn
     if worker.command == "quiet":
