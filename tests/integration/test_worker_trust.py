@@ -78,7 +78,7 @@ async def test_who_asks_for_the_roster_while_it_is_fetched_waits_for_it(rig: Rig
 async def test_changed_bytes_are_refused(rig: Rig) -> None:
     async with rig.worker():
         job, submission = rig.submission(spec(rig))
-        envelope = submission.envelope.replace(b'"op":"submit"', b'"op":"subMit"')
+        envelope = submission.envelope.replace(b'"iat":1', b'"iat":2')
         assert envelope != submission.envelope
         assert "signature" in (await refused(rig, replace(submission, envelope=envelope), job)).message
 
