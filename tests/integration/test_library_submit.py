@@ -106,11 +106,16 @@ async def test_nothing_starts_after_its_deadline_whatever_lets_it_go(driver: Dri
 
 async def test_a_job_that_was_started_and_handed_back_does_not_expire(driver: Driver) -> None:
     job = await driver.submit(deadline="30s")
-    worker = await driver.worker()
+    worker, other = await driver.worker(), await driver.worker("other")
     await worker.claim()
+    await driver.advance(29_000)
     await worker.report(job, "handback")
-    await driver.advance(30_000)
+    await driver.advance(1_000)
     assert await driver.state(job) == "RUNNABLE"
+    assert await worker.claim() == [job]
+    await other.stand_by()
+    await worker.report(job, "handback")
+    assert await other.letters() == [("claim", job)]
 
 
 # -- unique keys

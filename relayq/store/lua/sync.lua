@@ -70,12 +70,12 @@ end
 
 local CUT = 20  -- ms until somebody tells the next elements of a cancelled array
 
--- when something falls due: delays at every sync, the rest at the next tick
+-- when something falls due: delays and deadlines at every sync, the rest at the next tick
 local function earliest(x, waits)
   local nearest = HEARTBEAT
   local cfg = call('HMGET', x.P .. 'cfg', 'tick', 'behind')
   local tick = (tonumber(cfg[1]) or 0) + TICK
-  for index, soonest in pairs({delay = 0, dl = tick, lost = tick}) do
+  for index, soonest in pairs({delay = 0, dl = 0, lost = tick}) do
     local head = call('ZRANGE', x.P .. index, 0, 0, 'WITHSCORES')
     if head[2] then nearest = math.min(nearest, math.max(tonumber(head[2]), soonest) - x.now) end
   end
