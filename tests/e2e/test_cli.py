@@ -113,6 +113,16 @@ def test_waiting_has_a_limit(hub: str) -> None:
     assert "it goes on" in ended.stderr
 
 
+def test_one_look_is_enough_for_what_has_ended(served: None) -> None:
+    jobs = [printed("submit", "--", "exit 5").strip() for _ in range(2)]
+    assert relayq("wait", *jobs).returncode == 1
+    assert relayq("wait", *jobs, "--timeout", "0").returncode == 1
+    assert relayq("wait", jobs[0], "--timeout", "0").returncode == 5
+    waiting = printed("submit", "--needs", "moon", "--", "true").strip()
+    ended = relayq("wait", jobs[0], waiting, "--timeout", "0")
+    assert (ended.returncode, "after 0s; it goes on" in ended.stderr) == (124, True)
+
+
 def test_specs_are_submitted_in_bulk(hub: str) -> None:
     lines = "".join(json.dumps({"command": "true", "name": f"n{number}"}) + "\n" for number in range(1234))
     assert len(set(printed("submit", "-", stdin=lines).split())) == 1234
