@@ -235,6 +235,8 @@ MUTANTS = (
     Mutant("deadline of what has started", "start.lua", "  call('ZREM', x.P .. 'dl', head)\n", "", "sync"),
     Mutant("due job waits for a tick", "tick.lua", "    return R.promote(x)\n", "    return\n", "submit"),
     Mutant("bytes not given back", "tick.lua", "- (tonumber(j[2]) or 0)", "", "control"),
+    Mutant("shares kept for ever", "shares.lua", "if share and at", "if false and at", "control"),
+    Mutant("shares looked at in part", "shares.lua", "'shares', page[1])", "'shares', '0')", "control"),
     Mutant("forgotten once a second", "tick.lua", "if cfg[2] then R.retain(x) end", "", "control"),
     Mutant(
         "all forgotten at once",

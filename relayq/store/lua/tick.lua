@@ -147,4 +147,5 @@ function R.tick(x, force)
   R.retain(x)
   R.collect_lanes(x)
   R.forget_workers(x)
+  R.forget_shares(x)
 end
