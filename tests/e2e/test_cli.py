@@ -379,3 +379,16 @@ def test_an_old_schema_is_refused_in_one_sentence(own_server: PrivateServer, hom
     ended = relayq("jobs", "--url", own_server.url)
     assert ended.returncode == 125
     assert "schema 99" in ended.stderr
+
+
+def test_a_hub_that_has_gone_on_to_another_schema_takes_no_jobs(
+    own_server: PrivateServer, home: Path
+) -> None:
+    assert relayq("submit", "--url", own_server.url, "--", "true").returncode == 0
+    own_server.call("HSET", "{rq:home}:cfg", "schema", "99")
+    for bulk in (("--", "true"), ("-",)):
+        ended = relayq("submit", "--url", own_server.url, *bulk, stdin='{"command": "true"}\n')
+        assert (ended.returncode, ended.stdout) == (125, "")
+        assert "the hub speaks schema 99 and this RelayQ schema 1" in ended.stderr
+    assert own_server.call("HGET", "{rq:home}:cfg", "schema") == b"$2\r\n99\r\n"
+    assert own_server.call("HGET", "{rq:home}:n", "R") == b"$1\r\n1\r\n"

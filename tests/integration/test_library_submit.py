@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relayq.errors import HubFull, SpecError
+from relayq.errors import HubFull, HubSchema, SpecError
 from relayq.model.ids import new_id
 from relayq.trust.envelope import name_of
 from tests.model.driver import Driver, submission
@@ -56,6 +56,13 @@ async def test_a_job_may_wait_for_a_time_of_day(driver: Driver) -> None:
     assert await driver.state(job) == "PENDING delay"
     await driver.advance(HOUR)
     assert await driver.state(job) == "RUNNABLE"
+
+
+async def test_a_hub_that_has_gone_on_to_another_schema_takes_no_jobs(driver: Driver) -> None:
+    await driver.raw("HSET", "@cfg", "schema", 2)
+    with pytest.raises(HubSchema, match="schema 2 and this RelayQ schema 1"):
+        await driver.word()
+    assert (await driver.queues.stats())["jobs"]["RUNNABLE"] == 0
 
 
 async def test_a_due_job_does_not_wait_for_the_next_tick(driver: Driver) -> None:

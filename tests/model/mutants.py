@@ -38,6 +38,7 @@ MUTANTS = (
     # submit
     Mutant("duplicate taken", "submit.lua", "'j:' .. job.i) == 1", "'j:' .. job.i) == 2", "submit"),
     Mutant("full hub takes jobs", "submit.lua", "if refusal then return refusal end", "", "submit"),
+    Mutant("another schema's hub takes jobs", "entry.lua", "moved_on(x) or R.submit", "R.submit", "submit"),
     Mutant("too many lanes", "submit.lua", "if count > R.lanes_left(x)", "if count > 512", "submit"),
     Mutant(
         "begun array replaced",

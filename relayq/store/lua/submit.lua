@@ -2,7 +2,8 @@
 --
 -- ARGV 1 {"jobs": [routing...], "lanes": {id: json}, "batch": digest, "watch": 1}
 --      2 batch record or ''       3.. envelopes, in the order of the jobs
--- -> a word per job: new | dup | unique:<id> | replaced:<id> | bad:<why>; or {'full', used, most}
+-- -> a word per job: new | dup | unique:<id> | replaced:<id> | bad:<why>; or for all of them
+--    {'full', used, most} | {'lanes'} | {'schema', which} (entry.lua)
 -- Routings are JobSpec.routing (relayq/model/job.py). Idempotent by job id.
 
 local FULL = 0.85
