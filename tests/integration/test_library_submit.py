@@ -280,6 +280,29 @@ async def test_more_dependents_than_one_call_tells_are_told_by_housekeeping(driv
     assert await driver.raw("EXISTS", "@fan", "@dep:" + root) == 0
 
 
+async def test_one_worker_comes_back_at_once_until_all_dependents_are_told(driver: Driver) -> None:
+    root = await driver.submit()
+    for _ in range(8):
+        await driver.batch(*({"after": [{"job": root}]} for _ in range(500)))
+    worker, other = await driver.worker(), await driver.worker("other")
+    assert await worker.claim(want=1) == [root]
+    await driver.tick()
+    assert (await worker.sync(done=[worker.outcome(root)], want=0)).next_ms <= 25
+    waits: dict[str, list[int]] = {"w": [], "other": []}
+    for _ in range(6):
+        await driver.advance(25, tick=False)
+        for one in (worker, other):
+            waits[one.name].append((await one.sync(want=0)).next_ms)
+    assert min(waits["w"]) <= 25
+    assert max(waits["other"]) >= 1_000
+    assert (await driver.queues.stats())["jobs"]["PENDING"] <= 2_500
+    while await driver.raw("EXISTS", "@fan"):
+        await driver.advance(25, tick=False)
+        await worker.sync(want=0)
+    assert (await worker.sync(want=0)).next_ms > 1_000
+    assert (await driver.queues.stats())["jobs"]["RUNNABLE"] == 4_000
+
+
 async def test_dependents_hear_how_the_job_ended_even_if_it_runs_again_meanwhile(driver: Driver) -> None:
     root = await driver.submit()
     for _ in range(3):

@@ -56,7 +56,15 @@ MUTANTS = (
     # dependencies
     Mutant("fan-out counts twice", "fan_out.lua", "'d', -1)", "'d', -2)", "submit"),
     Mutant("any failure will do", "fan_out.lua", "return state == 'F'", "return state ~= 'S'", "submit"),
-    Mutant("fan-out stops early", "sync.lua", "or call('LLEN', x.P .. 'fan') > 0", "", "submit"),
+    Mutant("fan-out stops early", "sync.lua", "R.fan_wait(x) or HEARTBEAT", "HEARTBEAT", "submit"),
+    Mutant("fan-out waits for ticks", "tick.lua", "    R.fan_on(x, cfg[3])\n", "", "submit"),
+    Mutant(
+        "everybody comes for the rest",
+        "fan_out.lua",
+        "x.tells = who == x.session",
+        "x.tells = true",
+        "submit",
+    ),
     Mutant("told after a forced run", "fan_out.lua", "or not j[2] then", "then", "submit"),
     Mutant("old end told to new ones", "control.lua", "  R.fan_again(x, id)\n", "", "submit"),
     # schedules

@@ -127,11 +127,12 @@ local function memory(x)
 end
 
 function R.tick(x, force)
-  local cfg = call('HMGET', x.P .. 'cfg', 'tick', 'behind')
+  local cfg = call('HMGET', x.P .. 'cfg', 'tick', 'behind', 'fanned')
   local last = tonumber(cfg[1]) or 0
   if not force and x.now - last < TICK and x.now >= last then
     if cfg[2] then R.retain(x) end
     R.cut_on(x)
+    R.fan_on(x, cfg[3])
     R.expire(x)
     return R.promote(x)
   end
