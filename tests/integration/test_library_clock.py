@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from tests.model.driver import Driver, running
 
 HOUR, MINUTE, SOON = 3_600_000, 60_000, 30_000
+DAY, YEAR = 24 * HOUR, 365 * 24 * HOUR
 
 
 async def test_a_retry_is_not_put_off_by_as_much_as_the_clock_is_set_back(driver: Driver) -> None:
@@ -57,3 +58,100 @@ async def test_a_clock_that_is_corrected_by_a_second_changes_nothing(driver: Dri
     due_ms = await driver.field(job, "du")
     await driver.advance(-1_000)
     assert await driver.field(job, "du") == due_ms
+
+
+# -- a machine that began in another year
+
+
+async def ahead(driver: Driver, by_ms: int = 10 * YEAR) -> None:
+    """The clock shows a time that has not come."""
+    await driver.tick()
+    await driver.advance(by_ms)
+
+
+async def right(driver: Driver, by_ms: int = 10 * YEAR) -> None:
+    """It shows the right time again."""
+    await driver.tick()
+    await driver.advance(-by_ms)
+
+
+async def test_jobs_of_a_wrong_year_stand_in_line_as_they_came(driver: Driver) -> None:
+    first = await driver.submit()
+    await ahead(driver)
+    wrong = [await driver.submit(), await driver.submit(priority=1)]
+    await right(driver)
+    last = await driver.submit()
+    assert await (await driver.worker()).claim() == [wrong[1], first, wrong[0], last]
+    record = await driver.record(wrong[0])
+    assert abs(record.submitted_ms - (await driver.record(last)).submitted_ms) < MINUTE
+
+
+async def test_a_preference_of_a_wrong_year_is_over_in_time(driver: Driver) -> None:
+    await ahead(driver)
+    job = await driver.submit(prefer="mac")
+    await right(driver)
+    worker = await driver.worker()
+    worker.prefers = {(await driver.record(job)).lane.id: 5_000}
+    await driver.advance(6_000)
+    assert await worker.claim() == [job]
+
+
+async def test_what_ended_in_a_wrong_year_is_kept_no_longer(driver: Driver) -> None:
+    await ahead(driver)
+    job, worker = await running(driver)
+    await worker.report(job)
+    await worker.leave()
+    await right(driver)
+    await driver.advance(DAY)
+    assert await driver.state(job) == "SUCCEEDED"
+    await driver.advance(14 * DAY)
+    assert await driver.jobs.record(job) is None
+    assert await driver.workers.list() == []
+
+
+async def test_what_runs_since_a_wrong_year_has_begun_lately(driver: Driver) -> None:
+    await ahead(driver)
+    job, worker = await running(driver)
+    await right(driver)
+    await worker.report(job, run_ms=1_000)
+    record = await driver.record(job)
+    assert record.ended_ms is not None
+    assert abs(record.ended_ms - (await driver.queues.stats())["now_ms"]) < MINUTE
+
+
+async def test_a_key_that_was_taken_in_a_wrong_year_is_free_after_its_window(driver: Driver) -> None:
+    await ahead(driver)
+    job = await driver.submit(unique={"key": "k", "mode": "window", "window": "1h"})
+    await right(driver)
+    assert await driver.word(unique="k") == f"unique:{job}"
+    await driver.advance(HOUR)
+    assert await driver.word(unique="k") == "new"
+    assert 0 < await driver.raw("PTTL", "@uq:k") <= HOUR or await driver.raw("PTTL", "@uq:k") == -1
+
+
+async def test_the_deadline_of_a_job_that_was_there_before_stays(driver: Driver) -> None:
+    before = await driver.submit(deadline="7h")
+    await ahead(driver, 5 * HOUR)
+    wrong = await driver.submit(deadline="7h")
+    await right(driver, 5 * HOUR)
+    await driver.advance(6 * HOUR)
+    assert [await driver.state(job) for job in (before, wrong)] == ["RUNNABLE"] * 2
+    await driver.advance(HOUR + 1_000)
+    assert [await driver.state(job) for job in (before, wrong)] == ["EXPIRED deadline"] * 2
+
+
+async def test_an_inbox_is_looked_into_by_anybody_after_the_clock_is_set_back(driver: Driver) -> None:
+    await driver.raw("HSET", "@inn", "ci", "ABCDEF")
+    await driver.raw("SET", "@ib:ci", "gone#1", "PX", 10 * YEAR)
+    await right(driver, 5 * HOUR)
+    assert await driver.raw("EXISTS", "@ib:ci") == 0
+
+
+async def test_use_of_a_wrong_year_fades_from_now_on(driver: Driver) -> None:
+    await ahead(driver)
+    await driver.submit(share="a")
+    worker = await driver.worker()
+    assert len(await worker.claim()) == 1
+    await right(driver)
+    await driver.advance(4 * DAY)
+    assert await driver.raw("HLEN", "@sh") == 0

@@ -189,7 +189,33 @@ MUTANTS = (
     Mutant("order of a batch lost", "prelude.lua", "x.micro = x.micro + 1", "x.micro = 1", "sync"),
     Mutant("counter drifts", "prelude.lua", "(x.counts[from] or 0) - 1", "(x.counts[from] or 0)", "sync"),
     # the clock
-    Mutant("leases of a wrong time", "clock.lua", "  shorten_leases(x)\n", "", "clock"),
+    Mutant(
+        "leases of a wrong time",
+        "clock.lua",
+        "'wlive', most, session)",
+        "'wlive', 'NX', most, session)",
+        "clock",
+    ),
+    Mutant(
+        "begun in a wrong year",
+        "clock.lua",
+        "'wj:' .. session)) do correct(",
+        "'wj:' .. session)) do R.job(",
+        "clock",
+    ),
+    Mutant("line of a wrong year", "clock.lua", "  correct_lanes(x, by)\n", "", "clock"),
+    Mutant("kept since a wrong year", "clock.lua", "'open', 'done', 'fail'}", "'open'}", "clock"),
+    Mutant("window of a wrong year", "clock.lua", "if window then", "if false then", "clock"),
+    Mutant(
+        "early deadline", "clock.lua", ", 'D', function(id) return is_ahead(x, id) end)", ", 'D')", "clock"
+    ),
+    Mutant(
+        "inbox of a wrong year", "clock.lua", "call('DEL', x.P .. 'ib:' .. name)", "local _ = name", "clock"
+    ),
+    Mutant("share of a wrong year", "clock.lua", "  R.shares_by_now(x)\n", "", "clock"),
+    Mutant("worker of a wrong year", "clock.lua", "{'woff', 'lused', 'sk'}", "{'lused', 'sk'}", "clock"),
+    Mutant("slots of a wrong year", "clock.lua", "if by > DAY then R.slots_by_now(x) end", "", "schedules"),
+    Mutant("slots fired twice", "clock.lua", "if by > DAY then R.slots", "if true then R.slots", "schedules"),
     Mutant("retries of a wrong time", "clock.lua", "return j[1] or j[2]", "return j[2]", "clock"),
     Mutant("named times are moved", "clock.lua", "not is_meant or is_meant(id)", "true", "clock"),
     Mutant("rates of a wrong time", "clock.lua", "  bring_rates_forward(x, by)\n", "", "clock"),

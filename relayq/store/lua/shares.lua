@@ -40,3 +40,11 @@ function R.forget_shares(x)
     if share and at and x.now - tonumber(at) > FADED then call('HDEL', x.P .. 'sh', share, share .. '@') end
   end
 end
+
+-- what was used by a time that has not come was used now (clock.lua)
+function R.shares_by_now(x)
+  local list = call('HGETALL', x.P .. 'sh')
+  for i = 1, #list, 2 do
+    if string.find(list[i], '@$') and tonumber(list[i + 1]) > x.now then call('HSET', x.P .. 'sh', list[i], int(x.now)) end
+  end
+end
