@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tests.model.driver import Driver, running
+from tests.model.driver import Driver, FakeWorker, running
 
 HOUR, MINUTE, SOON = 3_600_000, 60_000, 30_000
 DAY, YEAR = 24 * HOUR, 365 * 24 * HOUR
@@ -37,7 +37,7 @@ async def test_a_worker_that_died_is_noticed_after_the_clock_is_set_back(driver:
     await driver.advance(MINUTE + 1)
     assert await driver.state(job) == "UNREACHABLE"
     await driver.advance(-5 * HOUR)
-    await driver.advance(MINUTE + 1)
+    await driver.advance(2 * MINUTE)
     assert await driver.state(job) == "RUNNABLE"
 
 
@@ -155,3 +155,44 @@ async def test_use_of_a_wrong_year_fades_from_now_on(driver: Driver) -> None:
     await right(driver)
     await driver.advance(4 * DAY)
     assert await driver.raw("HLEN", "@sh") == 0
+
+
+async def leapt(driver: Driver) -> tuple[FakeWorker, list[str]]:
+    """A job that has ended, one that waits and one that is delayed as well.
+
+    Then the clock is ten years ahead, and somebody calls who was there before.
+    """
+    ended, worker = await running(driver)
+    await worker.report(ended)
+    waiting = [await driver.submit(deadline="2h"), await driver.submit(deadline="8h", delay="6h")]
+    await driver.tick()
+    await driver.advance(10 * YEAR, tick=False)
+    assert await worker.claim() == []
+    return worker, [ended, *waiting]
+
+
+async def test_nothing_is_lost_by_a_clock_that_leaps_ahead_for_a_moment(driver: Driver) -> None:
+    worker, [ended, waiting, delayed] = await leapt(driver)
+    new = await driver.submit()
+    assert await worker.claim() == [new]
+    assert await driver.state(ended) == "SUCCEEDED"
+    await driver.advance(-10 * YEAR, tick=False)
+    assert await worker.claim() == [waiting]
+    assert await driver.state(delayed) == "PENDING delay"
+    await driver.advance(6 * HOUR)
+    assert await driver.state(delayed) == "RUNNABLE"
+    await driver.advance(2 * HOUR)
+    assert await driver.state(delayed) == "EXPIRED deadline"
+
+
+async def test_what_is_late_expires_a_while_after_a_leap_that_was_none(driver: Driver) -> None:
+    worker, [ended, *waiting] = await leapt(driver)
+    assert await worker.stand_by() == []
+    await driver.jobs.release(waiting[0])
+    assert [await driver.state(job) for job in waiting] == ["PENDING delay"] * 2
+    for minutes in (9, 2):
+        await driver.advance(minutes * MINUTE, tick=False)
+        await worker.sync()
+    assert [await driver.state(job) for job in waiting] == ["EXPIRED deadline"] * 2
+    assert await driver.jobs.record(ended) is None
+    assert await driver.field(waiting[0], "dd") is None

@@ -3,9 +3,9 @@
 -- A machine whose own clock is in another zone is hours ahead until it hears the right time, one
 -- whose clock has lost its battery years. Whatever is so long from now (a lease, a grace, a retry, the
 -- next start that a rate allows, a key taken for a window) would otherwise stand still for so long;
--- jobs that were ready by the wrong time would stand behind all that come later. A time that somebody named (`at`) stays that time, and so does the
--- deadline of a job that was submitted before. All of it in one call, which may take long: it
--- happens once in the life of a machine, if ever.
+-- jobs that were ready by the wrong time would stand behind all that come later. A time that somebody
+-- named (`at`) stays that time, and so does the deadline, or the delay, of a job that was submitted
+-- before. All of it in one call, which may take long: it happens once in the life of a machine, if ever.
 
 local NOTICED = 5000  -- what is corrected by less waits that much longer
 local DAY = 86400000
@@ -94,10 +94,11 @@ end
 
 function R.set_back(x, by)
   if by < NOTICED then return end
+  R.believe(x)
   bring_forward(x, 'dl', by, 'D', function(id) return is_ahead(x, id) end)
   bring_forward(x, 'delay', by, 'du', function(id)
     local j = R.job(x, id, 'a', 'dr')
-    return j[1] or j[2]
+    return j[1] or j[2] and is_ahead(x, id)
   end)
   for _, index in ipairs({'delay', 'lost'}) do
     for _, id in ipairs(call('ZRANGE', x.P .. index, 0, -1)) do correct(x, id, by) end
