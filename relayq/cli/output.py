@@ -108,25 +108,37 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     """`name  value` lines; facts without a value are left out."""
     kept = [(name, safe(value, keep_newlines=True)) for name, value in facts if value]
-    width = max((len(name) for name, _ in kept), default=0) + 2
+    width = max((cells(name) for name, _ in kept), default=0) + BETWEEN
     for name, value in kept:
-        print(f"{name:<{width}}{value.replace(chr(10), chr(10) + ' ' * width)}")
+        print(f"{_filled(name, width)}{value.replace(chr(10), chr(10) + ' ' * width)}")
+
+
+def cells(text: str) -> int:
+    """How wide a terminal shows it: letters of East Asia and emoji take two cells, combining marks none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _filled(text: str, width: int) -> str:
+    return text + " " * (width - cells(text))
 
 
 def _print_plain(rows: list[list[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print((" " * BETWEEN).join(map(_filled, row, widths)).rstrip())
 
 
 def _print_rich(headers: Sequence[str], rows: list[list[str]]) -> None:
-    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console, table = Console(highlight=False), Table(box=None, pad_edge=False, header_style="bold")
-    widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(headers, *rows, strict=True)]
     room = console.width - BETWEEN * (len(widths) - 1)
     for header, width in zip(headers, fitted(widths, room), strict=True):
         table.add_column(header, overflow="ellipsis", no_wrap=True, max_width=width)

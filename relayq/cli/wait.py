@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import TYPE_CHECKING
 
 from relayq.cli.exit_codes import FAILED, OK
@@ -55,18 +56,17 @@ def run(args: argparse.Namespace) -> int:
 
 async def _wait_all(client: AsyncClient, args: argparse.Namespace) -> list[Result]:
     """One after the other: those that ended meanwhile cost a round trip each."""
-    import asyncio
-
     limit_ms = parse_duration_ms(args.timeout, "--timeout") if args.timeout else None
     jobs = [await client.job(text) for text in args.ids]
+    until_s = time.monotonic() + (limit_ms or 0) / 1000
     results: list[Result] = []
     try:
-        async with asyncio.timeout(None if limit_ms is None else limit_ms / 1000):
-            with waiting(f"waiting for {len(jobs)} jobs") as tell:
-                for job in jobs:
-                    results.append(await job.result())
-                    tell(f"{len(results)} of {len(jobs)} jobs have ended")
-    except TimeoutError as error:
+        with waiting(f"waiting for {len(jobs)} jobs") as tell:
+            for job in jobs:
+                left_s = None if limit_ms is None else max(0.0, until_s - time.monotonic())
+                results.append(await job.result(left_s))
+                tell(f"{len(results)} of {len(jobs)} jobs have ended")
+    except WaitTimeout as error:
         late = jobs[len(results)].id
         raise WaitTimeout(
             f"job {late} has not ended after {spell_duration(limit_ms or 0)}; it goes on"

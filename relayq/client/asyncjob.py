@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from relayq.client.files import opened, target_below, write_file
 from relayq.client.result import Result, Transcript, outcome_of, result_of
-from relayq.errors import Refused, UnknownName, WaitTimeout
+from relayq.errors import HubUnreachable, Refused, UnknownName, WaitTimeout
 from relayq.model.lifecycle import FINAL, State
 from relayq.store.records import End, Explanation, JobRecord, LogEntry
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from relayq.client.aio import AsyncClient
     from relayq.trust.files import Left
 
-T = TypeVar("T")
+LOOK_S = 2.0
 
 
 class AsyncHandle:
@@ -57,12 +57,11 @@ class AsyncHandle:
 
     async def wait(self, timeout: float | None = None) -> State:
         """Wait until the job has ended and return its state; WaitTimeout after `timeout` seconds."""
-        return (await within(timeout, self._end(Transcript()), self.id)).state
+        return (await self._over(timeout))[0].state
 
     async def result(self, timeout: float | None = None) -> Result:
         """How the job ended, once it has; WaitTimeout after `timeout` seconds (the job goes on)."""
-        transcript = Transcript()
-        await within(timeout, self._end(transcript), self.id)
+        _, transcript = await self._over(timeout)
         return result_of(await self.info(), transcript)
 
     async def logs(self, *, follow: bool = False) -> AsyncGenerator[LogEntry, None]:
@@ -137,12 +136,41 @@ class AsyncHandle:
             raise Refused(end.doubt)
         return end
 
-    async def _end(self, transcript: Transcript) -> End:
+    async def _over(self, timeout: float | None) -> tuple[End, Transcript]:
+        """How the job ended and what it wrote; WaitTimeout when it has not after `timeout` seconds.
+
+        A job that has ended by then is read to its end, however short the time was.
+        """
+        if timeout is None:
+            return await self._end()
+        if timeout > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    return await self._end()
+        if await self._has_ended(is_asked_once=timeout <= 0):
+            return await self._end()
+        raise WaitTimeout(f"job {self.id} has not ended after {timeout:g} s; it goes on")
+
+    async def _has_ended(self, *, is_asked_once: bool) -> bool:
+        """One look; that the hub is away counts as no where somebody has waited already."""
+        try:
+            async with asyncio.timeout(None if is_asked_once else LOOK_S):
+                record = await self._client.jobs.record(self.id)
+        except (HubUnreachable, TimeoutError):
+            if is_asked_once:
+                raise
+            return False
+        if record is None and not self._client.submitter.is_narrow:
+            raise await self._missing()
+        return record is not None and record.state in FINAL
+
+    async def _end(self) -> tuple[End, Transcript]:
         """Read to the end of the log."""
+        transcript = Transcript()
         async with aclosing(self.follow()) as entries:
             async for item in entries:
                 if isinstance(item, End):
-                    return await self.believed(item)
+                    return await self.believed(item), transcript
                 transcript.add(item)
         raise AssertionError("a log is followed to its End")
 
@@ -157,8 +185,7 @@ class AsyncJob(AsyncHandle):
         not, OutputTruncated when the hub kept less than all, WaitTimeout after
         `timeout` seconds (the job goes on).
         """
-        transcript = Transcript()
-        end = await within(timeout, self._end(transcript), self.id)
+        end, transcript = await self._over(timeout)
         return outcome_of(self.id, end, transcript).get()
 
 
@@ -179,15 +206,6 @@ class AsyncArray(AsyncHandle):
         """The stdout of every element, in order, once all have succeeded; raises as AsyncJob.get does."""
         (await self.result(timeout)).get()
         return [await self[index].get() for index in range(self._size)]
-
-
-async def within(timeout: float | None, work: Coroutine[Any, Any, T], job: str) -> T:
-    """What `work` returns; WaitTimeout when that takes longer than `timeout` seconds."""
-    try:
-        async with asyncio.timeout(timeout):
-            return await work
-    except TimeoutError as error:
-        raise WaitTimeout(f"job {job} has not ended after {timeout:g} s; it goes on") from error
 
 
 def element_id(job: str, size: int, index: int) -> str:

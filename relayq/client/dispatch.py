@@ -20,6 +20,7 @@ from relayq.errors import (
     HubDenied,
     HubError,
     HubFull,
+    HubSchema,
     HubTooOld,
     HubUnreachable,
     RelayQError,
@@ -164,6 +165,10 @@ class Dispatcher:
                 f"hub {shown} is full ({int(words[1]) >> 20} of {int(words[2]) >> 20} MiB): "
                 f"{NOTHING}; wait until jobs have ended, or raise its maxmemory"
             )
+        if words[0] == b"schema":
+            from relayq.store.scripts import other_schema
+
+            raise HubSchema(other_schema(int(words[1])))
         if words[0] == b"lanes":
             raise SpecError(f"hub {shown} has 512 different sets of needs already: {NOTHING} (field 'needs')")
         return [_receipt(job, word.decode()) for job, word in zip(jobs, words, strict=True)]

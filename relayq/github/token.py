@@ -2,8 +2,12 @@
 
 `github.token` names the place: `gh` (what `gh auth token` prints), `env:NAME`,
 `file:PATH` (a file that only its owner may read), or `auto`: the variables GH_TOKEN and
-GITHUB_TOKEN, then gh, then the file `github-token` beside the configuration. gh keeps a token
-for each server, and is asked for that of the server in `github.api`.
+GITHUB_TOKEN, then gh, then the file `github-token` beside the configuration.
+
+No token goes to a server that it was not meant for. What `auto` finds is for GitHub itself; a
+server of GitHub Enterprise in `github.api` gets it where GH_HOST names that server, and what
+stands in GH_ENTERPRISE_TOKEN or GITHUB_ENTERPRISE_TOKEN, as with gh. gh keeps a token for each
+server, and is asked for that server's. A place that `github.token` names is for `github.api`.
 """
 
 from __future__ import annotations
@@ -23,6 +27,9 @@ from relayq.errors import ConfigError
 FILE_NAME = "github-token"
 PUBLIC = "github.com"
 VARIABLES = ("GH_TOKEN", "GITHUB_TOKEN")
+ENTERPRISE_VARIABLES = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
+HOST_VARIABLE = "GH_HOST"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 GH_TIMEOUT_S = 10.0
 _TOKEN = re.compile(r"[A-Za-z0-9_.\-]{8,512}")
 
@@ -62,10 +69,27 @@ def find_token(named: str, environ: Mapping[str, str], config_dir: Path, api: st
 
 
 def _first(environ: Mapping[str, str], config_dir: Path, api: str) -> Token | None:
-    for name in VARIABLES:
-        if found := _read(environ.get(name, ""), f"the variable {name}"):
-            return found
-    return _from_gh(api) or _from_file(config_dir / FILE_NAME)
+    server, stored = server_of(api), config_dir / FILE_NAME
+    is_ours = _is_meant(server, environ)
+    found = _from_variables(VARIABLES if is_ours else ENTERPRISE_VARIABLES, environ) or _from_gh(api)
+    if found or is_ours:
+        return found or _from_file(stored)
+    if withheld := _from_variables(VARIABLES, environ) or _from_file(stored):
+        raise ConfigError(
+            f"the token in {withheld.place} is for {PUBLIC} and does not go to {server} (github.api): "
+            f"set {ENTERPRISE_VARIABLES[0]}, or {HOST_VARIABLE}={server} if it is that server's"
+        )
+    return None
+
+
+def _is_meant(server: str, environ: Mapping[str, str]) -> bool:
+    """Does what names no server belong to this one? To this machine itself it may always go."""
+    return server in (PUBLIC, *LOOPBACK, environ.get(HOST_VARIABLE, "").strip().lower())
+
+
+def _from_variables(names: tuple[str, ...], environ: Mapping[str, str]) -> Token | None:
+    found = (_read(environ.get(name, ""), f"the variable {name}") for name in names)
+    return next(filter(None, found), None)
 
 
 def _required(found: Token | None, place: str, remedy: str) -> Token:

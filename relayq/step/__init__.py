@@ -2,7 +2,7 @@
 
 `python3 -ISB .github/actions/submit/submit.py` runs this out of a checked-out repository;
 `relayq submit --wire` is the same code, installed. It stands on `model`, `trust` and
-`store.wire` alone and speaks Python 3.9: a runner's python3 is whatever it is.
+`store.wire` (with `store.tls`) alone and speaks Python 3.9: a runner's python3 is whatever it is.
 
 `action.py` is the step, from its inputs (`inputs.py`) to what it tells its runner
 (`runner.py`, `cost.py`). `sender.py` is the submit-only user at the hub, `identity.py` says who

@@ -33,6 +33,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from relayq.errors import ConfigError, HubDenied, HubError, HubFull, HubUnreachable
+from relayq.store.tls import SILENT_S, SPEAKS_NO_TLS, speaks_plain, tls_context, tls_reason
 from relayq.store.wire import (
     SPEAKS_ELSE,
     SPEAKS_TLS,
@@ -41,8 +42,6 @@ from relayq.store.wire import (
     denial,
     full_disk,
     misplaced,
-    tls_context,
-    tls_reason,
     unheard_reason,
 )
 
@@ -256,19 +255,32 @@ def _connection(address: Address) -> Connection | UnixDomainSocketConnection:
         return UnixDomainSocketConnection(path=address.path, **common)
     common |= {"host": address.host, "port": address.port, "socket_keepalive": True}
     if address.scheme == "rediss":
-        return _TlsConnection(tls_context(address), address.name or address.host, **common)
+        return _TlsConnection(address, tls_context(address), **common)
     return Connection(**common)
 
 
 class _TlsConnection(Connection):
-    """TLS as `tls_context` has it: redis-py's own option for a CA only adds it to the system's."""
+    """TLS as `relayq.store.tls` has it: redis-py's own option for a CA only adds it to the system's."""
 
-    def __init__(self, context: ssl.SSLContext, server_name: str, **common: Any) -> None:
+    def __init__(self, address: Address, context: ssl.SSLContext, **common: Any) -> None:
         super().__init__(**common)
-        self._tls = {"ssl": context, "server_hostname": server_name}
+        self._address = address
+        self._tls = {"ssl": context, "server_hostname": address.name or address.host}
+        self._handshake_s = SILENT_S
 
     def _connection_arguments(self) -> dict[str, Any]:
-        return {**super()._connection_arguments(), **self._tls}
+        arguments = {**super()._connection_arguments(), **self._tls}
+        return {**arguments, "ssl_handshake_timeout": self._handshake_s}
+
+    async def _connect(self) -> None:
+        self._handshake_s = SILENT_S
+        with contextlib.suppress(ConnectionAbortedError):  # a handshake that takes too long
+            await super()._connect()  # type: ignore[no-untyped-call]  # redis-py has no types here
+            return
+        if await asyncio.to_thread(speaks_plain, self._address):
+            raise OSError(SPEAKS_NO_TLS)
+        self._handshake_s = CONNECT_TIMEOUT_S
+        await super()._connect()  # type: ignore[no-untyped-call]  # as above
 
 
 def _notice_half_open(connection: Connection | UnixDomainSocketConnection) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from relayq.errors import AmbiguousId, HubFull, NotFound, SpecError, UnknownName, UsageError
+from relayq.errors import AmbiguousId, HubFull, HubSchema, NotFound, SpecError, UnknownName, UsageError
 from relayq.model.duration import format_size
 from relayq.model.ids import is_id
 from relayq.model.job import MAX_PRIORITY
@@ -21,6 +21,7 @@ from relayq.store.orders import judged, queue_orders
 from relayq.store.own import own_reply
 from relayq.store.pace import worked_off
 from relayq.store.records import Explanation, JobRecord, QueueInfo, Submission, WorkerRecord
+from relayq.store.scripts import other_schema
 from relayq.store.wire import submit_args
 from relayq.trust.envelope import approval_of, batch_digest_of
 from relayq.trust.steering import HOLD, PAUSE, RELEASE, RESUME, priority_order, weight_order
@@ -293,7 +294,7 @@ class Queues:
 
 
 def submit_words(reply: list[Any]) -> list[str]:
-    """What `submit` answered, a word a job; HubFull or SpecError when it took nothing at all."""
+    """What `submit` answered, a word a job; HubFull, HubSchema or SpecError when it took nothing at all."""
     words = [decode.text(word) for word in reply]
     if words and words[0] == "full":
         used, most = int(words[1]), int(words[2])
@@ -301,6 +302,8 @@ def submit_words(reply: list[Any]) -> list[str]:
             f"the hub is full ({format_size(used)} of {format_size(most)} in use): nothing was queued; "
             "wait for jobs to be forgotten, or raise its maxmemory"
         )
+    if words and words[0] == "schema":
+        raise HubSchema(other_schema(int(words[1])))
     if words == ["lanes"]:
         raise SpecError("the hub has 512 different sets of needs already: nothing was queued (field 'needs')")
     return words

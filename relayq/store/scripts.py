@@ -87,14 +87,17 @@ async def ensure(link: Caller, anchor: str, role: str = "") -> None:
     info, (schema, mark) = await link.calls(("INFO", "server"), ("HMGET", anchor, "schema", "code"))
     check_server(info.decode() if isinstance(info, bytes) else str(info))
     if schema is not None and int(schema) != SCHEMA:
-        raise HubSchema(
-            f"the hub speaks schema {int(schema)} and this RelayQ schema {SCHEMA}: "
-            "install the same RelayQ on both sides"
-        )
+        raise HubSchema(other_schema(int(schema)))
     if role in LOADS_NOTHING and (mark is None or revision_of(mark) < REVISION):
         raise HubSchema(NEEDS_OWNER)
     if role not in LOADS_NOTHING and (mark is None or _is_older(mark.decode())):
         await load(link, anchor)
+
+
+def other_schema(schema: int) -> str:
+    """The sentence for a hub of another schema than ours."""
+    ours = f"this RelayQ schema {SCHEMA}"
+    return f"the hub speaks schema {schema} and {ours}: install the same RelayQ on both sides"
 
 
 async def load(link: Caller, anchor: str) -> None:

@@ -2,7 +2,7 @@
 
 `import redis` costs about 60 ms of a cold `relayq submit`, more than everything
 else together, so submitting goes through this file. It also runs uninstalled,
-straight out of a checked-out GitHub action: Python 3.9 syntax, no import of RelayQ.
+straight out of a checked-out GitHub action: Python 3.9 syntax, and of RelayQ only `tls` beside it.
 
 A Wire is not thread safe; whoever shares one holds a lock. It never repeats a
 command by itself: every function it calls is idempotent, so the caller may.
@@ -14,9 +14,10 @@ import json
 import socket
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from relayq.store.tls import REFUSES_US, secured, tcp, tls_reason
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Sequence
     from typing import Any, BinaryIO, Union
 
@@ -27,7 +28,6 @@ MAX_JOBS_PER_CALL = 500
 MOST_WAITING = 4_000  # entries of an inbox; beyond it the newest are dropped (lua/inbox.lua)
 SPEAKS_TLS = "it speaks TLS: use a rediss:// address, or join it with `relayq join`"
 SPEAKS_ELSE = "what answers there is no Redis or Valkey"
-REFUSES_US = "it refuses this machine's certificate, or there is none: join it with `relayq join`"
 JOB, CANCEL, STEER, FIRE = b"j", b"c", b"o", b"f"  # how an entry of an inbox begins
 TLS_ALERT = b"\x15\x03"  # how a TLS server begins its no to plain text (RFC 8446, 5.1 and 6)
 
@@ -172,54 +172,21 @@ class Wire:
         return self._link
 
     def _connect(self) -> socket.socket:
-        address = self.address
-        if address.scheme == "unix":
-            link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            link.settimeout(self._timeout_s)
-            try:
-                link.connect(address.path)
-            except OSError:
-                link.close()
-                raise
-            return link
-        # Bytes pass as they are; a str would load the codec of names in other letters (1 ms, 0.3 MB).
-        host: Any = address.host.encode() if address.host.isascii() else address.host
-        link = socket.create_connection((host, address.port), self._timeout_s)
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if address.scheme == "rediss":
-            try:
-                return tls_context(address).wrap_socket(link, server_hostname=address.name or address.host)
-            except OSError:
-                link.close()
-                raise
+        if self.address.scheme != "unix":
+            link = tcp(self.address, self._timeout_s)
+            return secured(link, self.address, self._timeout_s) if self.address.scheme == "rediss" else link
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        link.settimeout(self._timeout_s)
+        try:
+            link.connect(self.address.path)
+        except OSError:
+            link.close()
+            raise
         return link
 
     def _failure(self, what: str, error: OSError, reason: str = "") -> str:
         reason = reason or tls_reason(error) or error.strerror or str(error) or type(error).__name__
         return f"hub {self.address.shown} {what}: {reason}"
-
-
-def tls_context(address: Address) -> ssl.SSLContext:
-    """How we speak TLS with this hub.
-
-    With `ca` that authority alone is believed: what any public one has signed is not the
-    hub. A hub that has a `name` of its own was installed by RelayQ and speaks TLS 1.3.
-    """
-    import ssl
-
-    if not address.ca:
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3 if address.name else ssl.TLSVersion.TLSv1_2
-    for load, path in ((context.load_verify_locations, address.ca), (context.load_cert_chain, address.cert)):
-        try:
-            if path:
-                load(path)
-        except OSError as error:
-            raise OSError(f"{path} cannot be used ({error.strerror or error}); join the hub again") from error
-    return context
 
 
 def full_disk(shown: str, text: str) -> str:
@@ -280,26 +247,6 @@ def unheard_reason(address: Address, error: BaseException) -> str:
     if address.scheme == "rediss":
         return f"it hung up before its first word: most likely {REFUSES_US}"
     return f"it hung up before its first word: most likely {SPEAKS_TLS}"
-
-
-def tls_reason(error: BaseException) -> str:
-    """What went wrong with TLS, in words for a person; empty for anything else."""
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        detail = getattr(error, "verify_message", "") or "not one that this machine believes"
-        return (
-            f"its certificate is refused ({detail}): it is not the hub that was joined, or somebody "
-            "stands in between; if the hub was installed anew, join it again"
-        )
-    if (
-        "handshake operation timed out" in text
-        or "WRONG_VERSION_NUMBER" in text
-        or "RECORD_LAYER_FAILURE" in text
-    ):
-        return "it does not speak TLS: use redis://, or give it TLS with `relayq hub install`"
-    if "ALERT" in text and ("CERTIFICATE" in text or "UNKNOWN_CA" in text):
-        return REFUSES_US
-    return ""
 
 
 def read_reply(stream: BinaryIO) -> Reply:

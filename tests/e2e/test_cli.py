@@ -113,6 +113,16 @@ def test_waiting_has_a_limit(hub: str) -> None:
     assert "it goes on" in ended.stderr
 
 
+def test_one_look_is_enough_for_what_has_ended(served: None) -> None:
+    jobs = [printed("submit", "--", "exit 5").strip() for _ in range(2)]
+    assert relayq("wait", *jobs).returncode == 1
+    assert relayq("wait", *jobs, "--timeout", "0").returncode == 1
+    assert relayq("wait", jobs[0], "--timeout", "0").returncode == 5
+    waiting = printed("submit", "--needs", "moon", "--", "true").strip()
+    ended = relayq("wait", jobs[0], waiting, "--timeout", "0")
+    assert (ended.returncode, "after 0s; it goes on" in ended.stderr) == (124, True)
+
+
 def test_specs_are_submitted_in_bulk(hub: str) -> None:
     lines = "".join(json.dumps({"command": "true", "name": f"n{number}"}) + "\n" for number in range(1234))
     assert len(set(printed("submit", "-", stdin=lines).split())) == 1234
@@ -369,3 +379,16 @@ def test_an_old_schema_is_refused_in_one_sentence(own_server: PrivateServer, hom
     ended = relayq("jobs", "--url", own_server.url)
     assert ended.returncode == 125
     assert "schema 99" in ended.stderr
+
+
+def test_a_hub_that_has_gone_on_to_another_schema_takes_no_jobs(
+    own_server: PrivateServer, home: Path
+) -> None:
+    assert relayq("submit", "--url", own_server.url, "--", "true").returncode == 0
+    own_server.call("HSET", "{rq:home}:cfg", "schema", "99")
+    for bulk in (("--", "true"), ("-",)):
+        ended = relayq("submit", "--url", own_server.url, *bulk, stdin='{"command": "true"}\n')
+        assert (ended.returncode, ended.stdout) == (125, "")
+        assert "the hub speaks schema 99 and this RelayQ schema 1" in ended.stderr
+    assert own_server.call("HGET", "{rq:home}:cfg", "schema") == b"$2\r\n99\r\n"
+    assert own_server.call("HGET", "{rq:home}:n", "R") == b"$1\r\n1\r\n"

@@ -8,6 +8,7 @@ import sys
 import time
 
 DAY_S = 86_400
+UNFAKED = "FAKETIME_DONT_FAKE_MONOTONIC=1"
 
 
 def off_by(seconds: int) -> tuple[str, ...]:
@@ -15,10 +16,13 @@ def off_by(seconds: int) -> tuple[str, ...]:
     faketime = shutil.which("faketime")
     if faketime is None:
         return (sys.executable, __file__, str(seconds))
-    # faketime itself stays the parent and passes no signals on: only its library is wanted.
-    asked = (faketime, "--exclude-monotonic", "-f", f"{seconds:+d}s", "printenv", "LD_PRELOAD")
-    library = subprocess.check_output(asked, text=True).strip()
-    return ("env", f"LD_PRELOAD={library}", f"FAKETIME={seconds:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC=1")
+    return ("env", f"LD_PRELOAD={library_of(faketime)}", f"FAKETIME={seconds:+d}s", UNFAKED)
+
+
+def library_of(faketime: str) -> str:
+    """What faketime has preloaded; itself it stays the parent and passes no signals on."""
+    asked = (faketime, "--exclude-monotonic", "-f", "+0", "printenv", "LD_PRELOAD")
+    return subprocess.check_output(asked, text=True).strip()
 
 
 def main() -> int:

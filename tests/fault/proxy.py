@@ -43,9 +43,9 @@ class Line:
 
 
 class Proxy:
-    """Listens on a port of its own; `url` is what its victims connect to."""
+    """Listens on a port of its own; `url` is what its victims connect to. Behind it is a socket or a port."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path | int) -> None:
         self.delay_s = 0.0
         self.cuts_left = 0
         self.cut_within_bytes = 6_000
@@ -85,7 +85,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            from_server, to_server = await asyncio.open_unix_connection(self._target)
+            from_server, to_server = await self._connect()
         except OSError:
             writer.close()
             return
@@ -100,6 +100,11 @@ class Proxy:
         self._lines.discard(line)
         if any(left <= 0 for left in line.breaks.values()):
             self.cuts_left = max(0, self.cuts_left - 1)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, int):
+            return await asyncio.open_connection("127.0.0.1", self._target)
+        return await asyncio.open_unix_connection(self._target)
 
     async def _pump(self, line: Line, source: asyncio.StreamReader, direction: str) -> None:
         loop = asyncio.get_running_loop()

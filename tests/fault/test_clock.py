@@ -1,11 +1,13 @@
-"""A machine whose clock is a day off: nothing runs twice, nothing expires that should not."""
+"""A machine a day off, a hub ten years: nothing runs twice, nothing expires that should not."""
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,24 @@ from relayq.model.body import VALID_S
 from relayq.model.job import JobSpec, new_id, routing
 from relayq.model.needs import lane_of
 from relayq.store.records import Submission
-from tests.fault.clock import DAY_S, off_by
+from tests.fault.clock import DAY_S, UNFAKED, library_of, off_by
 from tests.integration.worker_support import Rig
-from tests.support import eventually
+from tests.support import PrivateServer, eventually
+
+FAKETIME = shutil.which("faketime")
+
+
+class WrongHub(PrivateServer):
+    """A server that shows whatever time a test likes while it runs."""
+
+    def show(self, off_s: int) -> None:
+        """From now on its clock is off by so much."""
+        (self.directory / "clock").write_text(f"{off_s:+d}\n")
+
+    def _argv(self) -> list[str]:
+        self.show(0)
+        words = (f"FAKETIME_TIMESTAMP_FILE={self.directory / 'clock'}", "FAKETIME_NO_CACHE=1", UNFAKED)
+        return ["env", f"LD_PRELOAD={library_of(str(FAKETIME))}", *words, *super()._argv()]
 
 
 async def submit_signed_at(rig: Rig, command: str, signed_s: int) -> str:
@@ -84,3 +101,38 @@ async def test_a_clock_set_back_lets_nothing_run_that_has_expired_here_and_every
     assert "the signed job spec has expired" in back.said()
     await succeeds(rig, await rig.submit(rig.mark("second")))
     assert [rig.marked(name) for name in ("first", "expired", "second")] == [["x"], [], ["x"]]
+
+
+@pytest.mark.skipif(FAKETIME is None, reason="moves a server's clock with faketime")
+async def test_a_hub_that_is_ten_years_ahead_for_a_moment_loses_nothing(home: Path, fleet: str) -> None:
+    server = WrongHub()
+    server.start()
+    try:
+        rig = Rig(server.url, fleet, home)
+        async with rig.hub:
+            await a_moment_in_another_year(rig, server)
+    finally:
+        server.close()
+
+
+async def a_moment_in_another_year(rig: Rig, server: WrongHub) -> None:
+    """One job has ended, one runs, one waits for a worker that is not there."""
+    worker = rig.process("w1", "--slots", "2")
+    ended = await rig.submit("echo kept")
+    await succeeds(rig, ended)
+    runs = await rig.submit(f"{rig.mark('ran')}; until [ -e {rig.marks}/go ]; do sleep 0.05; done")
+    await eventually(lambda: rig.marked("ran"))
+    waits = await rig.submit("true", needs=["moon"], deadline="2h")
+    server.show(3650 * DAY_S)
+    wrong = await rig.submit(rig.mark("wrong"))
+    await succeeds(rig, wrong)
+    assert (await rig.record(waits)).state == "PENDING"
+    server.show(0)
+    await succeeds(rig, await rig.submit(rig.mark("right")))
+    (rig.marks / "go").touch()
+    await succeeds(rig, runs)
+    assert [rig.marked(name) for name in ("ran", "wrong", "right")] == [["x"]] * 3
+    assert (await rig.record(waits)).state == "RUNNABLE"
+    assert await rig.output(ended) == b"kept\n"
+    assert abs((await rig.record(wrong)).submitted_ms / 1000 - time.time()) < DAY_S
+    assert "Traceback" not in worker.said()

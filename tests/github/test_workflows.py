@@ -196,6 +196,45 @@ def test_gh_is_asked_for_the_token_of_the_server_and_of_no_other(
         assert find_token(place, {}, tmp_path, api) == (TOKEN, "gh")
 
 
+ENTERPRISE = "https://github.acme.org/api/v3"
+
+
+@pytest.mark.parametrize("api", [ENTERPRISE, "https://api.acme.ghe.com", "https://api.github.com.evil.org"])
+@pytest.mark.parametrize("place", ["GH_TOKEN", "GITHUB_TOKEN", "file"])
+def test_a_token_for_github_goes_to_no_other_server(
+    api: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if place == "file":
+        kept = tmp_path / "github-token"
+        kept.write_text(TOKEN)
+        kept.chmod(0o600)
+    with pytest.raises(ConfigError, match="does not go to") as it:
+        find_token("auto", {place: TOKEN, "GH_HOST": "github.other.org"}, tmp_path, api)
+    assert TOKEN not in str(it.value)
+
+
+@pytest.mark.parametrize(
+    ("api", "environ"),
+    [
+        ("https://api.github.com", {"GH_TOKEN": TOKEN, "GH_HOST": "github.acme.org"}),
+        (ENTERPRISE, {"GH_TOKEN": TOKEN, "GH_HOST": "github.acme.org"}),
+        (ENTERPRISE, {"GH_TOKEN": "ghp_of_github_itself", "GH_ENTERPRISE_TOKEN": TOKEN}),
+        (ENTERPRISE, {"GITHUB_ENTERPRISE_TOKEN": TOKEN}),
+        ("https://api.acme.ghe.com", {"GITHUB_TOKEN": TOKEN, "GH_HOST": "acme.ghe.com"}),
+        ("http://127.0.0.1:8080/api/v3", {"GH_TOKEN": TOKEN}),
+        ("http://[::1]:8080", {"GH_TOKEN": TOKEN}),
+    ],
+)
+def test_a_token_goes_to_the_server_that_was_named_for_it(
+    api: str, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = find_token("auto", environ, tmp_path, api)
+    assert found is not None
+    assert found.value == TOKEN
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
 def test_a_token_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     kept = tmp_path / "token"

@@ -114,6 +114,21 @@ def test_waiting_may_end_before_the_job(served: Client) -> None:
     handle.cancel()
 
 
+def test_what_has_ended_is_told_however_short_the_wait(served: Client) -> None:
+    handle = served.run("echo out")
+    assert handle.get(20) == "out\n"
+    found = served.job(handle.id)
+    assert (found.wait(0), found.get(0), found.result(0).output) == (State.SUCCEEDED, "out\n", "out\n")
+    assert found.get(1e-9) == "out\n"
+
+
+def test_one_look_at_a_job_that_waits_is_over_at_once(client: Client) -> None:
+    handle = client.run("true")
+    for timeout in (0, -1, 1e-9):
+        with pytest.raises(WaitTimeout, match="goes on"):
+            handle.wait(timeout)
+
+
 def test_cut_output_is_never_returned_silently(served: Client) -> None:
     handle = served.run("head -c 400000 /dev/zero | tr '\\0' x; echo end", keep_output="100K")
     with pytest.raises(OutputTruncated):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.model.driver import Driver, FakeWorker
 
 DAY = 86_400_000
@@ -53,3 +55,28 @@ async def test_what_many_arrays_left_is_forgotten_a_bite_a_call(driver: Driver) 
     assert sorted(left) == [0, 300]
     await driver.advance(1_000)
     assert await kept(driver) == 0
+
+
+async def test_a_share_that_nobody_uses_any_more_is_forgotten(driver: Driver) -> None:
+    worker = await driver.worker(free={"c": 1_000_000})
+    names = [f"share-{n}" for n in range(400)]
+    for start in range(0, len(names), 100):
+        await driver.batch(*({"share": name} for name in names[start : start + 100]))
+        await worker.sync(done=[worker.outcome(job) for job in await worker.claim(want=100)], want=0)
+    await driver.advance(4 * DAY)
+    await driver.submit(share="share-7")
+    assert len(await (await driver.worker("another")).claim()) == 1
+    async with asyncio.timeout(20):
+        while await driver.raw("HLEN", "@sh") > 2:
+            await driver.tick()
+    assert sorted(await driver.raw("HKEYS", "@sh")) == [b"share-7", b"share-7@"]
+
+
+async def test_a_worker_that_nobody_has_heard_of_for_two_weeks_is_forgotten(driver: Driver) -> None:
+    worker = await driver.worker("gone")
+    await worker.sync()
+    await driver.advance(1 * DAY)
+    assert [one.name for one in await driver.workers.list()] == ["gone"]
+    await driver.advance(15 * DAY)
+    assert await driver.workers.list() == []
+    assert await driver.raw("EXISTS", "@names", "@woff", f"@w:{worker.session}", f"@mb:{worker.session}") == 0

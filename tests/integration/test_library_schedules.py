@@ -289,3 +289,30 @@ async def test_schedulers_that_fire_together_fire_once(clock: Clock, hub_url: st
     assert len(new) == len(set(new)) == (await clock.record()).fired >= 49
     for hub in hubs:
         await hub.close()
+
+
+async def test_a_schedule_goes_on_after_a_year_that_had_not_come(clock: Clock) -> None:
+    await clock.add(schedule(overlap="allow", misfire="skip"))
+    await clock.hub.run("tick", {})
+    scheduler = await clock.firing()
+    await scheduler.fire_due(await clock.advance(3650 * DAY))
+    await clock.hub.run("tick", {})
+    _, version = await clock.store.beat("pi4")
+    await clock.advance(-3650 * DAY)
+    await clock.hub.run("tick", {})
+    assert (await clock.store.beat("pi4"))[1] != version
+    now_ms = await clock.advance(2 * MINUTE)
+    assert words(await (await clock.firing()).fire_due(now_ms))[-1:] == ["new"]
+
+
+async def test_slots_that_were_fired_some_hours_too_soon_are_not_fired_again(clock: Clock) -> None:
+    await clock.add(schedule(overlap="allow"))
+    await clock.hub.run("tick", {})
+    now_ms = await clock.advance(5 * 60 * MINUTE)
+    await (await clock.firing()).fire_due(now_ms)
+    await clock.hub.run("tick", {})
+    await clock.end_jobs()
+    await clock.advance(-5 * 60 * MINUTE)
+    await clock.hub.run("tick", {})
+    now_ms = await clock.advance(MINUTE)
+    assert await (await clock.firing()).fire_due(now_ms) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relayq.errors import HubFull, SpecError
+from relayq.errors import HubFull, HubSchema, SpecError
 from relayq.model.ids import new_id
 from relayq.trust.envelope import name_of
 from tests.model.driver import Driver, submission
@@ -58,6 +58,13 @@ async def test_a_job_may_wait_for_a_time_of_day(driver: Driver) -> None:
     assert await driver.state(job) == "RUNNABLE"
 
 
+async def test_a_hub_that_has_gone_on_to_another_schema_takes_no_jobs(driver: Driver) -> None:
+    await driver.raw("HSET", "@cfg", "schema", 2)
+    with pytest.raises(HubSchema, match="schema 2 and this RelayQ schema 1"):
+        await driver.word()
+    assert (await driver.queues.stats())["jobs"]["RUNNABLE"] == 0
+
+
 async def test_a_due_job_does_not_wait_for_the_next_tick(driver: Driver) -> None:
     worker = await driver.worker()
     job = await driver.submit(delay="300ms")
@@ -106,11 +113,16 @@ async def test_nothing_starts_after_its_deadline_whatever_lets_it_go(driver: Dri
 
 async def test_a_job_that_was_started_and_handed_back_does_not_expire(driver: Driver) -> None:
     job = await driver.submit(deadline="30s")
-    worker = await driver.worker()
+    worker, other = await driver.worker(), await driver.worker("other")
     await worker.claim()
+    await driver.advance(29_000)
     await worker.report(job, "handback")
-    await driver.advance(30_000)
+    await driver.advance(1_000)
     assert await driver.state(job) == "RUNNABLE"
+    assert await worker.claim() == [job]
+    await other.stand_by()
+    await worker.report(job, "handback")
+    assert await other.letters() == [("claim", job)]
 
 
 # -- unique keys
@@ -266,6 +278,29 @@ async def test_more_dependents_than_one_call_tells_are_told_by_housekeeping(driv
     await driver.advance(1000)
     assert (await driver.queues.stats())["jobs"]["PENDING"] == 0
     assert await driver.raw("EXISTS", "@fan", "@dep:" + root) == 0
+
+
+async def test_one_worker_comes_back_at_once_until_all_dependents_are_told(driver: Driver) -> None:
+    root = await driver.submit()
+    for _ in range(8):
+        await driver.batch(*({"after": [{"job": root}]} for _ in range(500)))
+    worker, other = await driver.worker(), await driver.worker("other")
+    assert await worker.claim(want=1) == [root]
+    await driver.tick()
+    assert (await worker.sync(done=[worker.outcome(root)], want=0)).next_ms <= 25
+    waits: dict[str, list[int]] = {"w": [], "other": []}
+    for _ in range(6):
+        await driver.advance(25, tick=False)
+        for one in (worker, other):
+            waits[one.name].append((await one.sync(want=0)).next_ms)
+    assert min(waits["w"]) <= 25
+    assert max(waits["other"]) >= 1_000
+    assert (await driver.queues.stats())["jobs"]["PENDING"] <= 2_500
+    while await driver.raw("EXISTS", "@fan"):
+        await driver.advance(25, tick=False)
+        await worker.sync(want=0)
+    assert (await worker.sync(want=0)).next_ms > 1_000
+    assert (await driver.queues.stats())["jobs"]["RUNNABLE"] == 4_000
 
 
 async def test_dependents_hear_how_the_job_ended_even_if_it_runs_again_meanwhile(driver: Driver) -> None:

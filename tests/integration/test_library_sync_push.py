@@ -133,6 +133,41 @@ async def test_a_delay_that_ends_within_a_heartbeat_wakes_an_idle_session(driver
     assert await worker.letters() == [("wake", "3000")]
 
 
+async def test_a_deadline_within_a_heartbeat_wakes_one_session_once(driver: Driver) -> None:
+    first, last = await driver.worker("first"), await driver.worker("last")
+    await driver.queues.pause("night")
+    await driver.submit(queue="night")
+    for worker in (first, last):
+        await worker.letters()
+    await driver.advance(1)
+    await last.sync()
+    await driver.batch(*({"queue": "night", "deadline": f"{n}s"} for n in (10, 5, 7)))
+    await driver.submit(queue="night", deadline="8s")
+    await driver.submit(queue="night", deadline="1m")
+    [(kind, wait)] = await last.letters()
+    assert (kind, await first.letters()) == ("wake", [])
+    assert 4_000 < int(wait) <= 5_000
+
+
+async def test_a_session_comes_back_when_a_deadline_passes(driver: Driver) -> None:
+    worker = await driver.worker()
+    await driver.queues.pause("night")
+    await driver.submit(queue="night", deadline="500ms")
+    await driver.tick()
+    assert (await worker.sync()).next_ms <= 500
+
+
+async def test_nobody_wakes_for_the_deadline_of_what_has_started(driver: Driver) -> None:
+    job = await driver.submit()
+    worker = await driver.worker()
+    await worker.claim()
+    await worker.report(job)
+    await worker.stand_by()
+    pushed = await driver.submit(deadline="10s")
+    assert await worker.letters() == [("claim", pushed)]
+    assert (await worker.sync()).next_ms > 10_000
+
+
 async def test_a_read_letter_is_trimmed_from_the_mailbox(driver: Driver) -> None:
     worker = await driver.worker()
     for queue in ("a", "b", "c"):

@@ -33,6 +33,14 @@ async def test_a_jobs_exit_code_and_output_reach_the_hub(rig: Rig) -> None:
         assert (record.state, record.exit_code, record.reason) == ("FAILED", 7, "exit")
 
 
+async def test_a_job_that_nobody_can_run_expires_at_its_deadline(rig: Rig) -> None:
+    async with rig.worker():
+        await rig.ended(await rig.submit("true"))
+        record = await rig.ended(await rig.submit("true", needs=["moon"], deadline="1s"))
+        assert (record.state, record.reason) == ("EXPIRED", "deadline")
+        assert 1_000 <= record.ended_ms - record.submitted_ms < 4_000
+
+
 async def test_a_command_that_does_not_exist_fails_as_a_shell_would_say(rig: Rig) -> None:
     async with rig.worker():
         job = await rig.submit(["/no/such/program"])

@@ -38,6 +38,7 @@ MUTANTS = (
     # submit
     Mutant("duplicate taken", "submit.lua", "'j:' .. job.i) == 1", "'j:' .. job.i) == 2", "submit"),
     Mutant("full hub takes jobs", "submit.lua", "if refusal then return refusal end", "", "submit"),
+    Mutant("another schema's hub takes jobs", "entry.lua", "moved_on(x) or R.submit", "R.submit", "submit"),
     Mutant("too many lanes", "submit.lua", "if count > R.lanes_left(x)", "if count > 512", "submit"),
     Mutant(
         "begun array replaced",
@@ -55,7 +56,15 @@ MUTANTS = (
     # dependencies
     Mutant("fan-out counts twice", "fan_out.lua", "'d', -1)", "'d', -2)", "submit"),
     Mutant("any failure will do", "fan_out.lua", "return state == 'F'", "return state ~= 'S'", "submit"),
-    Mutant("fan-out stops early", "sync.lua", "or call('LLEN', x.P .. 'fan') > 0", "", "submit"),
+    Mutant("fan-out stops early", "sync.lua", "R.fan_wait(x) or HEARTBEAT", "HEARTBEAT", "submit"),
+    Mutant("fan-out waits for ticks", "tick.lua", "    R.fan_on(x, cfg[3])\n", "", "submit"),
+    Mutant(
+        "everybody comes for the rest",
+        "fan_out.lua",
+        "x.tells = who == x.session",
+        "x.tells = true",
+        "submit",
+    ),
     Mutant("told after a forced run", "fan_out.lua", "or not j[2] then", "then", "submit"),
     Mutant("old end told to new ones", "control.lua", "  R.fan_again(x, id)\n", "", "submit"),
     # schedules
@@ -180,11 +189,42 @@ MUTANTS = (
     Mutant("order of a batch lost", "prelude.lua", "x.micro = x.micro + 1", "x.micro = 1", "sync"),
     Mutant("counter drifts", "prelude.lua", "(x.counts[from] or 0) - 1", "(x.counts[from] or 0)", "sync"),
     # the clock
-    Mutant("leases of a wrong time", "clock.lua", "  shorten_leases(x)\n", "", "clock"),
-    Mutant("retries of a wrong time", "clock.lua", "return j[1] or j[2]", "return j[2]", "clock"),
+    Mutant(
+        "leases of a wrong time",
+        "clock.lua",
+        "'wlive', most, session)",
+        "'wlive', 'NX', most, session)",
+        "clock",
+    ),
+    Mutant(
+        "begun in a wrong year",
+        "clock.lua",
+        "'wj:' .. session)) do correct(",
+        "'wj:' .. session)) do R.job(",
+        "clock",
+    ),
+    Mutant("line of a wrong year", "clock.lua", "  correct_lanes(x, by)\n", "", "clock"),
+    Mutant("kept since a wrong year", "clock.lua", "'open', 'done', 'fail'}", "'open'}", "clock"),
+    Mutant("window of a wrong year", "clock.lua", "if window then", "if false then", "clock"),
+    Mutant(
+        "early deadline", "clock.lua", ", 'D', function(id) return is_ahead(x, id) end)", ", 'D')", "clock"
+    ),
+    Mutant(
+        "inbox of a wrong year", "clock.lua", "call('DEL', x.P .. 'ib:' .. name)", "local _ = name", "clock"
+    ),
+    Mutant("share of a wrong year", "clock.lua", "  R.shares_by_now(x)\n", "", "clock"),
+    Mutant("worker of a wrong year", "clock.lua", "{'woff', 'lused', 'sk'}", "{'lused', 'sk'}", "clock"),
+    Mutant("slots of a wrong year", "clock.lua", "if by > DAY then R.slots_by_now(x) end", "", "schedules"),
+    Mutant("slots fired twice", "clock.lua", "if by > DAY then R.slots", "if true then R.slots", "schedules"),
+    Mutant("retries of a wrong time", "clock.lua", "return j[1] or j[2] and", "return j[2] and", "clock"),
     Mutant("named times are moved", "clock.lua", "not is_meant or is_meant(id)", "true", "clock"),
     Mutant("rates of a wrong time", "clock.lua", "  bring_rates_forward(x, by)\n", "", "clock"),
     Mutant("graces of a wrong time", "clock.lua", "  bring_forward(x, 'lost', by)\n", "", "clock"),
+    Mutant("leap ahead believed", "leap.lua", "> LEAP then", "> LEAP * 1e9 then", "clock"),
+    Mutant("leap doubted for ever", "leap.lua", "x.doubt = till > x.now and till", "x.doubt = till", "clock"),
+    Mutant("forgotten in doubt", "tick.lua", "if not R.in_doubt(x) then", "if true then", "clock"),
+    Mutant("put off for good", "clock.lua", "  R.believe(x)\n", "", "clock"),
+    Mutant("delay before a leap lost", "leap.lua", "if j[1] ~= '0' then", "if false then", "clock"),
     # logs
     Mutant("log offset not checked", "logs.lua", "have[chunk[3]] - chunk[4]", "0", "control"),
     Mutant("log not fenced", "logs.lua", "if tonumber(j[2]) ~= attempt then return false end", "", "control"),
@@ -225,8 +265,18 @@ MUTANTS = (
         "    return R.promote(x)",
         "submit",
     ),
+    Mutant(
+        "nobody sees a deadline pass",
+        "submit.lua",
+        "if x.nearest then",
+        "if false then",
+        "sync",
+    ),
+    Mutant("deadline of what has started", "start.lua", "  call('ZREM', x.P .. 'dl', head)\n", "", "sync"),
     Mutant("due job waits for a tick", "tick.lua", "    return R.promote(x)\n", "    return\n", "submit"),
     Mutant("bytes not given back", "tick.lua", "- (tonumber(j[2]) or 0)", "", "control"),
+    Mutant("shares kept for ever", "shares.lua", "if share and at", "if false and at", "control"),
+    Mutant("shares looked at in part", "shares.lua", "'shares', page[1])", "'shares', '0')", "control"),
     Mutant("forgotten once a second", "tick.lua", "if cfg[2] then R.retain(x) end", "", "control"),
     Mutant(
         "all forgotten at once",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +17,7 @@ from relayq.hub import certificates
 from relayq.hub.acl import WORKER
 from relayq.store.connect import Link, parse_url
 from relayq.store.wire import Wire, WireError, WireReplyError
+from tests.fault.proxy import Proxy
 from tests.security.hub_support import RoleHub, free_port
 
 
@@ -128,6 +131,24 @@ async def test_tls_to_a_plain_server_is_told_so(hub: RoleHub) -> None:
         thread.start()
         for sentence in await refusals(hub.tls_url("w-mini", port=listener.getsockname()[1])):
             assert "does not speak TLS" in sentence
+
+
+async def test_tls_to_a_plain_server_that_says_nothing_to_a_hello_fails_soon(hub: RoleHub) -> None:
+    async with Proxy(hub.socket) as plain:
+        url, began_s = plain.url.replace("redis", "rediss") + "/0", time.monotonic()
+        with pytest.raises(WireError, match="does not speak TLS"):
+            await asyncio.to_thread(by_wire, url)
+        with pytest.raises(HubUnreachable, match="does not speak TLS"):
+            await by_link(url)
+        assert time.monotonic() - began_s < 4
+
+
+async def test_a_hub_that_is_slow_to_shake_hands_is_waited_for(hub: RoleHub) -> None:
+    async with Proxy(hub.port) as far:
+        far.delay_s = 0.6
+        url = hub.tls_url("w-mini", port=int(far.url.rpartition(":")[2]))
+        assert await asyncio.to_thread(by_wire, url) == "b'PONG'"
+        assert await by_link(url) == "b'PONG'"
 
 
 def answer_plainly(listener: socket.socket) -> None:

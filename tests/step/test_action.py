@@ -355,6 +355,7 @@ def test_nothing_but_the_standard_library_is_loaded(house: Home, runner: Runner,
     assert {name for name in ours if name.split(".")[0] not in ("model", "step", "trust")} == {
         "errors",
         "store",
+        "store.tls",
         "store.wire",
         "text",
     }

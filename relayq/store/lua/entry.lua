@@ -1,5 +1,14 @@
 -- entry: the functions of the library. One anchor key, one JSON argument, then raw bytes.
 
+-- The fleet has gone on to another schema (scripts.py), and this library stands beside that one's: who
+-- only submits learns it here. -> {'schema', which}, or nothing
+local SCHEMA = '1'
+
+local function moved_on(x)
+  local schema = call('HGET', x.P .. 'cfg', 'schema')
+  if schema and schema ~= SCHEMA then return {'schema', schema} end
+end
+
 local function tail(args, from)
   local rest = {}
   for i = from, #args do rest[#rest + 1] = args[i] end
@@ -7,7 +16,7 @@ local function tail(args, from)
 end
 
 local function writes(name, flags, body)
-  redis.register_function{function_name = 'rq1_' .. name, flags = flags, callback = function(keys, args)
+  redis.register_function{function_name = 'rq' .. SCHEMA .. '_' .. name, flags = flags, callback = function(keys, args)
     local x = R.open(keys)
     local reply = body(x, cjson.decode(args[1]), args)
     R.close(x)
@@ -16,14 +25,16 @@ local function writes(name, flags, body)
 end
 
 local function reads(name, body)
-  redis.register_function{function_name = 'rq1_' .. name, flags = {'no-writes'}, callback = function(keys, args)
+  redis.register_function{function_name = 'rq' .. SCHEMA .. '_' .. name, flags = {'no-writes'}, callback = function(keys, args)
     return body(R.open(keys), cjson.decode(args[1]))
   end}
 end
 
 local ALWAYS = {'allow-oom'}
 
-writes('submit', {}, function(x, request, args) return R.submit(x, request, args[2], tail(args, 3)) end)
+writes('submit', {}, function(x, request, args)
+  return moved_on(x) or R.submit(x, request, args[2], tail(args, 3))
+end)
 writes('sync', ALWAYS, function(x, request, args) return R.sync(x, request, args) end)
 writes('register', ALWAYS, function(x, request) return R.register(x, request) end)
 writes('leave', ALWAYS, function(x, request) return R.goodbye(x, request.session) end)

@@ -1,12 +1,17 @@
 -- fan_out: tell the dependents of finished jobs, at most 500 in one call.
 --
+-- What is left over is told a bite at a time, and whoever took the last one comes back at once for the
+-- next (sync.lua): a hundred thousand would else wait for two hundred ticks. Others leave it to that
+-- one, unless it is late. cfg's `fanned`: '<when> <session>' of the last bite.
+--
 -- dep:<id>  list of '<dependent> <on>'      fan  list of '<finished job> <state>' not yet told through
 -- When a job runs again before all were told, AGAIN stands in dep:<id> between those that hear of
 -- the end before and those that came later.
 -- A dependent whose demand is not met is SKIPPED, and so are its own dependents, whatever
 -- path led there.
 
-local BUDGET = 500
+local BUDGET, BITE = 500, 250
+local PACE = 25
 local AGAIN = '- -'
 
 function R.satisfied(on, state)
@@ -36,11 +41,11 @@ function R.skip(x, id)
   R.finish(x, id, 'P', 'K', 'dependency')
 end
 
-function R.fan_out(x)
+function R.fan_out(x, most)
   if x.fanning then return end
   x.fanning = true
   x.told = x.told or 0
-  while x.told < BUDGET do
+  while x.told < (most or BUDGET) do
     local ended = call('LINDEX', x.P .. 'fan', 0)
     if not ended then break end
     local id, state = string.match(ended, '^(%S+) (%S+)$')
@@ -54,4 +59,20 @@ function R.fan_out(x)
     end
   end
   x.fanning = nil
+end
+
+-- `last` is who took the last bite, and when
+function R.fan_on(x, last)
+  if call('EXISTS', x.P .. 'fan') == 0 then return end
+  local before, who = string.match(last or '', '^(%d+) (.*)$')
+  x.tells = who == x.session
+  if before and math.abs(x.now - before) < PACE then return end
+  x.tells = true
+  call('HSET', x.P .. 'cfg', 'fanned', int(x.now) .. ' ' .. (x.session or ''))
+  R.fan_out(x, BITE)
+end
+
+-- ms until this caller should come for more, or nil when there is no more
+function R.fan_wait(x)
+  if call('EXISTS', x.P .. 'fan') == 1 then return (x.tells or (x.told or 0) > 0) and PACE or TICK end
 end

@@ -55,7 +55,7 @@ function R.finish(x, id, from, to, reason, exit)
     local did_wait = (from == 'R' or from == 'P') and to ~= 'S'
     if did_wait and call('HEXISTS', key, 'n') == 0 then call('HDEL', key, 'b') end
   end
-  call('HDEL', key, 'd', 'h', 'ho', 'du', 'ls', 'cy')
+  call('HDEL', key, 'd', 'h', 'ho', 'du', 'ls', 'cy', 'dd')
   if reason then call('HSET', key, 'r', reason) else call('HDEL', key, 'r') end
   if exit then call('HSET', key, 'x', exit) end
   R.move(x, id, from, to)

@@ -11,7 +11,8 @@
 -- h held (1 by order, s by its sender, l lost its worker, a waits for approval)  ho po the signed
 -- orders behind h and p  cx cancel asked  cy why  wt watched  z bytes retained  pm pg progress
 -- lo le log bytes of stdout, stderr  lb log bytes in the hub  lh end of the log's head
--- hb attempts handed back, or forgotten  du due (dr: so long from then)  ls lost and queued again  ld log bytes not kept
+-- hb attempts handed back, or forgotten  du due (dr: so long from then; dd: what was it before, leap.lua)
+-- ls lost and queued again  ld log bytes not kept
 -- arrays: n size  n0 first index  nx next index  gt gated (1; 2: open)  sq sequential  ix what it waits for by index
 -- nS nF nC nK elements ended  nR elements alive  rc ra what became of the never started
 -- ma highest attempt of an element  ab attempts before the array ran again

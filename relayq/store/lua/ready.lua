@@ -68,6 +68,14 @@ function R.wake_someone(x, lane, wait)
   if session and wait < HEARTBEAT then R.letter(x, session, {'k', 'wake', 'd', int(wait)}) end
 end
 
+-- the soonest of the deadlines that this call has set, `wait` ms from now, may pass before the next
+-- heartbeat: if nobody watches for a sooner one, the session heard of last is to see it pass
+function R.wake_for_deadline(x, wait)
+  local head = wait < HEARTBEAT and call('ZRANGE', x.P .. 'dl', 0, 0, 'WITHSCORES')[2]
+  local session = head and tonumber(head) - x.now >= wait and call('ZREVRANGE', x.P .. 'wlive', 0, 0)[1]
+  if session then R.letter(x, session, {'k', 'wake', 'd', int(wait)}) end
+end
+
 -- the head of a lane goes to an idle session; -> false when there is none
 local function offer(x, head, ready, lane, facts)
   local session, free, cost = idle_session(x, lane, R.age(x, ready))

@@ -28,6 +28,16 @@ local function raise_floor(x, name, upto)
   call('ZREMRANGEBYSCORE', x.P .. 'sz:' .. name, '-inf', int(upto))
 end
 
+-- no slot that has not come has been decided, unless it was fired (clock.lua)
+function R.slots_by_now(x)
+  for _, name in ipairs(call('HKEYS', x.P .. 'sc')) do
+    if (tonumber(call('HGET', state_of(x, name), 'fl')) or 0) > x.now then
+      call('HSET', state_of(x, name), 'fl', int(x.now))
+      call('HINCRBY', x.P .. 'cfg', 'schedules', 1)  -- schedulers read it anew
+    end
+  end
+end
+
 local function tell(x, name, slot, who, word, id)
   call('LPUSH', x.P .. 'sl:' .. name, cjson.encode({int(slot), int(x.now), who, word, id}))
   call('LTRIM', x.P .. 'sl:' .. name, 0, KEPT - 1)

@@ -4,7 +4,9 @@
 -- shw hash: <share> -> weight (default 1).  Half of the use is forgotten every hour.
 
 local HALF_LIFE = 3600000
+local FADED = 72 * HALF_LIFE  -- of the most that a fleet can have used nothing is left then
 local START_CHARGE = 1000
+local FIELDS_A_BITE = 20
 
 local function use_of(x, share)
   if x.uses[share] then return x.uses[share] end
@@ -26,4 +28,23 @@ function R.charge(x, facts, amount)
   local use = use_of(x, share) + (amount or START_CHARGE)
   x.uses[share] = use
   call('HSET', x.P .. 'sh', share, string.format('%.3f', use), share .. '@', int(x.now))
+end
+
+-- names that nobody has used for so long that nothing is left of it: each tick goes on from where
+-- the one before stopped looking
+function R.forget_shares(x)
+  local page = call('HSCAN', x.P .. 'sh', call('HGET', x.P .. 'cfg', 'shares') or '0', 'COUNT', FIELDS_A_BITE)
+  call('HSET', x.P .. 'cfg', 'shares', page[1])
+  for i = 1, #page[2], 2 do
+    local share, at = string.match(page[2][i], '^(.*)@$'), string.match(page[2][i + 1], '^%d+$')
+    if share and at and x.now - tonumber(at) > FADED then call('HDEL', x.P .. 'sh', share, share .. '@') end
+  end
+end
+
+-- what was used by a time that has not come was used now (clock.lua)
+function R.shares_by_now(x)
+  local list = call('HGETALL', x.P .. 'sh')
+  for i = 1, #list, 2 do
+    if string.find(list[i], '@$') and tonumber(list[i + 1]) > x.now then call('HSET', x.P .. 'sh', list[i], int(x.now)) end
+  end
 end

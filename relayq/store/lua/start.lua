@@ -24,6 +24,7 @@ end
 
 function R.start(x, head, session, lane, facts)
   local size = call('HGET', x.P .. 'j:' .. head, 'n')
+  call('ZREM', x.P .. 'dl', head)
   if size then
     head = R.next_element(x, head, lane)
   else

@@ -2,7 +2,8 @@
 --
 -- ARGV 1 {"jobs": [routing...], "lanes": {id: json}, "batch": digest, "watch": 1}
 --      2 batch record or ''       3.. envelopes, in the order of the jobs
--- -> a word per job: new | dup | unique:<id> | replaced:<id> | bad:<why>; or {'full', used, most}
+-- -> a word per job: new | dup | unique:<id> | replaced:<id> | bad:<why>; or for all of them
+--    {'full', used, most} | {'lanes'} | {'schema', which} (entry.lua)
 -- Routings are JobSpec.routing (relayq/model/job.py). Idempotent by job id.
 
 local FULL = 0.85
@@ -88,6 +89,7 @@ local function write(x, job, envelope, watch)
   if job.D then
     call('HSET', x.P .. 'j:' .. job.i, 'D', int(x.now + job.D))
     call('ZADD', x.P .. 'dl', int(x.now + job.D), job.i)
+    x.nearest = math.min(x.nearest or job.D, job.D)
   end
   R.refer(x, job.i, job['in'])
   x.used_lanes[job.l] = (x.used_lanes[job.l] or 0) + 1
@@ -178,5 +180,6 @@ function R.submit(x, request, record, envelopes)
     R.lane_holds(x, lane, count)
     call('ZADD', x.P .. 'lused', int(x.now), lane)
   end
+  if x.nearest then R.wake_for_deadline(x, x.nearest) end
   return words
 end

@@ -70,17 +70,17 @@ end
 
 local CUT = 20  -- ms until somebody tells the next elements of a cancelled array
 
--- when something falls due: delays at every sync, the rest at the next tick
+-- when something falls due: delays and deadlines at every sync, the rest at the next tick
 local function earliest(x, waits)
   local nearest = HEARTBEAT
   local cfg = call('HMGET', x.P .. 'cfg', 'tick', 'behind')
   local tick = (tonumber(cfg[1]) or 0) + TICK
-  for index, soonest in pairs({delay = 0, dl = tick, lost = tick}) do
+  for index, soonest in pairs({delay = 0, dl = 0, lost = tick}) do
     local head = call('ZRANGE', x.P .. index, 0, 0, 'WITHSCORES')
     if head[2] then nearest = math.min(nearest, math.max(tonumber(head[2]), soonest) - x.now) end
   end
   for _, wait in ipairs(waits) do nearest = math.min(nearest, wait) end
-  if cfg[2] or call('LLEN', x.P .. 'fan') > 0 then nearest = math.min(nearest, TICK) end
+  nearest = math.min(nearest, cfg[2] and TICK or HEARTBEAT, R.fan_wait(x) or HEARTBEAT)
   if call('EXISTS', x.P .. 'cut') == 1 then nearest = math.min(nearest, CUT) end
   return math.max(5, math.ceil(nearest))
 end
@@ -94,6 +94,7 @@ end
 
 function R.sync(x, request, data)
   local session = request.session
+  x.session = session
   if not call('ZSCORE', x.P .. 'wlive', session) then return {'unknown'} end
   call('ZADD', x.P .. 'wlive', int(x.now + LEASE), session)
   call('HDEL', x.P .. 'w:' .. session, 'fr')  -- what is free now stands in the request: offer it once

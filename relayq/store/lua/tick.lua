@@ -17,11 +17,15 @@ function R.promote(x)
   for _, id in ipairs(due) do R.settle(x, id, 'P') end
 end
 
--- PENDING | RUNNABLE -> EXPIRED: not started before its deadline; -> whether it is so
+-- PENDING | RUNNABLE -> EXPIRED: not started before its deadline; -> whether it is so (or seems so: leap.lua)
 function R.expire_job(x, id)
   local j = R.job(x, id, 's', 'a', 'n', 'nR')
   call('ZREM', x.P .. 'dl', id)
   if j[1] ~= 'P' and j[1] ~= 'R' or j[2] or j[4] then return false end
+  if R.in_doubt(x) then
+    R.put_off(x, id, j[1])
+    return true
+  end
   if j[3] then R.end_rest(x, id, 'K') end
   R.finish(x, id, R.job(x, id, 's')[1], 'E', 'deadline')
   return true
@@ -100,8 +104,10 @@ end
 function R.retain(x)
   local cfg = call('HMGET', x.P .. 'cfg', 'keep_ok', 'keep_other')
   local room = x.room or JOBS_A_BITE
-  room = forget_before(x, 'done', x.now - (tonumber(cfg[1]) or OK_RETENTION), room)
-  room = forget_before(x, 'fail', x.now - (tonumber(cfg[2]) or OTHER_RETENTION), room)
+  if not R.in_doubt(x) then
+    room = forget_before(x, 'done', x.now - (tonumber(cfg[1]) or OK_RETENTION), room)
+    room = forget_before(x, 'fail', x.now - (tonumber(cfg[2]) or OTHER_RETENTION), room)
+  end
   x.room = forget_most(x, room)
   if x.room == 0 then call('HSET', x.P .. 'cfg', 'behind', '1') else call('HDEL', x.P .. 'cfg', 'behind') end
 end
@@ -126,15 +132,19 @@ local function memory(x)
        'maxmemory', string.match(info, 'maxmemory:(%d+)') or '0')
 end
 
+-- who forces it believes the clock
 function R.tick(x, force)
-  local cfg = call('HMGET', x.P .. 'cfg', 'tick', 'behind')
+  if force then x.doubt = false end
+  local cfg = call('HMGET', x.P .. 'cfg', 'tick', 'behind', 'fanned')
   local last = tonumber(cfg[1]) or 0
   if not force and x.now - last < TICK and x.now >= last then
     if cfg[2] then R.retain(x) end
     R.cut_on(x)
+    R.fan_on(x, cfg[3])
     R.expire(x)
     return R.promote(x)
   end
+  R.in_doubt(x)
   R.set_back(x, last - x.now)
   call('HSET', x.P .. 'cfg', 'tick', int(x.now))
   memory(x)
@@ -147,4 +157,5 @@ function R.tick(x, force)
   R.retain(x)
   R.collect_lanes(x)
   R.forget_workers(x)
+  R.forget_shares(x)
 end

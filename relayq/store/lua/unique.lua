@@ -20,6 +20,14 @@ function R.unique_take(x, id, unique)
   call('HSET', x.P .. 'j:' .. id, 'u', mode .. ' ' .. key)
 end
 
+-- a key that is taken for a window is free so much sooner (clock.lua)
+function R.unique_sooner(x, id, key, by)
+  local holder, free = string.match(call('GET', x.P .. 'uq:' .. key) or '', '^(%S+) (%d+)$')
+  if holder ~= id or tonumber(free) == 0 then return end
+  local rest = math.max(1, tonumber(free) - by - x.now)
+  call('SET', x.P .. 'uq:' .. key, id .. ' ' .. int(x.now + rest), 'PX', int(rest))
+end
+
 local function free(x, id, key)
   local value = call('GET', x.P .. 'uq:' .. key)
   if value and string.match(value, '^(%S+)') == id then call('DEL', x.P .. 'uq:' .. key) end
