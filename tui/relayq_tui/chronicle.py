@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from statistics import median
 from typing import Literal
 
 from relayq.model.duration import format_duration
@@ -127,10 +128,22 @@ class Chronicle:
     def _drains(self, now_ms: int) -> str:
         """When nothing will wait any more, if more ends than comes."""
         series, waiting = self._store.series, self._store.count(State.RUNNABLE)
-        rate = (sum(series.ended[-RATE_MIN:]) - sum(series.submitted[-RATE_MIN:])) / RATE_MIN
+        rate = _ended_a_minute(series.ended[-RATE_MIN:], now_ms) - _usual(series.submitted[-RATE_MIN:])
         if not waiting or rate <= 0:
             return str(waiting)
         return f"{waiting}, drains {clock(now_ms + int(waiting / rate * MINUTE_MS))}"
+
+
+def _ended_a_minute(ended: Sequence[float], now_ms: int) -> float:
+    """From the first minute on in which any ended: before it nobody worked, or there was no fleet yet."""
+    first = next((number for number, count in enumerate(ended) if count), len(ended))
+    minutes = len(ended) - first - 1 + now_ms % MINUTE_MS / MINUTE_MS
+    return sum(ended) / max(1.0, minutes)
+
+
+def _usual(submitted: Sequence[float]) -> float:
+    """What comes in a minute like any other: many at once do not go on coming."""
+    return median(submitted) if submitted else 0.0
 
 
 def _queues(spans: Mapping[str, list[Span]]) -> Iterator[Lane]:
