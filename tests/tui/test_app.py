@@ -120,15 +120,27 @@ async def test_ctrl_c_says_how_to_leave_and_leaves_nothing() -> None:
         assert app.is_running
 
 
-async def test_what_was_done_at_once_can_be_taken_back_by_its_contrary() -> None:
+async def test_a_job_whose_retry_is_undone_is_left_as_it_ended() -> None:
     feed = Recorder()
     async with running(feed=feed, grace_s=60.0) as (app, pilot):
         await pilot.press("slash", *"state:failed", "enter", "R")
-        await eventually(lambda: shows(app, "u undo"), "it has been done")
+        await eventually(lambda: shows(app, "u undo"), "it waits for its grace")
         assert shows(app, "queued 7RDKQ1 again")
         await pilot.press("u")
+        await app.steering.flush()
+        await settled(pilot)
+        assert feed.orders == []
+        assert next(row for row in app.store.newest if row.short_id == "7RDKQ1").state is State.FAILED
+
+
+async def test_what_was_done_at_once_can_be_taken_back_by_its_contrary() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=60.0) as (app, pilot):
+        await pilot.press("2", "P")
+        await eventually(lambda: shows(app, "u undo"), "it has been done")
+        await pilot.press("u")
         await eventually(lambda: len(feed.orders) == 2, "its contrary has been carried out")
-        assert [order.verb for order in feed.orders] == ["retry", "cancel"]
+        assert [order.verb for order in feed.orders] == ["quiet", "unquiet"]
         await settled(pilot)
         assert not shows(app, "u undo")
 
@@ -136,12 +148,12 @@ async def test_what_was_done_at_once_can_be_taken_back_by_its_contrary() -> None
 async def test_what_was_done_is_not_taken_back_while_the_hub_is_away() -> None:
     feed = Recorder()
     async with running(feed=feed, grace_s=60.0) as (app, pilot):
-        await pilot.press("slash", *"state:failed", "enter", "R")
+        await pilot.press("2", "P")
         await eventually(lambda: shows(app, "u undo"), "it has been done")
         app.post_update(Connection(state="lost", message="gone"))
         await pilot.press("u")
         await settled(pilot)
-        assert [order.verb for order in feed.orders] == ["retry"]
+        assert [order.verb for order in feed.orders] == ["quiet"]
         assert shows(app, "the hub is away")
 
 
@@ -157,7 +169,7 @@ async def test_a_job_that_was_duplicated_by_mistake_is_cancelled_again() -> None
 
 async def test_the_chip_of_what_was_done_goes_when_its_time_is_over() -> None:
     async with running(grace_s=60.0, ticks=True) as (app, pilot):
-        await pilot.press("slash", *"state:failed", "enter", "R")
+        await pilot.press("2", "P")
         await eventually(lambda: shows(app, "u undo"), "it has been done")
         await app.steering.flush()
         await eventually(lambda: not shows(app, "u undo"), "it can no longer be undone")
