@@ -104,9 +104,9 @@ def test_how_many_waited_at_each_time_is_known_from_the_jobs() -> None:
 def test_behind_the_tracks_stands_what_the_hub_counts() -> None:
     known = store()
     known.apply(Counts(by_state={State.RUNNABLE: 4, State.RUNNING: 1}))
-    known.apply(Series(submitted=[1, 2, 3], ended=[0, 1, 6], p95_wait_s=[0, 0, 12]))
+    known.apply(Series(submitted=[1, 0, 3], ended=[0, 1, 6], p95_wait_s=[0, 0, 12]))
     assert [track.note for track in Chronicle(known).tracks(NOW - MINUTE, NOW)] == [
-        "4, drains 03:48",
+        "4, drains 03:54",
         "6",
         "12s",
     ]
@@ -125,9 +125,11 @@ def test_the_pace_counts_from_the_first_end_on_and_many_that_came_at_once_do_not
     known = store()
     known.apply(Counts(by_state={State.RUNNABLE: 20}))
     known.apply(Series(submitted=[0] * 7 + [26, 0, 0], ended=[0] * 7 + [0, 3, 3]))
-    assert Chronicle(known).tracks(0, NOW)[0].note == "20, drains 03:52"  # 6 in 1 min 40 s
+    assert Chronicle(known).tracks(0, NOW)[0].note == "20, drains 03:53"  # 3 a minute
     known.apply(Series(submitted=[0] * 9 + [21], ended=[0] * 9 + [1]))
-    assert Chronicle(known).tracks(0, NOW)[0].note == "20, drains 04:06"  # not 1 in 40 s
+    assert Chronicle(known).tracks(0, NOW)[0].note == "20, drains 04:06"  # 1 in this minute
+    known.apply(Counts(by_state={State.RUNNABLE: 20_000}))
+    assert Chronicle(known).tracks(0, NOW)[0].note == "20000"  # in a fortnight: no time of the day
 
 
 def test_the_last_day_counts_what_ended_in_it() -> None:

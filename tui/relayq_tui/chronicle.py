@@ -126,24 +126,27 @@ class Chronicle:
         return of_lots(looked_at, lambda lot: lot.state is State.PENDING and lot.reason == "delay")
 
     def _drains(self, now_ms: int) -> str:
-        """When nothing will wait any more, if more ends than comes."""
+        """When nothing will wait any more, if more ends than comes, and within a day."""
         series, waiting = self._store.series, self._store.count(State.RUNNABLE)
-        rate = _ended_a_minute(series.ended[-RATE_MIN:], now_ms) - _usual(series.submitted[-RATE_MIN:])
-        if not waiting or rate <= 0:
+        rate = _ended_a_minute(series.ended[-RATE_MIN - 1 :]) - _usual(series.submitted[-RATE_MIN - 1 :])
+        if not waiting or rate <= 0 or waiting / rate * MINUTE_MS > DAY_MS:
             return str(waiting)
         return f"{waiting}, drains {clock(now_ms + int(waiting / rate * MINUTE_MS))}"
 
 
-def _ended_a_minute(ended: Sequence[float], now_ms: int) -> float:
-    """From the first minute on in which any ended: before it nobody worked, or there was no fleet yet."""
+def _ended_a_minute(ended: Sequence[float]) -> float:
+    """From the first minute on in which any ended: before it nobody worked, or there was no fleet yet.
+
+    The last minute is not over: it counts only where there is no other.
+    """
     first = next((number for number, count in enumerate(ended) if count), len(ended))
-    minutes = len(ended) - first - 1 + now_ms % MINUTE_MS / MINUTE_MS
-    return sum(ended) / max(1.0, minutes)
+    over = ended[first:-1] or ended[first:]
+    return sum(over) / max(1, len(over))
 
 
 def _usual(submitted: Sequence[float]) -> float:
     """What comes in a minute like any other: many at once do not go on coming."""
-    return median(submitted) if submitted else 0.0
+    return median(submitted[:-1] or (0.0,))
 
 
 def _queues(spans: Mapping[str, list[Span]]) -> Iterator[Lane]:
