@@ -111,8 +111,9 @@ class Preview(Framed):
         if row.after:
             yield from self._labelled("after", ", ".join(self._state_of(job) for job in row.after))
         if self.detail and self.detail.dependents:
-            names = ", ".join(short(job) for job in self.detail.dependents)
-            yield from self._labelled("next", f"{len(self.detail.dependents)} wait for it: {names}")
+            jobs = self.detail.dependents
+            told = f"{len(jobs)} {'waits' if len(jobs) == 1 else 'wait'} for it: "
+            yield from self._labelled("next", told + ", ".join(map(short, jobs)))
         yield from self._times(row)
 
     def _times(self, row: JobRow) -> Iterator[Pieces]:
