@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -336,3 +337,23 @@ async def test_escape_takes_back_what_was_done_and_never_leaves() -> None:
         assert app.said == "q leaves"
         await pilot.press("q")
         assert app._exit
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+async def test_a_long_sentence_leaves_the_way_to_undo_on_the_screen(size: tuple[int, int]) -> None:
+    async with running(size, grace_s=60.0) as (app, pilot):
+        await pilot.press("C")
+        app.say("submitted " + "a very long command " * 9)
+        await settled(pilot)
+        line = next(line for line in grid(app) if "u undo" in line)
+        assert "submitted a very long" in line
+        assert line.rstrip().endswith("s")
+
+
+async def test_a_job_that_reached_its_timeout_is_said_to() -> None:
+    async with running() as (app, pilot):
+        failed = replace(app.store.newest[0], state=State.FAILED, reason="timeout", exit_code=143)
+        app.post_update(JobsChanged([replace(failed, ended_ms=app.store.now_ms())]))
+        await settled(pilot)
+        assert shows(app, "(timeout)")
+        assert not shows(app, "(exit 143)")
