@@ -7,7 +7,7 @@ from typing import Any
 
 from relayq.model.lifecycle import State
 from relayq_tui.chronicle import ARRAYS, PLANNED, Chronicle, last_day
-from relayq_tui.feed import Counts, SchedulesChanged, Series, Snapshot, WorkersChanged
+from relayq_tui.feed import Counts, JobsChanged, SchedulesChanged, Series, Snapshot, WorkersChanged
 from relayq_tui.rows import JobRow, ScheduleRow, WorkerRow
 from relayq_tui.store import Store
 from relayq_tui.trace import perfetto
@@ -130,6 +130,16 @@ def test_the_pace_counts_from_the_first_end_on_and_many_that_came_at_once_do_not
     assert Chronicle(known).tracks(0, NOW)[0].note == "20, drains 04:06"  # 1 in this minute
     known.apply(Counts(by_state={State.RUNNABLE: 20_000}))
     assert Chronicle(known).tracks(0, NOW)[0].note == "20000"  # in a fortnight: no time of the day
+
+
+def test_what_waits_for_a_worker_that_is_not_there_drains_at_no_time() -> None:
+    like = {"state": State.RUNNABLE, "name": "b", "command": "x", "ready_ms": NOW - MINUTE}
+    known = store(ran("A", ended=1), JobRow(id="B", needs="gpu=4", **like))  # type: ignore[arg-type]  # they fit
+    known.apply(Counts(by_state={State.RUNNABLE: 1}))
+    known.apply(Series(submitted=[0] * 10, ended=[2] * 10))
+    assert Chronicle(known).tracks(0, NOW)[0].note == "1"
+    known.apply(JobsChanged([JobRow(id="C", **like)]))  # type: ignore[arg-type]  # they fit
+    assert Chronicle(known).tracks(0, NOW)[0].note == "1, drains 03:47"
 
 
 def test_the_last_day_counts_what_ended_in_it() -> None:

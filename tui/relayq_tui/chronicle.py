@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from statistics import median
 from typing import Literal
 
@@ -27,7 +27,7 @@ GROUPS: tuple[Group, ...] = ("worker", "queue")
 PLANNED, ARRAYS = "planned", "arrays"  # lanes that are no workers
 MINUTE_MS = 60_000
 LOOKED_AT = 20_000
-RATE_MIN = 10
+RATE_MIN, ASKED = 10, 100
 STEPS = 90  # of the tracks below the lanes
 ENDED = (State.SUCCEEDED, State.FAILED)
 
@@ -129,9 +129,15 @@ class Chronicle:
         """When nothing will wait any more, if more ends than comes, and within a day."""
         series, waiting = self._store.series, self._store.count(State.RUNNABLE)
         rate = _ended_a_minute(series.ended[-RATE_MIN - 1 :]) - _usual(series.submitted[-RATE_MIN - 1 :])
-        if not waiting or rate <= 0 or waiting / rate * MINUTE_MS > DAY_MS:
+        if not waiting or rate <= 0 or waiting / rate * MINUTE_MS > DAY_MS or self._stands():
             return str(waiting)
         return f"{waiting}, drains {clock(now_ms + int(waiting / rate * MINUTE_MS))}"
+
+    def _stands(self) -> bool:
+        """Has nothing ended lately that is like what waits? What ended else tells nothing of it."""
+        known = of_lots(self._store.newest[:LOOKED_AT], lambda lot: lot.state is State.RUNNABLE)
+        places = [self._store.place(row) for row in islice(known, ASKED)]
+        return bool(places) and not any(place and place[1] is not None for place in places)
 
 
 def _ended_a_minute(ended: Sequence[float]) -> float:
