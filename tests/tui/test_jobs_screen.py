@@ -461,3 +461,16 @@ async def test_of_marked_jobs_those_alone_are_exported(
         assert [row["id"][-6:] for row in csv.DictReader(path.open())] == ["7RDKX2", "7RDKW9"]
         await pilot.press("U", "space", "x")
         await eventually(lambda: shows(app, "1 job as CSV"), "it asks")
+
+
+async def test_a_number_that_is_another_one_is_refused_aloud_and_the_way_out_is_told() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=0.0) as (app, pilot):
+        await pilot.press("asterisk", "X")
+        await eventually(lambda: shows(app, "to do it."), "it asks")
+        assert shows(app, "esc leaves")
+        await pilot.press("7", "enter")
+        await eventually(lambda: shows(app, "7 is not 1"), "it says so")
+        await pilot.press("escape")
+        await settled(pilot)
+        assert feed.orders == []
