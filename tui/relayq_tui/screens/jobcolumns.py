@@ -111,7 +111,9 @@ class _Cells:
         return self._place(row)
 
     def _place(self, row: JobRow) -> str:
-        """`#4 ≈6m`: how many of its queue start before it does, and in how long it may."""
+        """`#4 ≈6m`: how many of its queue start before it does, and in how long it may; `no worker`."""
+        if self._app.store.lacks_worker(row):
+            return "no worker"
         place = self._app.store.place(row)
         if place is None:
             return ""

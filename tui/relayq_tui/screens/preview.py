@@ -126,7 +126,7 @@ class Preview(Framed):
             spent += f"   {row.progress:.0f}%"
         if spent:
             yield [("time".ljust(LABEL), p.head), (spent, p.text)]
-        if (place := self.store.place(row)) is not None:
+        if (place := self.store.place(row)) is not None and not self.store.lacks_worker(row):
             yield self._place(*place)
         end_ms = self.store.history.end_ms(row, now_ms)
         if end_ms is not None:
