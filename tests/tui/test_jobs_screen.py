@@ -474,3 +474,13 @@ async def test_a_number_that_is_another_one_is_refused_aloud_and_the_way_out_is_
         await pilot.press("escape")
         await settled(pilot)
         assert feed.orders == []
+
+
+async def test_why_a_job_waits_is_told_once() -> None:
+    async with running() as (app, pilot):
+        feed = app.feed
+        assert isinstance(feed, DemoFeed)
+        await feed.submit({"name": "brand-new", "command": "true"})
+        await pilot.press("g")
+        await eventually(lambda: shows(app, "· worker iphone-ssh is offline"), "what the others say")
+        assert sum("jobs of its kind" in line for line in grid(app)) == 1

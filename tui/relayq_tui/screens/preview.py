@@ -163,7 +163,8 @@ class Preview(Framed):
             yield [("attempts", self.palette.head)]
             yield from map(self._attempt, self.detail.attempts[-5:])
         if row.state in (State.RUNNABLE, State.PENDING):
-            for sentence in self.detail.explain:
+            why = hint(row, self.detail).why  # which stands above already
+            for sentence in (one for one in self.detail.explain if one != why):
                 yield [(f"{glyphs_of(self).dot} ", self.palette.dim), (sentence, self.palette.text)]
         if self.detail.result:
             yield from self._labelled("gave", " ".join(self.detail.result.split()))
