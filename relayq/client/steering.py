@@ -2,7 +2,8 @@
 
 An order names a verb and the jobs it is for. What would be hard to mend waits in
 `Steering` for GRACE_S before it is carried out: undoing it is no second order, for
-nothing has happened yet. What has a contrary is carried out at once, and undoing it is
+nothing has happened yet. A retry is of that kind, for nothing brings back how a job had
+ended. What has a contrary is carried out at once, and undoing it is
 that contrary, for those alone that it was done to. What is still waiting when the program
 ends is carried out then. `carry_out` sends an order to the hub in portions and counts what
 became of the jobs.
@@ -53,7 +54,7 @@ VERBS = {
         Verb("hold", "held {what}", True, ("held",)),
         Verb("release", "released {what}", False, ("released",), "hold"),
         Verb("reprioritise", "gave {what} priority {value}", True, ("done",)),
-        Verb("retry", "queued {what} again", False, ("retried",), "cancel"),
+        Verb("retry", "queued {what} again", True, ("retried",)),
         Verb("submit", "submitted {what}", False, ("submitted",), "cancel"),
         Verb("forget", "deleted {what}", True, ("forgotten",)),
         Verb("approve", "approved {what}", False, ("released",)),

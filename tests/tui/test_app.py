@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,15 +121,27 @@ async def test_ctrl_c_says_how_to_leave_and_leaves_nothing() -> None:
         assert app.is_running
 
 
-async def test_what_was_done_at_once_can_be_taken_back_by_its_contrary() -> None:
+async def test_a_job_whose_retry_is_undone_is_left_as_it_ended() -> None:
     feed = Recorder()
     async with running(feed=feed, grace_s=60.0) as (app, pilot):
         await pilot.press("slash", *"state:failed", "enter", "R")
-        await eventually(lambda: shows(app, "u undo"), "it has been done")
+        await eventually(lambda: shows(app, "u undo"), "it waits for its grace")
         assert shows(app, "queued 7RDKQ1 again")
         await pilot.press("u")
+        await app.steering.flush()
+        await settled(pilot)
+        assert feed.orders == []
+        assert next(row for row in app.store.newest if row.short_id == "7RDKQ1").state is State.FAILED
+
+
+async def test_what_was_done_at_once_can_be_taken_back_by_its_contrary() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=60.0) as (app, pilot):
+        await pilot.press("2", "P")
+        await eventually(lambda: shows(app, "u undo"), "it has been done")
+        await pilot.press("u")
         await eventually(lambda: len(feed.orders) == 2, "its contrary has been carried out")
-        assert [order.verb for order in feed.orders] == ["retry", "cancel"]
+        assert [order.verb for order in feed.orders] == ["quiet", "unquiet"]
         await settled(pilot)
         assert not shows(app, "u undo")
 
@@ -136,12 +149,12 @@ async def test_what_was_done_at_once_can_be_taken_back_by_its_contrary() -> None
 async def test_what_was_done_is_not_taken_back_while_the_hub_is_away() -> None:
     feed = Recorder()
     async with running(feed=feed, grace_s=60.0) as (app, pilot):
-        await pilot.press("slash", *"state:failed", "enter", "R")
+        await pilot.press("2", "P")
         await eventually(lambda: shows(app, "u undo"), "it has been done")
         app.post_update(Connection(state="lost", message="gone"))
         await pilot.press("u")
         await settled(pilot)
-        assert [order.verb for order in feed.orders] == ["retry"]
+        assert [order.verb for order in feed.orders] == ["quiet"]
         assert shows(app, "the hub is away")
 
 
@@ -157,7 +170,7 @@ async def test_a_job_that_was_duplicated_by_mistake_is_cancelled_again() -> None
 
 async def test_the_chip_of_what_was_done_goes_when_its_time_is_over() -> None:
     async with running(grace_s=60.0, ticks=True) as (app, pilot):
-        await pilot.press("slash", *"state:failed", "enter", "R")
+        await pilot.press("2", "P")
         await eventually(lambda: shows(app, "u undo"), "it has been done")
         await app.steering.flush()
         await eventually(lambda: not shows(app, "u undo"), "it can no longer be undone")
@@ -324,3 +337,23 @@ async def test_escape_takes_back_what_was_done_and_never_leaves() -> None:
         assert app.said == "q leaves"
         await pilot.press("q")
         assert app._exit
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+async def test_a_long_sentence_leaves_the_way_to_undo_on_the_screen(size: tuple[int, int]) -> None:
+    async with running(size, grace_s=60.0) as (app, pilot):
+        await pilot.press("C")
+        app.say("submitted " + "a very long command " * 9)
+        await settled(pilot)
+        line = next(line for line in grid(app) if "u undo" in line)
+        assert "submitted a very long" in line
+        assert line.rstrip().endswith("s")
+
+
+async def test_a_job_that_reached_its_timeout_is_said_to() -> None:
+    async with running() as (app, pilot):
+        failed = replace(app.store.newest[0], state=State.FAILED, reason="timeout", exit_code=143)
+        app.post_update(JobsChanged([replace(failed, ended_ms=app.store.now_ms())]))
+        await settled(pilot)
+        assert shows(app, "(timeout)")
+        assert not shows(app, "(exit 143)")

@@ -7,7 +7,7 @@ from typing import Any
 
 from relayq.model.lifecycle import State
 from relayq_tui.chronicle import ARRAYS, PLANNED, Chronicle, last_day
-from relayq_tui.feed import Counts, SchedulesChanged, Series, Snapshot, WorkersChanged
+from relayq_tui.feed import Counts, JobsChanged, SchedulesChanged, Series, Snapshot, WorkersChanged
 from relayq_tui.rows import JobRow, ScheduleRow, WorkerRow
 from relayq_tui.store import Store
 from relayq_tui.trace import perfetto
@@ -104,9 +104,9 @@ def test_how_many_waited_at_each_time_is_known_from_the_jobs() -> None:
 def test_behind_the_tracks_stands_what_the_hub_counts() -> None:
     known = store()
     known.apply(Counts(by_state={State.RUNNABLE: 4, State.RUNNING: 1}))
-    known.apply(Series(submitted=[1, 2, 3], ended=[0, 1, 6], p95_wait_s=[0, 0, 12]))
+    known.apply(Series(submitted=[1, 0, 3], ended=[0, 1, 6], p95_wait_s=[0, 0, 12]))
     assert [track.note for track in Chronicle(known).tracks(NOW - MINUTE, NOW)] == [
-        "4, drains 04:26",
+        "4, drains 03:54",
         "6",
         "12s",
     ]
@@ -119,6 +119,27 @@ def test_it_is_told_when_nothing_will_wait_any_more() -> None:
     assert Chronicle(known).tracks(0, NOW)[0].note == "20, drains 03:56"
     known.apply(Series(submitted=[3] * 10, ended=[2] * 10))
     assert Chronicle(known).tracks(0, NOW)[0].note == "20"
+
+
+def test_the_pace_counts_from_the_first_end_on_and_many_that_came_at_once_do_not_go_on_coming() -> None:
+    known = store()
+    known.apply(Counts(by_state={State.RUNNABLE: 20}))
+    known.apply(Series(submitted=[0] * 7 + [26, 0, 0], ended=[0] * 7 + [0, 3, 3]))
+    assert Chronicle(known).tracks(0, NOW)[0].note == "20, drains 03:53"  # 3 a minute
+    known.apply(Series(submitted=[0] * 9 + [21], ended=[0] * 9 + [1]))
+    assert Chronicle(known).tracks(0, NOW)[0].note == "20, drains 04:06"  # 1 in this minute
+    known.apply(Counts(by_state={State.RUNNABLE: 20_000}))
+    assert Chronicle(known).tracks(0, NOW)[0].note == "20000"  # in a fortnight: no time of the day
+
+
+def test_what_waits_for_a_worker_that_is_not_there_drains_at_no_time() -> None:
+    like = {"state": State.RUNNABLE, "name": "b", "command": "x", "ready_ms": NOW - MINUTE}
+    known = store(ran("A", ended=1), JobRow(id="B", needs="gpu=4", **like))  # type: ignore[arg-type]  # they fit
+    known.apply(Counts(by_state={State.RUNNABLE: 1}))
+    known.apply(Series(submitted=[0] * 10, ended=[2] * 10))
+    assert Chronicle(known).tracks(0, NOW)[0].note == "1"
+    known.apply(JobsChanged([JobRow(id="C", **like)]))  # type: ignore[arg-type]  # they fit
+    assert Chronicle(known).tracks(0, NOW)[0].note == "1, drains 03:47"
 
 
 def test_the_last_day_counts_what_ended_in_it() -> None:

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from relayq.model.lifecycle import State
-from relayq_tui.glyphs import ASCII, IN_ASCII, UNICODE, Glyphs, meter, spark, state_mark
+from relayq_tui.glyphs import ASCII, IN_ASCII, UNICODE, Glyphs, counted, meter, spark, state_mark
 from relayq_tui.theme import NAMES, PALETTES
 from tests.tui.test_store import row
 
@@ -71,3 +71,7 @@ def test_every_theme_styles_every_state(name: str) -> None:
 
 def test_mono_knows_no_colour() -> None:
     assert [style for style in PALETTES["mono"] if style.color or style.bgcolor] == []
+
+
+def test_one_is_no_plural() -> None:
+    assert [counted(count, "job") for count in (0, 1, 2)] == ["0 jobs", "1 job", "2 jobs"]

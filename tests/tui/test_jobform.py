@@ -14,7 +14,17 @@ from relayq.errors import SpecError
 from relayq.model.job import FIELDS as SPEC_FIELDS
 from relayq.model.job import JobSpec
 from relayq_tui.demo import DemoFeed
-from relayq_tui.jobform import FIELDS, Wrong, changed, command_line, fields_of, judge, texts_of, who_could
+from relayq_tui.jobform import (
+    FIELDS,
+    Wrong,
+    changed,
+    command_line,
+    fields_of,
+    judge,
+    texts_of,
+    untold,
+    who_could,
+)
 
 IDS = ["AAAAAAAAAAAA7RDKM4"[-16:], "BBBBBBBBBBBBBB12"]
 
@@ -128,3 +138,25 @@ def test_it_is_known_who_could_run_it() -> None:
     assert able == ["mac-mini"]
     assert "pi3-shed" in " ".join(reasons)
     assert "iphone-ssh" not in " ".join([*able, *reasons])  # it is offline
+
+
+def test_the_jobs_that_an_edited_job_waited_for_are_shown_and_stay_as_they_are() -> None:
+    before = JobSpec.from_dict({"command": "make", "after": [IDS[1], {"job": IDS[0], "on": "any"}]}).to_dict()
+    texts = texts_of(before)
+    assert texts["after"] == f"{IDS[1]},{IDS[0]}:any"
+    assert changed(fields_of(texts), before) == {}
+    assert changed(fields_of(texts | {"after": ""}), before) == {"after": None}
+
+
+@pytest.mark.parametrize("key", ["webm", "webm,1h", "webm,replace"])
+def test_the_unique_key_of_an_edited_job_is_shown_as_it_is_typed(key: str) -> None:
+    spec = judge({"command": "true", "unique": key}, {}, ())
+    assert isinstance(spec, JobSpec)
+    assert texts_of(spec.to_dict())["unique"] == key
+
+
+def test_what_has_no_words_in_the_form_is_known_and_kept() -> None:
+    after = [{"job": IDS[0], "mode": "index"}]
+    before = {"command": "make", "array": ["a.png", "b.png"], "after": after, "labels": {"run": "7"}}
+    assert untold(before) == {"array", "after"}
+    assert changed(fields_of(texts_of(before)), before) == {}

@@ -16,6 +16,7 @@ from relayq.model.lifecycle import State
 from relayq_tui.app import Options, RelayQApp
 from relayq_tui.demo import DemoFeed
 from relayq_tui.feed import JobDetail, JobsChanged, JobsGone
+from relayq_tui.glyphs import clock
 from relayq_tui.screens.jobactions import new_priority
 from relayq_tui.screens.jobs import JobsScreen
 from relayq_tui.screens.preview import Preview
@@ -389,3 +390,97 @@ async def test_the_clock_strikes_no_more_often_than_the_times_on_the_screen_go_o
         assert still_s() <= 15
         jobs(app).action_ask("state:running")
         assert still_s() <= 1
+
+
+async def test_times_of_the_day_are_shown_whole_and_of_older_jobs_the_day() -> None:
+    async with running() as (app, pilot):
+        row = next(row for row in app.store.newest if row.short_id == "7RDKW9")
+        app.post_update(JobsChanged([replace(row, submitted_ms=row.submitted_ms - 48 * 3_600_000)]))
+        await pilot.press("t", "G")
+        await settled(pilot)
+        aged = app.store.now_ms() - 48 * 3_600_000
+        assert f" {clock(aged, '%d %b')} " in next(line for line in grid(app) if "  7RDKW9  " in line)
+        await pilot.press("g")
+        await settled(pilot)
+        assert " 22:11  2m41s" in next(line for line in grid(app) if "train-lora epochs… 68%" in line)
+
+
+async def test_on_a_phone_times_of_the_day_are_shown_too() -> None:
+    async with running(PHONE) as (app, pilot):
+        await pilot.press("t")
+        await settled(pilot)
+        assert any(line.endswith(" 22:11") for line in grid(app))
+
+
+async def test_another_question_or_another_order_brings_nothing_new() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("slash")
+        await typed(pilot, "state:failed")
+        await pilot.press("enter", "j", "j", "escape")
+        await settled(pilot)
+        assert (jobs(app).table.cursor > 2, jobs(app).table.new_above) == (True, 0)
+        await pilot.press("s")
+        await settled(pilot)
+        assert jobs(app).table.new_above == 0
+
+
+async def test_when_the_query_is_left_the_cursor_stays_on_its_job() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("slash")
+        await typed(pilot, "7RDKM4")
+        await pilot.press("enter", "escape")
+        await settled(pilot)
+        assert jobs(app).selected()[0].short_id == "7RDKM4"
+
+
+async def test_another_order_begins_at_its_top() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("s")
+        await settled(pilot)
+        assert (jobs(app).query_text, jobs(app).table.cursor) == ("sort:-dur", 0)
+
+
+async def test_what_can_only_be_for_one_job_is_for_that_under_the_cursor() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("space", "space", "j", "j", "enter")
+        await eventually(lambda: app.screen.label == "Job", "a job's own screen")
+        await settled(pilot)
+        assert shows(app, "7RDKH9 mail-report")
+
+
+async def test_of_marked_jobs_those_alone_are_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running() as (app, pilot):
+        await pilot.press("space", "space", "x")
+        await eventually(lambda: shows(app, "2 jobs as CSV"), "it asks")
+        await pilot.press("enter")
+        await eventually(lambda: shows(app, "2 jobs went into"), "it is written")
+        [path] = tmp_path.iterdir()
+        assert [row["id"][-6:] for row in csv.DictReader(path.open())] == ["7RDKX2", "7RDKW9"]
+        await pilot.press("U", "space", "x")
+        await eventually(lambda: shows(app, "1 job as CSV"), "it asks")
+
+
+async def test_a_number_that_is_another_one_is_refused_aloud_and_the_way_out_is_told() -> None:
+    feed = Recorder()
+    async with running(feed=feed, grace_s=0.0) as (app, pilot):
+        await pilot.press("asterisk", "X")
+        await eventually(lambda: shows(app, "to do it."), "it asks")
+        assert shows(app, "esc leaves")
+        await pilot.press("7", "enter")
+        await eventually(lambda: shows(app, "7 is not 1"), "it says so")
+        await pilot.press("escape")
+        await settled(pilot)
+        assert feed.orders == []
+
+
+async def test_why_a_job_waits_is_told_once() -> None:
+    async with running() as (app, pilot):
+        feed = app.feed
+        assert isinstance(feed, DemoFeed)
+        await feed.submit({"name": "brand-new", "command": "true"})
+        await pilot.press("g")
+        await eventually(lambda: shows(app, "· worker iphone-ssh is offline"), "what the others say")
+        assert sum("jobs of its kind" in line for line in grid(app)) == 1

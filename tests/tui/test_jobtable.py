@@ -150,3 +150,14 @@ async def test_a_hundred_thousand_rows_cost_what_forty_cost() -> None:
             await pilot.press("pagedown")
         assert time.process_time() - began < 2.0
         assert table.cursor == 20 * (table.page - 1)
+
+
+async def test_another_list_keeps_the_job_under_the_cursor_and_has_nothing_new() -> None:
+    table: JobTable[Row] = JobTable()
+    async with staged(table, (40, 8)) as pilot:
+        table.set_rows(rows(1, start=30), COLUMNS)
+        await pilot.pause()
+        table.set_rows(rows(50), is_other=True)
+        await pilot.pause()
+        assert table.current is not None
+        assert (table.current.id, table.new_above) == ("r30", 0)

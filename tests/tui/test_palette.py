@@ -131,3 +131,13 @@ async def test_the_command_line_of_any_action_can_be_copied(monkeypatch: pytest.
         [action] = [one for one in offered(app) if one.id == chosen]
         assert copied == [over.filled(action, app.screen)]
         assert row.id in copied[0]
+
+
+async def test_what_fits_nothing_is_told() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("colon", *"nosuch")
+        await settled(pilot)
+        assert shows(app, "nothing fits what is typed")
+        await pilot.press("enter", "escape")
+        await settled(pilot)
+        assert app.screen.label == "Jobs"

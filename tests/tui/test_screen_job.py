@@ -13,9 +13,9 @@ from relayq.model.lifecycle import State
 from relayq.store.records import End, LogEntry
 from relayq_tui.app import RelayQApp
 from relayq_tui.demo import DemoFeed
-from relayq_tui.feed import JobsChanged, JobsGone
+from relayq_tui.feed import JobDetail, JobsChanged, JobsGone
 from relayq_tui.screens.job import TABS, JobScreen
-from relayq_tui.screens.jobfacts import spelled
+from relayq_tui.screens.jobfacts import JobFacts, spelled
 from relayq_tui.screens.joblog import JobLog
 from tests.support import eventually
 from tests.tui.app_support import PHONE, WIDE, grid, running, settled, shows
@@ -287,3 +287,29 @@ def test_fields_of_a_spec_are_spelled_in_one_line() -> None:
     assert spelled(3) == "3"
     assert spelled([{"a": 1}]) == '[{"a": 1}]'
     assert spelled("a\x1bb") == "a␛b"
+
+
+async def test_a_job_without_rules_has_no_heading_for_them() -> None:
+    async with running() as (app, _):
+        row = app.store.newest[0]
+        for spec, has_rules in (({"command": "true"}, False), ({"timeout": "1h"}, True)):
+            detail = JobDetail(row=row, spec=spec)
+            told = ["".join(text for text, _ in pieces) for pieces in JobFacts(app, row, detail).details()]
+            assert ("rules" in map(str.strip, told)) == has_rules
+
+
+async def test_a_flow_that_is_over_is_said_to_be() -> None:
+    feed = DemoFeed()
+    for job in [row for row in feed.home.jobs.values() if not row.is_final]:
+        feed.home.jobs[job.id] = replace(job, state=State.CANCELLED, ended_ms=feed.now_ms())
+    async with showing("7RDKM4", "flow", feed=feed) as (app, _, _):
+        assert shows(app, "all have ended")
+        assert not shows(app, "% done")
+
+
+async def test_a_log_that_is_followed_says_when_the_job_ended() -> None:
+    async with showing("7RDKX2") as (app, _, _):
+        end = End(id="0-0", state=State.SUCCEEDED, exit_code=0, reason="", result=b"")
+        log = log_of(app)
+        log._show([end], next(row for row in app.store.newest if row.short_id == "7RDKX2"))
+        await eventually(lambda: shows(app, "2m41s ── exit 0 ──"), "when, and how")

@@ -94,3 +94,14 @@ async def test_a_hostile_name_in_an_edited_job_is_only_text() -> None:
         app.action_push("submit", {"command": "true", "name": row.name}, row.id)
         await settled(pilot)
         assert app.screen.query_one("#name", Input).value == row.name
+
+
+async def test_what_the_form_has_no_words_for_is_told_to_stay_as_it_was() -> None:
+    async with running() as (app, pilot):
+        app.action_push("submit", {"command": "true", "array": ["a.png", "b.png"]}, "T50YG4H0GZ7RDKM4")
+        await settled(pilot)
+        app.screen.query_one("#array", Input).focus()
+        await settled(pilot)
+        assert shows(app, "stays as it was")
+        await write(pilot, "array", "3")
+        assert not shows(app, "stays as it was")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from relayq_tui.demo import DemoFeed
 from relayq_tui.screens.job import JobScreen
 from relayq_tui.screens.timeline import TimelineScreen
 from tests.support import eventually
@@ -149,3 +150,15 @@ async def test_the_footer_shows_the_timelines_own_keys() -> None:
         await to_timeline(pilot)
         assert grid(app)[-1].count("enter") == 1
         assert "zoom in" in grid(app)[-1]
+
+
+async def test_a_young_fleet_fills_the_time_that_is_shown() -> None:
+    feed = DemoFeed()
+    since_ms = feed.now_ms() - 20 * 60_000
+    for job in [row for row in feed.home.jobs.values() if row.submitted_ms < since_ms]:
+        del feed.home.jobs[job.id]
+    async with running(feed=feed, screen="timeline") as (app, pilot):
+        assert shows(app, "range 22m30s")
+        await pilot.press("-")
+        await settled(pilot)
+        assert shows(app, "range 45m")

@@ -261,6 +261,23 @@ async def test_search_marks_and_leads_to_each_match() -> None:
         assert drawn(view)[2] == "▶ line 40"
 
 
+async def test_a_match_behind_the_edge_is_brought_into_sight() -> None:
+    view = log(b"short\n" + b"x" * 30 + b"end\nthe end\n", follows=False)
+    async with staged(view, (12, 4)) as pilot:
+        view.search("end")
+        assert drawn(view)[1] == "▶ xxend"
+        await pilot.press("n")
+        assert drawn(view)[2] == "▶ the end"
+
+
+async def test_notes_stay_in_sight_when_the_text_is_moved_sideways() -> None:
+    view = log(b"abcdefghijklmnopqrst\n")
+    view.note("exit 0")
+    async with staged(view, (20, 4)) as pilot:
+        await pilot.press("right")
+        assert drawn(view)[:2] == ["  ijklmnopqrst", "  ── exit 0 ──"]
+
+
 async def test_errors_are_led_to_one_by_one() -> None:
     view = log(numbered(9) + b"RuntimeError: no\nTraceback: x\n" + numbered(9), follows=False)
     async with staged(view, (40, 6)) as pilot:

@@ -141,3 +141,20 @@ async def test_without_colours_there_is_none(home: Path, monkeypatch: pytest.Mon
         strips = app.screen._compositor.render_strips()
         colours = {segment.style.color for strip in strips for segment in strip if segment.style}
         assert colours <= {None}
+
+
+async def test_an_address_that_is_none_leaves_a_way_out(home: Path) -> None:
+    async with asking() as (app, pilot):
+        await pilot.press("down", "enter")
+        app.screen.query_one("Input").value = "redis://127.0.0.1:1"  # type: ignore[attr-defined]  # it is one
+        await pilot.press("enter")
+        await eventually(lambda: "esc goes back" in said(app) and "cannot be reached" in said(app), "both")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "Look around" in said(app)
+
+
+async def test_what_is_said_of_a_way_stands_below_it_on_a_phone(home: Path) -> None:
+    async with asking((60, 25)) as (app, _):
+        [line] = [line for line in said(app).splitlines() if "port is opened" in line]
+        assert line.startswith("│     port is opened")

@@ -229,9 +229,10 @@ class RelayQApp(Navigation):
             return self.asking.sentence(shown_key(self.key_named("approve")))
         if row is None:
             return ""
-        code = "" if row.exit_code is None else f" (exit {row.exit_code})"
+        code = "" if row.exit_code is None else f"exit {row.exit_code}"
+        how = code if row.reason in ("", "exit") else row.reason.replace("_", " ")
         where = f" on {row.worker}" if row.worker else ""
-        return f"{row.title} failed{where}{code}"
+        return f"{row.title} failed{where}" + (f" ({how})" if how else "")
 
     def seconds_lost(self) -> int:
         """For how long the hub has been away."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
+from statistics import median
 from typing import Literal
 
 from relayq.model.duration import format_duration
@@ -26,7 +27,7 @@ GROUPS: tuple[Group, ...] = ("worker", "queue")
 PLANNED, ARRAYS = "planned", "arrays"  # lanes that are no workers
 MINUTE_MS = 60_000
 LOOKED_AT = 20_000
-RATE_MIN = 10
+RATE_MIN, ASKED = 10, 100
 STEPS = 90  # of the tracks below the lanes
 ENDED = (State.SUCCEEDED, State.FAILED)
 
@@ -125,12 +126,33 @@ class Chronicle:
         return of_lots(looked_at, lambda lot: lot.state is State.PENDING and lot.reason == "delay")
 
     def _drains(self, now_ms: int) -> str:
-        """When nothing will wait any more, if more ends than comes."""
+        """When nothing will wait any more, if more ends than comes, and within a day."""
         series, waiting = self._store.series, self._store.count(State.RUNNABLE)
-        rate = (sum(series.ended[-RATE_MIN:]) - sum(series.submitted[-RATE_MIN:])) / RATE_MIN
-        if not waiting or rate <= 0:
+        rate = _ended_a_minute(series.ended[-RATE_MIN - 1 :]) - _usual(series.submitted[-RATE_MIN - 1 :])
+        if not waiting or rate <= 0 or waiting / rate * MINUTE_MS > DAY_MS or self._stands():
             return str(waiting)
         return f"{waiting}, drains {clock(now_ms + int(waiting / rate * MINUTE_MS))}"
+
+    def _stands(self) -> bool:
+        """Has nothing ended lately that is like what waits? What ended else tells nothing of it."""
+        known = of_lots(self._store.newest[:LOOKED_AT], lambda lot: lot.state is State.RUNNABLE)
+        places = [self._store.place(row) for row in islice(known, ASKED)]
+        return bool(places) and not any(place and place[1] is not None for place in places)
+
+
+def _ended_a_minute(ended: Sequence[float]) -> float:
+    """From the first minute on in which any ended: before it nobody worked, or there was no fleet yet.
+
+    The last minute is not over: it counts only where there is no other.
+    """
+    first = next((number for number, count in enumerate(ended) if count), len(ended))
+    over = ended[first:-1] or ended[first:]
+    return sum(over) / max(1, len(over))
+
+
+def _usual(submitted: Sequence[float]) -> float:
+    """What comes in a minute like any other: many at once do not go on coming."""
+    return median(submitted[:-1] or (0.0,))
 
 
 def _queues(spans: Mapping[str, list[Span]]) -> Iterator[Lane]:

@@ -38,6 +38,7 @@ from relayq_tui.feed import (
     Snapshot,
     WorkersChanged,
 )
+from relayq_tui.glyphs import counted
 from relayq_tui.rows import AttemptRow, EventRow, JobRow, WorkerRow
 
 FROZEN_MS = 1_787_436_847_000  # 2026-08-22 22:14:07 UTC
@@ -352,7 +353,7 @@ def _stance(worker: WorkerRow) -> str:
     if not worker.online:
         return f"worker {worker.name} is offline"
     if worker.running:
-        return f"worker {worker.name} could run it; it has {len(worker.running)} jobs running"
+        return f"worker {worker.name} could run it; it has {counted(len(worker.running), 'job')} running"
     return f"worker {worker.name} has no tool python3"
 
 

@@ -146,6 +146,11 @@ def state_mark(row: JobRow, glyphs: Glyphs) -> tuple[str, str]:
     return glyphs.states[row.state], WORDS[row.state]
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def clock(ms: int, form: str = "%H:%M") -> str:
     """A time of the hub's clock in this machine's zone."""
     return datetime.fromtimestamp(ms / 1000).strftime(form)

@@ -14,9 +14,11 @@ from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from relayq.errors import SpecError
+from relayq.model.duration import spell_duration
 from relayq.model.ids import short
-from relayq.model.job import JobSpec
+from relayq.model.job import Dependency, JobSpec, Unique
 from relayq.model.needs import lane_of
+from relayq.model.parts import unique_words
 from relayq.store.fleet import why_not
 from relayq_tui.rows import WorkerRow
 
@@ -63,11 +65,30 @@ def _moment(text: str) -> Any:
     return (moment + timedelta(days=moment < datetime.now().astimezone())).isoformat()
 
 
-def _unique(text: str) -> Any:
-    key, comma, how = text.rpartition(",")
-    if not comma:
-        return text
-    return {"key": key, "mode" if how in ("until_done", "queued", "replace") else "window": how}
+def _plain(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _line(value: Any) -> str | None:
+    return shlex.join(map(str, value)) if isinstance(value, list) else _plain(value)
+
+
+def _listed(value: Any) -> str | None:
+    return ",".join(value) if all(isinstance(one, str) for one in value) else None
+
+
+def _jobs(value: Any) -> str | None:
+    """`ID,ID:any`, the ids in full, for the jobs may be unknown here; index by index has no words."""
+    jobs = [Dependency.from_json(one) for one in value]
+    if any(job.mode == "index" for job in jobs):
+        return None
+    return ",".join(job.job if job.on == "ok" else f"{job.job}:{job.on}" for job in jobs)
+
+
+def _key(value: Any) -> str | None:
+    """`KEY`, `KEY,replace` or `KEY,1h`."""
+    key, mode, window_ms = Unique.from_json(value)
+    return key if mode == "until_done" else f"{key},{spell_duration(window_ms) if window_ms else mode}"
 
 
 FIELDS: tuple[FormField, ...] = (
@@ -83,27 +104,22 @@ FIELDS: tuple[FormField, ...] = (
     FormField("at", "--at", "not before 18:00, or 2027-01-31T18:00", _moment),
     FormField("delay", "--delay", "start no earlier than in 10m", _text),
     FormField("deadline", "--deadline", "give up if it has not started within 2h", _text),
-    FormField("unique", "--unique", "a key: one such job at a time; KEY,replace", _unique),
+    FormField("unique", "--unique", "a key: one such job at a time; KEY,replace", unique_words),
 )
 NAMES = frozenset(field.name for field in FIELDS)
+# How a spec's value is put into words; None where it cannot be.
+_SHOWN = {"command": _line, "needs": _listed, "after": _jobs, "unique": _key}
 
 
 def texts_of(spec: Mapping[str, Any]) -> dict[str, str]:
     """A spec's JSON as the form shows it; what the form has no line for, or no words, is left out."""
-    found = {}
-    for name in NAMES & spec.keys():
-        value = spec[name]
-        if name == "command" and isinstance(value, list):
-            found[name] = shlex.join(map(str, value))
-        elif (
-            isinstance(value, list)
-            and name in ("needs", "after")
-            and all(isinstance(one, str) for one in value)
-        ):
-            found[name] = ",".join(value)
-        elif isinstance(value, str | int):
-            found[name] = str(value)
-    return found
+    texts = {name: _SHOWN.get(name, _plain)(spec[name]) for name in NAMES & spec.keys()}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def untold(spec: Mapping[str, Any]) -> frozenset[str]:
+    """The lines that stay empty though the spec says something there, for want of words."""
+    return (NAMES & spec.keys()) - texts_of(spec).keys()
 
 
 def fields_of(texts: Mapping[str, str], known_ids: Iterable[str] = ()) -> dict[str, Any]:
@@ -132,12 +148,7 @@ def judge(texts: Mapping[str, str], before: Mapping[str, Any], known_ids: Iterab
 def changed(fields: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """What differs from the job it was made from; None where a line was emptied."""
     shown = texts_of(before)
-    emptied = dict.fromkeys(shown.keys() - fields.keys())
-    old = (
-        fields_of(shown, [str(job) for job in before.get("after", ()) if isinstance(job, str)])
-        if shown
-        else {}
-    )
+    emptied, old = dict.fromkeys(shown.keys() - fields.keys()), fields_of(shown)
     return {name: value for name, value in fields.items() if old.get(name) != value} | emptied
 
 

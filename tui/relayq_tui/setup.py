@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from relayq.errors import ConfigError, RelayQError
 from relayq.settings import without_password
+from relayq_tui.glyphs import counted
 
 if TYPE_CHECKING:
     from relayq.config import Config
@@ -59,7 +60,8 @@ async def probe(url: str, fleet: str) -> Answer:
     except (RelayQError, ValueError) as error:
         return Answer(False, str(error))
     jobs, online = sum(stats["jobs"].values()), stats["workers_online"]
-    return Answer(True, f"a hub answers in {latency_ms:.0f} ms: {jobs} jobs, {online} workers online")
+    told = f"{counted(jobs, 'job')}, {counted(online, 'worker')} online"
+    return Answer(True, f"a hub answers in {latency_ms:.0f} ms: {told}")
 
 
 def start_here(config: Config) -> str:

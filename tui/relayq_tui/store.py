@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from relayq.model.lifecycle import State
+from relayq_tui.able import Ability
 from relayq_tui.columns import Columns
 from relayq_tui.feed import (
     BudgetChanged,
@@ -78,6 +79,7 @@ class Store:
         self.budget: BudgetView | None = None
         self.data_ms = 0
         self._failure: JobRow | None = None
+        self._ability = Ability()
         self._changes = Changes()
 
     def apply(self, update: Update) -> None:
@@ -111,6 +113,10 @@ class Store:
     def place(self, row: JobRow) -> tuple[int, int | None] | None:
         """Where a waiting job stands in its queue, and in how many ms it may start (Waiting.place)."""
         return self.waiting.place(row, self.now_ms(), self.counts.paused)
+
+    def lacks_worker(self, row: JobRow) -> bool:
+        """Does a job wait for a worker when none that is online could ever take it?"""
+        return row.state is State.RUNNABLE and self._ability.lacks(row.needs, self.workers)
 
     def waiting_for_others(self) -> Iterator[JobRow]:
         """The jobs that depend on others, whatever their state."""

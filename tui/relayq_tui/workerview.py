@@ -217,7 +217,7 @@ class WorkerApp(App[int | BaseException]):
     def _stance(self) -> tuple[str, Style]:
         p, g = self.palette, self.glyphs
         if self._asked_to_leave:
-            return f" {g.half} leaving, {len(self.live.running)} still run", p.warn
+            return f" {g.half} leaving, {len(self.live.running)} still running", p.warn
         if self.live.running:
             return f" {g.live} {len(self.live.running)} running", p.run
         return f" {g.live} waits for jobs", p.good

@@ -41,8 +41,9 @@ class Question(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """The question and what answers it."""
-        with Vertical():
-            yield Static(Text(self.question), markup=False)
+        with Vertical() as box:
+            box.border_subtitle = "esc leaves"
+            yield Static(Text(self.question), id="question", markup=False)
             yield from self.answers()
 
     def answers(self) -> ComposeResult:
@@ -70,8 +71,13 @@ class Ask(Question):
 
     @on(Input.Submitted)
     def _answered(self, event: Input.Submitted) -> None:
-        if not self._wanted or event.value.strip() == self._wanted:
-            self.dismiss(event.value.strip())
+        answer = event.value.strip()
+        if not self._wanted or answer == self._wanted:
+            self.dismiss(answer)
+        else:
+            told = f"{self.question}\n{answer or 'nothing'} is not {self._wanted}: nothing is done yet."
+            self.query_one("#question", Static).update(Text(told))
+            event.input.value = ""
 
 
 class Pick(Question):

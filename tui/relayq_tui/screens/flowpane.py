@@ -48,8 +48,9 @@ class FlowTitle(Framed):
             return
         yield f"{len(found.rows)} jobs", p.head
         if found.length_ms:
-            is_known = found.end_ms or all(row.is_final for row in found.rows.values())
-            done = f", {found.done_ms / found.length_ms:.0%} done" if is_known else ""
+            done = f", {found.done_ms / found.length_ms:.0%} done" if found.end_ms else ""
+            if all(row.is_final for row in found.rows.values()):
+                done = ", all have ended"
             yield f"critical path {format_duration(found.length_ms)}{done}", p.text
         if found.end_ms:
             yield f"eta {clock(found.end_ms)}", p.accent

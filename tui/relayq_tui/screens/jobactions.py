@@ -33,6 +33,11 @@ class JobActions(HubScreen):
         """The jobs an action is for: the marked ones, or the one under the cursor."""
         return ()
 
+    @property
+    def here(self) -> JobRow | None:
+        """The job that an action is for which can only be for one."""
+        return next(iter(self.selected()), None)
+
     async def action_retry(self) -> None:
         """Run jobs that have ended again, under their ids."""
         await self._order("retry", [row for row in self.selected() if row.is_final], "has ended")
@@ -113,7 +118,7 @@ class JobActions(HubScreen):
     @work(exclusive=True, group="ask")
     async def action_edit(self) -> None:
         """Submit a job again, changed."""
-        row = next(iter(self.selected()), None)
+        row = self.here
         detail = await self.rq.feed.detail(row.id) if row else None
         if detail is not None:
             self.rq.action_push("submit", detail.spec, detail.row.id)

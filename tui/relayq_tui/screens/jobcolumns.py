@@ -17,6 +17,7 @@ from relayq_tui.widgets.jobtable import Cell, Column
 if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
 
+DAY_MS = 86_400_000
 WIDE = 80
 NARROW = 56
 
@@ -55,7 +56,9 @@ class _Cells:
             Column("QUEUE", 7, lambda row: (row.queue, None)),
             Column("WORKER", 9, self._worker),
             Column("PRI", 3, lambda row: (str(row.priority), self._palette.dim), right=True),
-            Column("AGE", 4, self._age, right=True),
+            Column("CAME", 6, self._age, right=True)
+            if self._app.absolute_times
+            else Column("AGE", 4, self._age, right=True),
             Column("DUR", 6, self._duration, right=True),
         ]
 
@@ -66,7 +69,7 @@ class _Cells:
             Column("NAME", 0, self._name, tail=self._tail),
             Column("WORKER", 9, self._worker),
             Column("DUR", 6, self._duration, right=True),
-            Column("", 5, self._last, right=True),
+            Column("", 6 if self._app.absolute_times else 5, self._last, right=True),
         ]
 
     def tiny(self) -> list[Column[JobRow]]:
@@ -108,7 +111,9 @@ class _Cells:
         return self._place(row)
 
     def _place(self, row: JobRow) -> str:
-        """`#4 ≈6m`: how many of its queue start before it does, and in how long it may."""
+        """`#4 ≈6m`: how many of its queue start before it does, and in how long it may; `no worker`."""
+        if self._app.store.lacks_worker(row):
+            return "no worker"
         place = self._app.store.place(row)
         if place is None:
             return ""
@@ -134,7 +139,8 @@ class _Cells:
 
     def _age(self, row: JobRow) -> Cell:
         if self._app.absolute_times:
-            return clock(row.submitted_ms), self._palette.dim
+            is_old = self._now_ms() - row.submitted_ms >= DAY_MS
+            return clock(row.submitted_ms, "%d %b" if is_old else "%H:%M"), self._palette.dim
         return age(self._now_ms() - row.submitted_ms), self._palette.dim
 
     def _duration(self, row: JobRow) -> Cell:
@@ -144,4 +150,4 @@ class _Cells:
     def _last(self, row: JobRow) -> Cell:
         if row.state is State.FAILED and row.exit_code is not None:
             return f"e{row.exit_code}", self._palette.bad
-        return age(self._now_ms() - row.submitted_ms), self._palette.dim
+        return self._age(row)

@@ -99,10 +99,10 @@ class JobFacts:
         )
         yield from self._section("where")
         yield from self._fields(spec, WHERE, {"queue": self._row.queue, "worker": self._row.worker})
-        yield from self._section("rules")
-        yield from self._fields(spec, RULES, {})
         others = set(spec) - {*WHAT, *WHERE, *RULES, "name", "after"}
-        yield from self._fields(spec, sorted(others), {})
+        if rules := list(self._fields(spec, (*RULES, *sorted(others)), {})):
+            yield from self._section("rules")
+            yield from rules
         yield from self._section("when")
         yield from self._times()
         yield from self._neighbours()

@@ -129,7 +129,8 @@ class JobLog(Vertical):
     def _note(self, entry: LogEntry | End, row: JobRow) -> None:
         if isinstance(entry, End):
             ended = replace(row, state=entry.state, exit_code=entry.exit_code, reason=entry.reason)
-            self.view.note(ended_as(ended), row.ended_ms, is_bad=entry.state is not State.SUCCEEDED)
+            at_ms = row.ended_ms or cast("RelayQApp", self.app).store.now_ms()  # what is followed ends now
+            self.view.note(ended_as(ended), at_ms, is_bad=entry.state is not State.SUCCEEDED)
             return
         if entry.attempt != self._attempt:
             if row.max_attempts > 1 or row.attempt > 1 or entry.attempt > 1:

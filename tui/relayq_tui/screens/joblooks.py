@@ -12,6 +12,7 @@ from textual import work
 from relayq.errors import RelayQError
 from relayq.store.records import LogEntry
 from relayq_tui.clipboard import copy
+from relayq_tui.glyphs import counted
 from relayq_tui.rows import JobRow
 from relayq_tui.screens import SCREENS
 from relayq_tui.screens.ask import Pick
@@ -31,7 +32,7 @@ class JobLooks(JobActions):
 
     def action_open(self) -> None:
         """The job's own screen; of an array its elements, for each has its own output."""
-        row = next(iter(self.selected()), None)
+        row = self.here
         self._open("log" if row is None or row.array is None else "attempts")
 
     def action_details(self) -> None:
@@ -49,7 +50,7 @@ class JobLooks(JobActions):
     @work(exclusive=True, group="ask")
     async def action_explain(self) -> None:
         """Why it stands where it stands, in sentences."""
-        row = next(iter(self.selected()), None)
+        row = self.here
         detail = await self.rq.feed.detail(row.id) if row else None
         if detail is not None and row is not None:
             lines = [(str(number), line) for number, line in enumerate(detail.explain)]
@@ -58,7 +59,7 @@ class JobLooks(JobActions):
     @work(exclusive=True, group="ask")
     async def action_copy(self) -> None:
         """Copy something of the job under the cursor."""
-        row = next(iter(self.selected()), None)
+        row = self.here
         kind = await self.app.push_screen_wait(Pick("Copy what?", COPIES)) if row else None
         if row is not None and kind:
             text = await self._copied(row, kind)
@@ -68,8 +69,8 @@ class JobLooks(JobActions):
     @work(exclusive=True, group="ask")
     async def action_export(self) -> None:
         """Write what the list shows into a file of the current directory."""
-        rows, here = self.listed(), next(iter(self.selected()), None)
-        kinds = [("csv", f"{len(rows)} jobs as CSV"), ("json", f"{len(rows)} jobs as JSON")]
+        rows, here = self.listed(), self.here
+        kinds = [(kind, f"{counted(len(rows), 'job')} as {kind.upper()}") for kind in ("csv", "json")]
         kinds += [("log", f"the output of {here.short_id}")] if here else []
         kinds += [("svg", "this screen as a picture (SVG)")]
         kind = await self.app.push_screen_wait(Pick("Export what?", kinds))
@@ -99,16 +100,16 @@ class JobLooks(JobActions):
         now_ms, folder = self.store.now_ms(), Path.cwd()
         if kind in ("csv", "json"):
             path = await asyncio.to_thread(export, rows, kind, now_ms, folder)
-            return f"{len(rows)} jobs are in {path.name}"
+            return f"{counted(len(rows), 'job')} went into {path.name}"
         if kind == "svg" or here is None:
             path = new_file(folder, "screen", "svg", now_ms)
             await asyncio.to_thread(path.write_text, picture_of(self.app), "utf-8")
-            return f"the screen is in {path.name}"
+            return f"the screen went into {path.name}"
         entries = await self.rq.feed.log(here.id)
         path = new_file(folder, here.short_id, "log", now_ms)
         output = b"".join(entry.data for entry in entries if isinstance(entry, LogEntry))
         await asyncio.to_thread(path.write_bytes, output)
-        return f"the output of {here.short_id} is in {path.name}"
+        return f"the output of {here.short_id} went into {path.name}"
 
     def listed(self) -> Sequence[JobRow]:
         """Everything that is shown."""
@@ -127,6 +128,6 @@ class JobLooks(JobActions):
         return detail.result if kind == "result" else json.dumps(detail.spec, indent=1)
 
     def _open(self, tab: str) -> None:
-        row = next(iter(self.selected()), None)
+        row = self.here
         if row is not None and "job" in SCREENS:
             self.rq.action_push("job", row.id, tab)

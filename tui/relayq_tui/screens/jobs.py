@@ -85,7 +85,12 @@ class JobsScreen(JobLooks):
         marks, known = self.table.marks, self.store.jobs
         if marks:
             return [row for job in marks if (row := known.get(job) or self._beyond.get(job)) is not None]
-        return [row] if (row := self.table.current) is not None else []
+        return [self.here] if self.here is not None else []
+
+    @property
+    def here(self) -> JobRow | None:
+        """The job under the cursor, whatever is marked."""
+        return self.table.current
 
     def hold(self) -> None:
         """Let the list stay as it is for as long as the person wants nothing to move."""
@@ -93,7 +98,9 @@ class JobsScreen(JobLooks):
         self.table.rows = self._listing.rows
 
     def listed(self) -> Sequence[JobRow]:
-        """Everything that matches."""
+        """Everything that is marked; where nothing is, everything that matches."""
+        if self.table.marks:
+            return sorted(self.selected(), key=lambda row: (-row.submitted_ms, row.id))
         return list(self._listing.rows)
 
     def unselect(self) -> None:
@@ -124,10 +131,13 @@ class JobsScreen(JobLooks):
         if self.is_mounted:
             self.call_after_refresh(self._show_rows)
 
-    def _show_rows(self) -> None:
+    def _show_rows(self, *, is_other: bool = False) -> None:
+        """Show what is listed; `is_other`: another question was asked."""
         table = self.table
         table.empty = self._nothing()
-        table.set_rows(self._listing.rows, columns(self.rq, self.size.width))
+        table.set_rows(self._listing.rows, columns(self.rq, self.size.width), is_other=is_other)
+        if self._listing.query.sort:
+            table.new_above = 0  # what is above another row now need not have come
         self._show_tabs()
         self.rq.keep_time()
 
@@ -267,8 +277,10 @@ class JobsScreen(JobLooks):
 
     def action_sort(self) -> None:
         """Another order."""
-        self._sort = (self._sort + 1) % len(SORTS)
+        was_at_top, self._sort = self.table.cursor == 0, (self._sort + 1) % len(SORTS)
         self._ask(self._typed)
+        if was_at_top:
+            self.table.move_to(0)
 
     def action_zoom(self) -> None:
         """The list alone, or with what belongs to it."""
@@ -292,7 +304,7 @@ class JobsScreen(JobLooks):
         self._listing.ask(self._view.query.also(query).also(parse(SORTS[self._sort])))
         if self.rq.is_frozen:
             self._listing.keep()
-        self._show_rows()
+        self._show_rows(is_other=True)
 
     def clear(self) -> None:
         """Marks first, then the query."""

@@ -118,7 +118,8 @@ class LogTail(Vertical):
         view.append(piece_of(entry) for entry in entries if isinstance(entry, LogEntry))
         for end in entries:
             if isinstance(end, End):
-                view.note(said_of(end), row.ended_ms, is_bad=end.state is not State.SUCCEEDED)
+                now_ms = cast("RelayQApp", self.app).store.now_ms()  # what is followed ends now
+                view.note(said_of(end), row.ended_ms or now_ms, is_bad=end.state is not State.SUCCEEDED)
 
     @on(LogPane.Changed)
     def _changed(self, event: LogPane.Changed) -> None:
@@ -161,8 +162,8 @@ def lacks_end(row: JobRow, entries: list[LogEntry | End]) -> bool:
 
 
 def ended_as(row: JobRow) -> str:
-    """How it ended, as far as its row tells: `exit 137 (KILL)`, `succeeded`."""
-    return (ending(row) if row.state is not State.SUCCEEDED else "") or row.state.value.lower()
+    """How it ended, as far as its row tells: `exit 137 (KILL)`, `cancelled`."""
+    return ending(row) or row.state.value.lower()
 
 
 def _enough(entries: list[LogEntry | End]) -> int:

@@ -14,6 +14,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
 
 from relayq.client.steering import Order
 from relayq_tui.actions import Action, shown_key
@@ -132,6 +133,8 @@ class Palette(Over):
         self.options.clear_options()
         self.options.add_options(option(self._line(entry, self.room), self.room, entry.id) for entry in found)
         self.options.highlighted = 0 if found else None
+        if not found:
+            self.options.add_option(Option("nothing fits what is typed", disabled=True))
 
     def _found(self, typed: str) -> Iterator[Entry]:
         """What the line may mean: a command with its word, then actions and commands by their letters."""

@@ -111,8 +111,9 @@ class Preview(Framed):
         if row.after:
             yield from self._labelled("after", ", ".join(self._state_of(job) for job in row.after))
         if self.detail and self.detail.dependents:
-            names = ", ".join(short(job) for job in self.detail.dependents)
-            yield from self._labelled("next", f"{len(self.detail.dependents)} wait for it: {names}")
+            jobs = self.detail.dependents
+            told = f"{len(jobs)} {'waits' if len(jobs) == 1 else 'wait'} for it: "
+            yield from self._labelled("next", told + ", ".join(map(short, jobs)))
         yield from self._times(row)
 
     def _times(self, row: JobRow) -> Iterator[Pieces]:
@@ -125,7 +126,7 @@ class Preview(Framed):
             spent += f"   {row.progress:.0f}%"
         if spent:
             yield [("time".ljust(LABEL), p.head), (spent, p.text)]
-        if (place := self.store.place(row)) is not None:
+        if (place := self.store.place(row)) is not None and not self.store.lacks_worker(row):
             yield self._place(*place)
         end_ms = self.store.history.end_ms(row, now_ms)
         if end_ms is not None:
@@ -162,7 +163,8 @@ class Preview(Framed):
             yield [("attempts", self.palette.head)]
             yield from map(self._attempt, self.detail.attempts[-5:])
         if row.state in (State.RUNNABLE, State.PENDING):
-            for sentence in self.detail.explain:
+            why = hint(row, self.detail).why  # which stands above already
+            for sentence in (one for one in self.detail.explain if one != why):
                 yield [(f"{glyphs_of(self).dot} ", self.palette.dim), (sentence, self.palette.text)]
         if self.detail.result:
             yield from self._labelled("gave", " ".join(self.detail.result.split()))

@@ -32,6 +32,7 @@ from relayq_tui.jobform import (
     fields_of,
     judge,
     texts_of,
+    untold,
     who_could,
 )
 from relayq_tui.screens.base import HubScreen
@@ -229,6 +230,8 @@ class SubmitScreen(HubScreen):
         self.rq.refresh_frame()
 
     def _hint(self, field: FormField) -> str:
+        if field.name in untold(self._before) and not self._texts()[field.name]:
+            return "stays as it was, which has no words here"
         if field.name == "queue" and (queues := sorted({row.queue for row in self.store.newest[:2_000]})):
             return "one of " + ", ".join(queues[:8]) + ", or a new one"
         return field.hint

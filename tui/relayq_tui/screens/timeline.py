@@ -20,7 +20,7 @@ from relayq.model.duration import format_duration, spell_duration
 from relayq.model.lifecycle import State
 from relayq_tui.actions import Action, of_context
 from relayq_tui.chronicle import GROUPS, Chronicle, Group
-from relayq_tui.glyphs import clock, state_mark
+from relayq_tui.glyphs import clock, counted, state_mark
 from relayq_tui.hints import ending, hint
 from relayq_tui.picture import picture_of
 from relayq_tui.rows import JobRow
@@ -110,6 +110,7 @@ class TimelineScreen(JobLooks):
         self.busy = 0.0
         self._chronicle = Chronicle(self.rq.store)
         self._shows_flow = True
+        self._has_begun = False
         self._replay: Timer | None = None
 
     def body(self) -> ComposeResult:
@@ -166,6 +167,9 @@ class TimelineScreen(JobLooks):
 
     def _draw_lanes(self) -> None:
         lanes, at_ms = self.lanes, self.replay_ms or self.store.now_ms()
+        if not self._has_begun and self.store.newest:
+            self._has_begun = True
+            lanes.begin_with(self.store.newest[-1].submitted_ms, at_ms)
         found = self._chronicle.lanes(self.group, lanes.from_ms, at_ms)
         tracks = self._chronicle.tracks(lanes.from_ms, at_ms) if self.size.height >= TINY else ()
         if not lanes.lanes:
@@ -305,7 +309,7 @@ class TimelineScreen(JobLooks):
         """Write what is seen into a file of the current directory."""
         lanes = self.lanes
         rows = [row for row in self._chronicle.ran(lanes.from_ms) if row.started_ms < lanes.to_ms]
-        kind = await self.app.push_screen_wait(Pick(f"Export {len(rows)} jobs as", KINDS))
+        kind = await self.app.push_screen_wait(Pick(f"Export {counted(len(rows), 'job')} as", KINDS))
         if kind is None:
             return
         now_ms = self.store.now_ms()
@@ -317,8 +321,9 @@ class TimelineScreen(JobLooks):
         except OSError as error:
             self.rq.say(f"nothing was exported: {error.strerror}")
         else:
-            what = f"{len(rows)} jobs are" if kind == "json" else "the screen is"
-            self.rq.say(f"{what} in {path.name}")
+            self.rq.say(
+                f"{counted(len(rows), 'job') if kind == 'json' else 'the screen'} went into {path.name}"
+            )
 
 
 def _is_running(span: Span) -> bool:

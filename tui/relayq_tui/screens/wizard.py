@@ -12,6 +12,8 @@ import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import Group
+from rich.padding import Padding
 from rich.text import Text
 from textual import on, work
 from textual.app import App, ComposeResult
@@ -51,7 +53,6 @@ class Wizard(App[Choice]):
     .-low #box { padding: 0 1; }
     .-low #box OptionList { margin: 0; }
     .-low #none { display: none; }
-    #box OptionList > .option-list--option { text-wrap: nowrap; text-overflow: ellipsis; }
     #box { background: $panel; border: solid $primary; }
     #box OptionList { height: auto; margin: 1 0; }
     #box Input { display: none; margin-top: 1; background: $background; }
@@ -149,8 +150,8 @@ class Wizard(App[Choice]):
         self._say("trying it...")
         answer = await probe(url, self._config.fleet)
         self._tried = url if answer.is_good else ""
-        what = "\nenter remembers the address and goes there, esc goes back" if answer.is_good else ""
-        self._say(answer.sentence + what, is_bad=not answer.is_good)
+        what = "enter remembers the address and goes there" if answer.is_good else "enter tries it again"
+        self._say(f"{answer.sentence}\n{what}, esc goes back", is_bad=not answer.is_good)
 
     def _join(self, url: str) -> None:
         try:
@@ -165,6 +166,5 @@ class Wizard(App[Choice]):
         self.query_one("#said", Static).update(Text(sentence, style))
 
     def _option(self, id: str, title: str, about: str) -> Option:
-        return Option(
-            Text.assemble((f"{title}\n", self.palette.strong), (f"  {about}", self.palette.head)), id=id
-        )
+        told = Padding(Text(about, self.palette.head), (0, 0, 0, 2))
+        return Option(Group(Text(title, self.palette.strong), told), id=id)

@@ -8,8 +8,10 @@ the keys below become buttons that a thumb can hit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING, cast
 
+from rich.cells import cell_len
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
@@ -20,7 +22,7 @@ from relayq_tui.actions import Action, shown_key
 from relayq_tui.glyphs import clock, meter, spark
 from relayq_tui.store import Changes, Store
 from relayq_tui.theme import Palette, glyphs_of, palette_of
-from relayq_tui.widgets.line import Line, changed
+from relayq_tui.widgets.line import Line, changed, fit
 
 if TYPE_CHECKING:
     from relayq_tui.app import RelayQApp
@@ -230,6 +232,9 @@ class TooSmall(Framed):
         return [Line().add("RelayQ needs 40x15", self.palette.warn)]
 
 
+UNDO = "  u undo "
+
+
 class Status(Framed):
     """What needs a person, at the left; marks, the last word and the undo chip, at the right."""
 
@@ -244,11 +249,13 @@ class Status(Framed):
         screen = cast("HubScreen", self.screen)
         if note := getattr(screen, "note", ""):
             line.right(f"  {note}", p.mark)
-        if said := self.rq.said:
-            line.right(f"  {said}", p.text)
         left_s = self.rq.steering.seconds_left()
-        if left_s:
-            line.right("  u undo ", p.strong, action="app.undo").right(f"{left_s:.0f}s", p.warn)
+        chip = f"{ceil(left_s)}s" if left_s else ""
+        if said := self.rq.said:
+            room = self.size.width - cell_len(f"  {note}   {UNDO}{chip}")
+            line.right(f"  {said if cell_len(said) <= room else fit(said, room)}", p.text)
+        if chip:
+            line.right(UNDO, p.strong, action="app.undo").right(chip, p.warn)
         return [line.right(" ")]
 
 

@@ -102,12 +102,17 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
         """The rows on the screen."""
         return self.rows[self._first : self._first + self.page]
 
-    def set_rows(self, rows: Sequence[Row], columns: Sequence[Column[Row]] | None = None) -> None:
-        """Show other rows, the cursor on the job it was on, on the same line of the screen."""
+    def set_rows(
+        self, rows: Sequence[Row], columns: Sequence[Column[Row]] | None = None, *, is_other: bool = False
+    ) -> None:
+        """Show other rows, the cursor on the job it was on, on the same line of the screen.
+
+        `is_other`: what is shown is another list, not the same one with rows that came and went.
+        """
         was, self.rows = self._stands_on, rows
         if columns is not None:
             self._columns = columns
-        self._keep_cursor(was)
+        self._keep_cursor(was, is_other=is_other)
         self.refresh_stale()
         if was != self._stands_on:
             self.post_message(self.Moved())
@@ -266,14 +271,14 @@ class JobTable(ScrollView, Generic[Row], can_focus=True):
 
     # -- keeping the place ---------------------------------------------------------
 
-    def _keep_cursor(self, was: str) -> None:
+    def _keep_cursor(self, was: str, *, is_other: bool) -> None:
         line = self.cursor - self._first
         index = self._index_of(was, self.cursor) if was else None
         is_at_top = self._follows and self.cursor == 0 and self._first == 0 and not self.marks
-        if index is None or is_at_top:
+        if index is None or (is_at_top and not is_other):
             self.cursor = max(0, min(self.cursor, len(self.rows) - 1))
         else:
-            self.new_above += max(0, index - self.cursor)
+            self.new_above = 0 if is_other else self.new_above + max(0, index - self.cursor)
             self._first = max(0, index - line)
             self.cursor = index
         self._stands_on = here.id if (here := self.current) is not None else ""

@@ -29,6 +29,7 @@ from relayq_tui.widgets.timeaxis import HOUR_MS, LONGEST_MS, SHORTEST_MS, TimeAx
 
 NOW_SHARE = 0.8
 ZOOM = 2
+FIT_LEAST_MS = HOUR_MS // 4
 NARROW = 80
 MOVES = ("up", "down")
 
@@ -93,6 +94,13 @@ class Lanes(Widget, can_focus=True):
         if self.current is None:
             self._key = _nearest(self._spans(), now_ms)
         self.redraw()
+
+    def begin_with(self, since_ms: int, now_ms: int) -> None:
+        """Before anybody has zoomed: show little more of the past than there is, or all of it is one dot."""
+        range_ms = self._range_ms
+        while range_ms // ZOOM >= FIT_LEAST_MS and (now_ms - since_ms) < range_ms // ZOOM * NOW_SHARE:
+            range_ms //= ZOOM
+        self.to_ms = self.from_ms + range_ms
 
     def redraw(self) -> None:
         """Draw everything again."""

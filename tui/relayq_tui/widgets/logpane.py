@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from rich.cells import get_character_cell_size
+from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from textual.geometry import Region
 from textual.message import Message
@@ -105,8 +105,21 @@ class LogPane(Widget, can_focus=True):
         """Point to this line and show what stands before it; None leaves everything as it is."""
         if line is not None:
             self.here = line
+            self._pan_to_match(line)
             self.go_to(line, above=self.page // 3)
             self.follows = False
+
+    def _pan_to_match(self, line: int) -> None:
+        """What was looked for may stand behind the edge of the pane."""
+        pattern, text = self.buffer.pattern, _text(self.buffer.lines[line])
+        found = pattern.search(text) if pattern and not self.wraps else None
+        if found is None:
+            return
+        begin, end = cell_len(text[: found.start()]), cell_len(text[: found.end()])
+        if end <= self._text_width:
+            self.pan = 0
+        elif not self.pan <= begin <= end <= self.pan + self._text_width:
+            self.pan = min(begin, end - self._text_width // 2)
 
     def scroll_rows(self, rows: int, *, start: Place | None = None) -> None:
         """Move down (or up) by so many rows; at the end, follow."""
@@ -219,7 +232,8 @@ class LogPane(Widget, can_focus=True):
             row = min(place.row, len(ends) - 2)
             body = body.crop(ends[row], ends[row + 1])
         else:
-            body = body.crop(self.pan, self.pan + width)
+            pan = 0 if self.buffer.streams[place.line] in (NOTE, BAD_NOTE) else self.pan
+            body = body.crop(pan, pan + width)
         return Strip([*self._margin(place), *body]).adjust_cell_length(self.size.width)
 
     def _margin(self, place: Place) -> list[Segment]:

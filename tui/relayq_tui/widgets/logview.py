@@ -17,6 +17,7 @@ from textual.strip import Strip
 from relayq.model.duration import format_size
 from relayq.text import safe
 from relayq_tui.actions import bindings, of_context
+from relayq_tui.glyphs import counted
 from relayq_tui.theme import glyphs_of, palette_of
 from relayq_tui.widgets.line import Line
 from relayq_tui.widgets.logpane import LogPane
@@ -123,7 +124,7 @@ def headline(view: LogView, label: str, width: int) -> Strip:
     line = Line().add(f"{rule * 2} ", palette.dim).add(f"{label} ", palette.strong)
     for part in parts:
         line.add(f"{rule * 2} ", palette.dim).add(f"{part} ", palette.head)
-    total = f" {len(buffer) + buffer.dropped} lines {format_size(buffer.size)} "
+    total = f" {counted(len(buffer) + buffer.dropped, 'line')} {format_size(buffer.size)} "
     gap = width - line.width - len(total) - 4
     line.add(rule * max(0, gap), palette.dim)
     return line.right(total, palette.head).right(rule * 4, palette.dim).strip(width)
@@ -137,4 +138,4 @@ def _found(view: LogView) -> str:
     matches, text = view.buffer.matches, safe(view.buffer.wanted)
     index = -1 if view.here is None else bisect_left(matches, view.here)
     place = f"{index + 1} of " if view.here in matches[index : index + 1] else ""
-    return f'{place}{len(matches)} matches "{text}"'
+    return f'{place}{len(matches)} {"match" if len(matches) == 1 else "matches"} "{text}"'
