@@ -43,13 +43,15 @@ LOOK_AGAIN_S = 30.0
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
 
 
-def choose_url(config: Config, tell: Callable[[str], None] | None = None) -> tuple[str, bool]:
+def choose_url(
+    config: Config, tell: Callable[[str], None] | None = None, *, again: bool = False
+) -> tuple[str, bool]:
     """The hub's URL, and whether it is the local one, whose code is loaded only when it is."""
     if config.url:
         return config.url, False
     from relayq import hub
 
-    return hub.choose_url(config, tell)
+    return hub.choose_url(config, tell, again=again)
 
 
 def tell_on_stderr(sentence: str) -> None:
@@ -83,7 +85,7 @@ class Submitter:
         """
         if self.is_embedded:
             with suppress(HubUnreachable), self._lock:
-                choose_url(self.config, self.tell)
+                choose_url(self.config, self.tell, again=True)
                 self._local.require_alive()
                 self._start_local_worker()
 

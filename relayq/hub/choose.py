@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from relayq.config import Config
 
 
-def choose_url(config: Config, tell: Callable[[str], None] | None = None) -> tuple[str, bool]:
-    """The hub's URL, and whether it is our own embedded one; `tell` hears that this was started."""
+def choose_url(
+    config: Config, tell: Callable[[str], None] | None = None, *, again: bool = False
+) -> tuple[str, bool]:
+    """The hub's URL, and whether it is our own embedded one; `tell` hears that this was started.
+
+    Whoever asks `again` has had it: what somebody has stopped meanwhile stays so (HubUnreachable).
+    """
     if config.url:
         return config.url, False
-    return start(config, tell), True
+    return start(config, tell, only_after_death=again), True

@@ -49,6 +49,7 @@ STARTED = (
     "no hub was running: started a private one in the background "
     "(on a socket that only you may open; it leaves after an unused hour)"
 )
+STOPPED = "the private hub was stopped: `relayq hub start` starts it again"
 WRITE_S = 3.0  # the server tries again every second
 ROOM_BYTES_MIN = 1 << 20
 
@@ -73,24 +74,29 @@ def running(config: Config) -> str | None:
     return url_of(socket) if ping(socket) == Answer.READY else None
 
 
-def start(config: Config, tell: Callable[[str], None] | None = None) -> str:
+def start(
+    config: Config, tell: Callable[[str], None] | None = None, *, only_after_death: bool = False
+) -> str:
     """The URL of our own local hub, started if it was not up; `tell` hears that it was.
 
-    HubError when that cannot be.
+    HubError when that cannot be. With `only_after_death`, as for whoever has had it already, one
+    that was killed is started and one that somebody has stopped is not: HubUnreachable.
     """
     if url := running(config):
         return url
     place = place_of(config)
     prepare(place)
     try:
-        return found_or_launched(place, tell)
+        return found_or_launched(place, tell, only_after_death=only_after_death)
     except OSError as error:
         raise HubError(
             f"the local hub cannot be started in {place.data}: {error.strerror or error}"
         ) from error
 
 
-def found_or_launched(place: Place, tell: Callable[[str], None] | None = None) -> str:
+def found_or_launched(
+    place: Place, tell: Callable[[str], None] | None = None, *, only_after_death: bool = False
+) -> str:
     """The URL of the hub of this place, alone among all who may start it; `tell` hears of a start."""
     with locked(place):
         process, socket = read_record(place)
@@ -104,6 +110,8 @@ def found_or_launched(place: Place, tell: Callable[[str], None] | None = None) -
         match found:
             case Answer.READY:
                 return url_of(socket)
+            case Answer.ABSENT if process is None and only_after_death:
+                raise HubUnreachable(STOPPED)
             case Answer.ABSENT:
                 url = launch(place)
                 if tell:

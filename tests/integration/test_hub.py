@@ -177,6 +177,17 @@ def test_a_killed_hub_is_started_anew(config: Config, place: Place) -> None:
     assert server_of(place) != first
 
 
+def test_whoever_has_had_a_hub_starts_it_after_its_death_alone(config: Config, place: Place) -> None:
+    hub.start(config)
+    os.kill(server_of(place).pid, signal.SIGKILL)
+    eventually_sync(lambda: hub.running(config) is None)
+    assert hub.choose_url(config, again=True) == (hub.running(config), True)
+    hub.stop(config)
+    with pytest.raises(HubUnreachable, match="was stopped: `relayq hub start`"):
+        hub.choose_url(config, again=True)
+    assert hub.running(config) is None
+
+
 def test_functions_survive_a_restart(config: Config) -> None:
     hub.start(config)
     code = "#!lua name=probe\nredis.register_function('probe', function() return 'here' end)"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from relayq import hub
 from relayq.client import schedules
 from relayq.client.aio import AsyncClient
 from relayq.client.steering import Order
 from relayq.config import load
-from relayq.errors import SpecError
+from relayq.errors import HubUnreachable, SpecError
+from relayq.hub.place import place_of, read_record
 from relayq.model.job import JobSpec
 from relayq.model.lifecycle import State
 from relayq.model.schedule import Rule, Schedule
@@ -32,7 +36,7 @@ class Watched:
     """A feed that fills a store, and everything it has posted."""
 
     def __init__(self, url: str, fleet: str) -> None:
-        self.feed = HubFeed(load({"hub.url": url, "hub.fleet": fleet}))
+        self.feed = HubFeed(load({"hub.fleet": fleet} | ({"hub.url": url} if url else {})))
         self.store = Store(self.feed.now_ms)
         self.updates: list[Update] = []
 
@@ -348,3 +352,22 @@ async def test_schedules_of_the_hub_are_shown_and_steered(
         await eventually(lambda: row() is None, "it is gone")
         left = await seen.feed.act(Order(verb="schedule-pause", ids=("nightly",)))
         assert left.sentence == "nightly is left as it is: it is not in the hub"
+
+
+async def test_a_private_hub_that_was_stopped_stays_so_and_one_that_was_killed_comes_back(home: Path) -> None:
+    config = load()
+    url = await asyncio.to_thread(hub.start, config)
+    async with watched("", config.fleet) as made:
+        await eventually(lambda: made.store.connection.state == "live")
+        await asyncio.to_thread(hub.stop, config)
+        await eventually(lambda: "was stopped: `relayq hub start`" in made.store.connection.message)
+        with pytest.raises(HubUnreachable, match="was stopped"):
+            await made.feed.submit({"command": "true"})
+        assert hub.running(config) is None
+        assert await asyncio.to_thread(hub.start, config) == url
+        await eventually(lambda: made.store.connection.state == "live")
+        server, _ = read_record(place_of(config))
+        assert server
+        os.kill(server.pid, signal.SIGKILL)
+        await eventually(lambda: made.store.connection.state == "lost")
+        await eventually(lambda: made.store.connection.state == "live")

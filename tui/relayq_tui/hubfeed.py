@@ -161,7 +161,7 @@ class HubFeed:
 
     async def _live(self, post: Post, jobs: Mapping[str, JobRow]) -> None:
         """One connection's life."""
-        url, is_embedded = await asyncio.to_thread(_prepared, self._config)
+        url, is_embedded = await asyncio.to_thread(_prepared, self._config, again=self._reader is not None)
         from relayq.store.budget import Budget
         from relayq.store.connect import parse_url
         from relayq.store.hub import Hub
@@ -199,6 +199,7 @@ class HubFeed:
 
         async with self._turns:
             while self._client is None:
+                await asyncio.to_thread(_prepared, self._config, again=self._reader is not None)
                 closing = self._closing
                 client = AsyncClient(self._config.url, fleet=self._config.fleet, tell=lambda _: None)
                 await closing.enter_async_context(client)
@@ -209,8 +210,8 @@ class HubFeed:
             return self._client
 
 
-def _prepared(config: Config) -> tuple[str, bool]:
-    """The hub's URL, and whether it is the local one.
+def _prepared(config: Config, *, again: bool) -> tuple[str, bool]:
+    """The hub's URL, and whether it is the local one; `again` for whom has had it.
 
     What takes time to import is imported here, beside the drawing of the first frame.
     """
@@ -218,7 +219,7 @@ def _prepared(config: Config) -> tuple[str, bool]:
 
     for name in ("relayq.client.standing", "relayq_tui.hubreader", "relayq_tui.hubbudget"):
         import_module(name)
-    return choose_url(config)
+    return choose_url(config, again=again)
 
 
 def _eyes(config: Config, url: str) -> Eyes:
