@@ -245,7 +245,7 @@ def check_file_size(size: int, name: str) -> None:
     """SpecError for a file that is too large for the hub."""
     if size > MAX_FILE_BYTES:
         raise SpecError(
-            f"{name} has {format_size(size)}: at most {format_size(MAX_FILE_BYTES)} go through the hub; "
+            f"{name} has {size} bytes: at most {format_size(MAX_FILE_BYTES)} go through the hub; "
             "share larger files another way and name them in the command"
         )
 
