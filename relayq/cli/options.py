@@ -56,7 +56,10 @@ def fields_of(args: argparse.Namespace) -> dict[str, Any]:
         values = getattr(args, _dest(option))
         if values is None:
             continue
-        value = option.read(values) if option.read else values[-1]
+        try:
+            value = option.read(values) if option.read else values[-1]
+        except UsageError as error:
+            raise UsageError(f"{option.flag}: {error}") from error
         fields[option.field] = {**fields.get(option.field, {}), **value} if isinstance(value, dict) else value
     if args.job_sequential:
         fields["array"] = _sequential(fields.get("array"))

@@ -93,6 +93,7 @@ def entry(item: list[Any]) -> LogEntry | End:
             reason=reason,
             result=flat[3],
             attempt=attempt,
+            position=position,
         )
     return LogEntry(
         id=name,

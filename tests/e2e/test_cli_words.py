@@ -263,6 +263,15 @@ def test_only_a_waiting_job_is_replaced_and_the_words_say_so(served: None) -> No
     printed("cancel", running)
 
 
+def test_run_says_that_a_unique_key_kept_its_command_out(served: None) -> None:
+    first = printed("submit", "--unique", "k,1h", "--", "echo first").strip()
+    again = relayq("run", "--unique", "k,1h", "--", "echo second")
+    assert (again.returncode, again.stdout) == (0, "first\n")
+    assert (
+        again.stderr == f"relayq: job {first} with this unique key is there already: no second one is made\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
