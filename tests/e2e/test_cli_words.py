@@ -45,6 +45,15 @@ def test_a_job_for_nobody_is_named_at_the_private_hub_too(home: Path) -> None:
     assert "no worker can run it" not in relayq("submit", "--", "true").stderr
 
 
+def test_jobs_for_nobody_are_named_among_many_once_for_all_with_the_same_needs(served: None) -> None:
+    spec = '{"command": "true", "needs": ["attic"]}\n'
+    said = relayq("submit", "-", stdin=f'{spec * 3}{{"command": "true"}}\n')
+    ids = said.stdout.split()
+    assert (said.returncode, len(ids)) == (0, 4)
+    [line] = [line for line in said.stderr.splitlines() if "no worker can run" in line]
+    assert line.startswith(f"relayq: job {ids[0]} and 2 like it wait: no worker can run them now (worker ")
+
+
 def test_output_that_cannot_be_written_is_one_sentence(served: None) -> None:
     for words in (["run", "-q", "--", "echo x"], ["workers"]):
         with open("/dev/full", "w") as full:
