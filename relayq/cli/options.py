@@ -239,7 +239,11 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--delay", "delay", "TIME", "start no earlier than this from now"),
     JobOption("--at", "at", "TIME", "start no earlier than this: 2027-01-31T18:00, or 18:00", _moment),
     JobOption(
-        "--after", "after", "ID[:ON]", "start when that job has ended: ok (default), any or failed", _as_list
+        "--after",
+        "after",
+        "ID[:ON][:index]",
+        "start when that job has ended: ok (default), any or failed; of two arrays, index to index",
+        _as_list,
     ),
     JobOption(
         "--array",

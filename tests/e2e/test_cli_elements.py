@@ -44,6 +44,14 @@ def test_an_element_is_forgotten_with_its_array(served: None) -> None:
     assert printed("show", f"{job}:1")
 
 
+def test_an_array_waits_for_another_index_to_index(served: None) -> None:
+    first = printed("submit", "--array", "2", "--", "test $RELAYQ_ARRAY_INDEX != 1").strip()
+    then = printed("submit", "--array", "2", "--after", f"{first[-6:]}:index", "--", "true").strip()
+    relayq("wait", then)
+    states = [objects("show", f"{then}:{index}")[0]["state"] for index in range(2)]
+    assert states == ["SUCCEEDED", "SKIPPED"]
+
+
 def test_an_element_is_found_by_its_id(served: None) -> None:
     job = ended("--array", "3", "--", "test $RELAYQ_ARRAY_INDEX != 1")
     for name in (f"{job}:1", f"{job[-6:]}:1"):
