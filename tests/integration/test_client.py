@@ -80,6 +80,20 @@ def test_output_of_which_the_hub_keeps_nothing_is_no_empty_output(served: Client
     assert "51 bytes were not kept" in served.job(handle.id).result(20).output
 
 
+async def test_a_worker_that_came_later_is_believed_by_all_who_wait(
+    hub_url: str, fleet: str, home: Path, said: list[str]
+) -> None:
+    async with AsyncClient(hub_url, fleet=fleet, tell=said.append) as client:
+        handle, hub = await client.run("echo out"), client.twin()
+        with running_worker(hub_url, fleet, home):
+            known = hub.roster_known
+            asked = (hub.has_news_for_reader(known) for _ in range(3))
+            assert await asyncio.gather(*asked) == [True] * 3
+            assert not await hub.has_news_for_reader(hub.roster_known)
+            assert await handle.get(20) == "out\n"
+        await hub.close()
+
+
 def test_get_returns_the_stdout(served: Client) -> None:
     assert served.run("echo out; echo err >&2").get(20) == "out\n"
 
