@@ -231,7 +231,13 @@ JOB_OPTIONS: Sequence[JobOption] = (
         "TIME",
         "the longest wait before the second attempt, from 0 by chance; doubled for each further one, to 10m",
     ),
-    JobOption("--retry-on", "retry_on", "CODES", "retry only on these exit codes: 75,100-110", _words),
+    JobOption(
+        "--retry-on",
+        "retry_on",
+        "CODES",
+        "retry only after these: exit codes, timeout, refused: 75,100-110,timeout (default: any exit code)",
+        _words,
+    ),
     JobOption(
         "--timeout", "timeout", "TIME", "the limit of one attempt: 90s, 15m, 2h; 0 (the default) is none"
     ),
@@ -249,7 +255,7 @@ JOB_OPTIONS: Sequence[JobOption] = (
         "--array",
         "array",
         "N|A-B|@FILE",
-        "many elements: a number, a range, or a line of the file each",
+        "many elements: a number, a range, or a line of the file each, in $RELAYQ_ARRAY_VALUE",
         _array,
     ),
     JobOption(
