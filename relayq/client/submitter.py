@@ -321,9 +321,9 @@ class Submitter:
             )
 
     def _has_workers(self) -> bool:
-        """Whether other workers are registered; our own, whose lock was free, is not among the living."""
+        """Whether other workers are registered and live; our own, whose lock was free, does not."""
         [clock] = self._dispatcher.ask(("TIME",))
         live = f"{{rq:{self.fleet}}}:wlive"
         [sessions] = self._dispatcher.ask(("ZRANGEBYSCORE", live, int(clock[0]) * 1000, "+inf"))
-        own = self.config.worker.name
-        return any(session.decode().rpartition("#")[0] != own for session in sessions)
+        others = {session.decode().rpartition("#")[0] for session in sessions} - {self.config.worker.name}
+        return not all(map(self._local.has_gone, others))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.command_line import RELAYQ, printed, relayq, state_of
+from tests.e2e.command_line import RELAYQ, objects, printed, relayq, state_of
 from tests.support import PrivateServer, eventually_sync
 
 
@@ -176,6 +176,16 @@ def test_who_follows_a_job_soon_replaces_its_killed_worker(home: Path) -> None:
     began_s = time.monotonic()
     assert printed("logs", "-f", job) == "begun\nended\n"
     assert time.monotonic() - began_s < 10
+
+
+def test_a_worker_that_was_killed_keeps_no_other_from_being_started(home: Path) -> None:
+    printed("hub", "start")
+    worker = subprocess.Popen([*RELAYQ, "worker", "--name", "fg", "--headless"], stderr=subprocess.DEVNULL)
+    eventually_sync(lambda: [one["name"] for one in objects("workers")] == ["fg"], "it is there")
+    assert "started one" not in relayq("submit", "--", "true").stderr
+    worker.kill()
+    worker.wait(10)
+    assert "no worker was running: started one" in relayq("submit", "--", "true").stderr
 
 
 def checked(name: str) -> tuple[str, str]:
