@@ -1,9 +1,9 @@
 """Who is measured: each peer, where it comes from, and the environment it runs in.
 
 The peers do not share one environment: arq wants redis-py below 6, SAQ below 8,
-taskiq-redis 8. A peer that is installed beside the benchmark (extra `bench`) is
-used from there; each of the others gets a virtual environment of its own in the
-user's cache, made once.
+taskiq-redis 8. So they are no extra of RelayQ, which uv could not resolve: a peer that
+is installed beside the benchmark is used from there, and each of the others gets a
+virtual environment of its own in the user's cache, made once.
 """
 
 from __future__ import annotations

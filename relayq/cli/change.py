@@ -61,6 +61,8 @@ async def _change_all(client: AsyncClient, args: argparse.Namespace) -> list[tup
 
 
 async def _forget(client: AsyncClient, job: str) -> str:
+    if ":" in job:
+        return "with-array"
     [word] = await client.bulk.steer("forget", [job])
     return word
 
@@ -99,6 +101,7 @@ def refusal(answer: str) -> str:
         "changed": "it is another one than was shown; look at it again",
         "unique": f"job {detail} has its unique key",
         "lanes": "nothing else needs what it needs, and the hub has 512 sets of needs already",
+        "with-array": "an element is forgotten with its array",
         "element": "retry its array, of which only what did not succeed runs again",
     }
     return f"left as it is: {why.get(word, answer)}"

@@ -88,7 +88,9 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("join", "join", "belong to a fleet, by the string that its owner made"),
             Command("revoke", "members", "shut a member out of the fleet: its connection, its key"),
             Command("rotate", "members", "begin a new epoch: seal to new keys from now on"),
-            Command("trust", "trust", "let a repository's runs, or somebody's key, submit jobs"),
+            Command(
+                "trust", "trust", "let a repository's runs, or somebody's key, submit jobs; let a worker in"
+            ),
             Command("service", "service", "have this machine start the worker by itself"),
             Command("doctor", "doctor", "check the hub and this machine, with a remedy for what is wrong"),
             Command("keys", "keys", "show whose jobs run here, and the key that other machines must trust"),

@@ -113,7 +113,7 @@ class Printer:
 
 
 async def _read(client: AsyncClient, args: argparse.Namespace) -> int:
-    """Show what the hub has now; the number of entries it has."""
+    """Show what the hub has now, or say that it kept nothing; 0 when nothing was written."""
     shown = 0
     record = await (await client.job(args.id)).info()
     printer = Printer(args)
@@ -127,6 +127,9 @@ async def _read(client: AsyncClient, args: argparse.Namespace) -> int:
         shown += len(entries)
     if not shown:
         _require_attempt(record, args.attempt)
+        if dropped := await client.logs.dropped(record.id):
+            say(gap_words(dropped, record.id).strip("[.] "))
+            return dropped
     return shown
 
 

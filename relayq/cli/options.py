@@ -56,7 +56,10 @@ def fields_of(args: argparse.Namespace) -> dict[str, Any]:
         values = getattr(args, _dest(option))
         if values is None:
             continue
-        value = option.read(values) if option.read else values[-1]
+        try:
+            value = option.read(values) if option.read else values[-1]
+        except UsageError as error:
+            raise UsageError(f"{option.flag}: {error}") from error
         fields[option.field] = {**fields.get(option.field, {}), **value} if isinstance(value, dict) else value
     if args.job_sequential:
         fields["array"] = _sequential(fields.get("array"))
@@ -228,7 +231,13 @@ JOB_OPTIONS: Sequence[JobOption] = (
         "TIME",
         "the longest wait before the second attempt, from 0 by chance; doubled for each further one, to 10m",
     ),
-    JobOption("--retry-on", "retry_on", "CODES", "retry only on these exit codes: 75,100-110", _words),
+    JobOption(
+        "--retry-on",
+        "retry_on",
+        "CODES",
+        "retry only after these: exit codes, timeout, refused: 75,100-110,timeout (default: any exit code)",
+        _words,
+    ),
     JobOption(
         "--timeout", "timeout", "TIME", "the limit of one attempt: 90s, 15m, 2h; 0 (the default) is none"
     ),
@@ -236,13 +245,17 @@ JOB_OPTIONS: Sequence[JobOption] = (
     JobOption("--delay", "delay", "TIME", "start no earlier than this from now"),
     JobOption("--at", "at", "TIME", "start no earlier than this: 2027-01-31T18:00, or 18:00", _moment),
     JobOption(
-        "--after", "after", "ID[:ON]", "start when that job has ended: ok (default), any or failed", _as_list
+        "--after",
+        "after",
+        "ID[:ON][:index]",
+        "start when that job has ended: ok (default), any or failed; of two arrays, index to index",
+        _as_list,
     ),
     JobOption(
         "--array",
         "array",
         "N|A-B|@FILE",
-        "many elements: a number, a range, or a line of the file each",
+        "many elements: a number, a range, or a line of the file each, in $RELAYQ_ARRAY_VALUE",
         _array,
     ),
     JobOption(

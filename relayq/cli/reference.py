@@ -28,6 +28,7 @@ characters, with `:INDEX` behind it for one element of an array. A `TIME` is wri
 | the job's own | `run`, and `wait` on one job |
 | 0 | done, also where there was nothing to do |
 | 1 | a job was cancelled, skipped or expired, or one of several failed; or something was left as it was |
+| 1 | `doctor`, `policy check`, `budget check` and `plan`: no; `gh dispatch --watch`: the run failed |
 | 2 | the command line or a job spec makes no sense, or names what is not there, or is there already |
 | 124 | a timeout: the job's own, or that of `wait` |
 | 125 | RelayQ itself failed: hub unreachable, refused, bad configuration |
@@ -87,7 +88,7 @@ def _job_options() -> Iterator[str]:
     add_job_options(parser)
     yield "\n## Options of a job\n"
     yield "For `run`, `submit`, `clone` and `schedule`, where `--at` names a date to fire at and may stand"
-    yield "several times. Each fills the field of the same name in a JSON job spec."
+    yield "several times. Each fills a field of the job ([spec.md](spec.md))."
     yield from _table([action for action in parser._actions if action.dest.startswith(JOB_PREFIX)])
     yield UNIQUE
 

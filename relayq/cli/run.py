@@ -20,7 +20,7 @@ from relayq.cli.outcome import exit_code_of, tell_end
 from relayq.cli.output import say, sending
 from relayq.cli.session import with_client
 from relayq.cli.stream import Screen, gap_words
-from relayq.cli.submit import refuse_bare_words, spec_of
+from relayq.cli.submit import kept_out, refuse_bare_words, spec_of
 from relayq.errors import Refused
 from relayq.model.ids import short
 from relayq.model.lifecycle import State
@@ -61,7 +61,7 @@ async def _run(client: AsyncClient, spec: JobSpec, args: argparse.Namespace) -> 
     is_quiet = args.quiet
     job = await client.submit(spec)
     if not is_quiet:
-        say(f"job {job.id} is submitted")
+        say(f"job {job.id} is submitted" if job.is_new else kept_out(args, job.id))
     presses: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, presses.put_nowait, None)
@@ -121,15 +121,15 @@ async def _show(job: AsyncJob) -> End:
     screen, attempt, expected = Screen(), 0, 0
     async with aclosing(job.follow()) as entries:
         async for item in entries:
-            if isinstance(item, End):
-                screen.close()
-                return await job.believed(item)
-            if item.doubt:
+            if not isinstance(item, End) and item.doubt:
                 raise Refused(item.doubt)
             if item.attempt != attempt:
                 attempt, expected = item.attempt, 0
             if item.position > expected:
                 screen.note(gap_words(item.position - expected, job.id))
+            if isinstance(item, End):
+                screen.close()
+                return await job.believed(item)
             expected = item.position + len(item.data)
             screen.write(item.stream, item.data)
     raise AssertionError("a log ends with its End")

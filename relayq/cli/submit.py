@@ -175,10 +175,11 @@ def _object(line: str) -> dict[str, object]:
     return value
 
 
-def _in_the_way(args: argparse.Namespace) -> str:
-    """Of a key that replaces, only a job that has begun is in the way."""
+def kept_out(args: argparse.Namespace, job: str) -> str:
+    """What is said of the job in the way; of a key that replaces, only one that has begun is."""
     is_replacing = args.job_unique and args.job_unique[-1].endswith(",replace")
-    return "runs already, and only one that waits is replaced" if is_replacing else "is there already"
+    why = "runs already, and only one that waits is replaced" if is_replacing else "is there already"
+    return f"job {job} with this unique key {why}: no second one is made"
 
 
 def _show(args: argparse.Namespace, receipt: Receipt) -> None:
@@ -187,6 +188,6 @@ def _show(args: argparse.Namespace, receipt: Receipt) -> None:
     elif receipt.word != "bad":
         print(receipt.id)
     if receipt.word == "unique":
-        tell_on_stderr(f"job {receipt.id} with this unique key {_in_the_way(args)}: no second one is made")
+        tell_on_stderr(kept_out(args, receipt.id))
     elif receipt.word == "bad":
         tell_on_stderr(f"job {receipt.id} is refused: {receipt.detail}")

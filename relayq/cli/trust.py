@@ -1,4 +1,4 @@
-"""`relayq trust`: whose jobs may run besides the owner's, and who ordered what."""
+"""`relayq trust`: whose jobs may run besides the owner's, which worker may run them, who ordered what."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from relayq.config import Config, load
 from relayq.errors import UsageError
 from relayq.model.ids import is_id, short
 
-WORDS = {"github": "OWNER/REPO", "key": "NAME KEY BOX", "log": "", "orders": ""}
+WORDS = {"github": "OWNER/REPO", "key": "NAME KEY BOX", "worker": "NAME KEY BOX", "log": "", "orders": ""}
 ORDERS_SHOWN = 100
 RULE_OPTIONS = (
     "branch",
@@ -32,13 +32,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         choices=tuple(WORDS),
-        help="a repository, a key, what was done so far, or who steered jobs and queues",
+        help="a repository, somebody's key, a worker, what was done so far, or who steered jobs and queues",
     )
     parser.add_argument(
         "words",
         nargs="*",
         metavar="OWNER/REPO | NAME KEY BOX",
-        help="KEY and BOX as `relayq keys` shows them there",
+        help="KEY and BOX as `relayq keys` shows them there; of a worker, as it says when it is not let in",
     )
     parser.add_argument(
         "--branch", metavar="NAME", help="github: the branch whose runs may submit (default: main)"
@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
     match args.what:
         case "github":
             return _github(args, config, args.words[0])
-        case "key":
-            return _key(config, *args.words)
+        case "key" | "worker":
+            return _key(config, args.what, *args.words)
         case "orders":
             return _orders(args)
     return _log(args, config)
@@ -109,13 +109,14 @@ def _github(args: argparse.Namespace, config: Config, repository: str) -> int:
     return OK
 
 
-def _key(config: Config, name: str, sign: str, box: str) -> int:
+def _key(config: Config, what: str, name: str, sign: str, box: str) -> int:
     from relayq.hub.registrar import Registrar
     from relayq.trust.words import four_words
 
     with Registrar(config) as desk:
-        desk.trust_key(name, sign, box)
-    say(f"{name} ({four_words(sign)}) may submit to fleet {config.fleet}: compare the four words")
+        desk.trust_key(name, sign, box, "submit" if what == "key" else what)
+    may = "may submit to" if what == "key" else "may run the jobs of"
+    say(f"{name} ({four_words(sign)}) {may} fleet {config.fleet}: compare the four words")
     return OK
 
 

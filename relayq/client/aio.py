@@ -130,12 +130,12 @@ class AsyncClient:
     async def submit(self, spec: JobSpec) -> AsyncJob:
         """Submit a spec."""
         receipt = await asyncio.to_thread(self.submitter.submit, spec, watch=True)
-        return AsyncJob(self, receipt.id, is_watched=receipt.word == "new")
+        return AsyncJob(self, receipt.id, is_watched=receipt.word == "new", is_new=receipt.is_new)
 
     async def submit_many(self, specs: Iterable[JobSpec]) -> list[AsyncJob]:
         """Submit any number of specs, 500 to a round trip and a signature."""
         receipts = require_taken(await asyncio.to_thread(self.submitter.submit_many, list(specs)))
-        return [AsyncJob(self, receipt.id) for receipt in receipts]
+        return [AsyncJob(self, receipt.id, is_new=receipt.is_new) for receipt in receipts]
 
     async def job(self, job: str) -> AsyncJob:
         """The job with this id, or with this unique end of an id (four characters or more)."""

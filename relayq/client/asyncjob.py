@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from relayq.client.files import opened, target_below, write_file
 from relayq.client.result import Result, Transcript, outcome_of, result_of
 from relayq.errors import HubUnreachable, Refused, UnknownName, WaitTimeout
+from relayq.model.duration import parse_duration_ms
 from relayq.model.lifecycle import FINAL, State
 from relayq.store.records import End, Explanation, JobRecord, LogEntry
 
@@ -20,13 +22,19 @@ if TYPE_CHECKING:
     from relayq.trust.files import Left
 
 LOOK_S = 2.0
+Patience = float | str | timedelta | None  # seconds, or 90s, 15m, 2h
 
 
 class AsyncHandle:
-    """What a job and an array job have in common."""
+    """What a job and an array job have in common.
 
-    def __init__(self, client: AsyncClient, job: str, *, is_watched: bool = False) -> None:
-        self.id = job
+    `is_new` is False where a unique key kept the job out: this is the one that was in the way.
+    """
+
+    def __init__(
+        self, client: AsyncClient, job: str, *, is_watched: bool = False, is_new: bool = True
+    ) -> None:
+        self.id, self.is_new = job, is_new
         self._client = client
         self._is_watched = is_watched
 
@@ -55,12 +63,12 @@ class AsyncHandle:
         """Whether the job has ended otherwise than well."""
         return (await self.info()).state in FINAL - {State.SUCCEEDED}
 
-    async def wait(self, timeout: float | None = None) -> State:
-        """Wait until the job has ended and return its state; WaitTimeout after `timeout` seconds."""
+    async def wait(self, timeout: Patience = None) -> State:
+        """Wait until the job has ended and return its state; WaitTimeout after `timeout`."""
         return (await self._over(timeout))[0].state
 
-    async def result(self, timeout: float | None = None) -> Result:
-        """How the job ended, once it has; WaitTimeout after `timeout` seconds (the job goes on)."""
+    async def result(self, timeout: Patience = None) -> Result:
+        """How the job ended, once it has; WaitTimeout after `timeout` (the job goes on)."""
         _, transcript = await self._over(timeout)
         return result_of(await self.info(), transcript)
 
@@ -136,20 +144,21 @@ class AsyncHandle:
             raise Refused(end.doubt)
         return end
 
-    async def _over(self, timeout: float | None) -> tuple[End, Transcript]:
-        """How the job ended and what it wrote; WaitTimeout when it has not after `timeout` seconds.
+    async def _over(self, timeout: Patience) -> tuple[End, Transcript]:
+        """How the job ended and what it wrote; WaitTimeout when it has not after `timeout`.
 
         A job that has ended by then is read to its end, however short the time was.
         """
-        if timeout is None:
+        seconds = _seconds(timeout)
+        if seconds is None:
             return await self._end()
-        if timeout > 0:
+        if seconds > 0:
             with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(seconds):
                     return await self._end()
-        if await self._has_ended(is_asked_once=timeout <= 0):
+        if await self._has_ended(is_asked_once=seconds <= 0):
             return await self._end()
-        raise WaitTimeout(f"job {self.id} has not ended after {timeout:g} s; it goes on")
+        raise WaitTimeout(f"job {self.id} has not ended after {seconds:g} s; it goes on")
 
     async def _has_ended(self, *, is_asked_once: bool) -> bool:
         """One look; that the hub is away counts as no where somebody has waited already."""
@@ -170,6 +179,7 @@ class AsyncHandle:
         async with aclosing(self.follow()) as entries:
             async for item in entries:
                 if isinstance(item, End):
+                    transcript.end(item)
                     return await self.believed(item), transcript
                 transcript.add(item)
         raise AssertionError("a log is followed to its End")
@@ -178,12 +188,12 @@ class AsyncHandle:
 class AsyncJob(AsyncHandle):
     """A job that was submitted or found. Its methods ask the hub each time."""
 
-    async def get(self, timeout: float | None = None) -> str:
+    async def get(self, timeout: Patience = None) -> str:
         """The job's stdout once it has succeeded.
 
         Raises JobFailed, JobCancelled, JobSkipped or JobExpired for a job that did
         not, OutputTruncated when the hub kept less than all, WaitTimeout after
-        `timeout` seconds (the job goes on).
+        `timeout`, seconds or `"15m"` (the job goes on).
         """
         end, transcript = await self._over(timeout)
         return outcome_of(self.id, end, transcript).get()
@@ -202,10 +212,17 @@ class AsyncArray(AsyncHandle):
     def __getitem__(self, index: int) -> AsyncJob:
         return AsyncJob(self._client, element_id(self.id, self._size, index))
 
-    async def get(self, timeout: float | None = None) -> list[str]:
+    async def get(self, timeout: Patience = None) -> list[str]:
         """The stdout of every element, in order, once all have succeeded; raises as AsyncJob.get does."""
         (await self.result(timeout)).get()
         return [await self[index].get() for index in range(self._size)]
+
+
+def _seconds(timeout: Patience) -> float | None:
+    """How long that is; SpecError for what is no duration."""
+    if timeout is None or isinstance(timeout, (int, float)):
+        return timeout
+    return parse_duration_ms(timeout, "timeout") / 1000
 
 
 def element_id(job: str, size: int, index: int) -> str:

@@ -62,6 +62,11 @@ class Receipt(NamedTuple):
     word: str
     detail: str = ""
 
+    @property
+    def is_new(self) -> bool:
+        """Was a job made, and not another one found in its way?"""
+        return self.word != "unique"
+
 
 class Dispatcher:
     """One connection to submit over. Not thread safe: whoever shares it holds a lock."""

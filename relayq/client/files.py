@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -72,8 +73,16 @@ class InputFile(NamedTuple):
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
-        """The open file; SpecError when it cannot be read or is too large."""
+        """The open file; SpecError when it cannot be read, is too large, or is not there twice.
+
+        It is read twice: a pipe would give nothing the second time, and a device may have no end.
+        """
         try:
+            mode = self.path.stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise SpecError(
+                    f"{self.path} is no file but a pipe or device: save what it gives first (field 'inputs')"
+                )
             with self.path.open("rb") as file:
                 check_file_size(os.fstat(file.fileno()).st_size, str(self.path))
                 yield file

@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -130,7 +131,8 @@ class Follower:
         entries = await self._patiently(partial(Logs(hub).read, job))
         for entry in entries:
             yield entry
-        yield end_of(await self._record(hub, job))
+        dropped = 0 if entries or hub.is_narrow else await self._patiently(partial(Logs(hub).dropped, job))
+        yield replace(end_of(await self._record(hub, job)), position=dropped)
 
     async def _record(self, hub: Hub, job: str) -> JobRecord:
         record = await self._patiently(partial(Jobs(hub).record, job))
@@ -186,5 +188,6 @@ def end_of(record: JobRecord) -> End:
         exit_code=record.exit_code,
         reason=record.reason,
         result=record.result,
+        attempt=record.attempt,
         doubt=record.doubt or (f"job {record.id} ended as an array" if record.array else ""),
     )

@@ -59,7 +59,7 @@ class LocalWorker:
         if lock is None:
             return False
         try:
-            if self._runs_in_the_open() or has_workers():
+            if self._is_held(self._config.worker.name) or has_workers():
                 return False
             self._said_from = self.log_path.stat().st_size if self.log_path.exists() else 0
             pid = self._spawn(lock, idle_exit, ["--scheduler"] if scheduler else [])
@@ -124,12 +124,16 @@ class LocalWorker:
     def _lock_path(self) -> Path:
         return self._config.state_dir / "background-worker.lock"
 
-    def _runs_in_the_open(self) -> bool:
-        """Whether somebody started the worker of this machine by hand: it holds its own lock."""
+    def has_gone(self, name: str) -> bool:
+        """Is this a worker that ran here and does no more, whatever the hub has not noticed yet?"""
+        return self._is_held(name) is False
+
+    def _is_held(self, name: str) -> bool | None:
+        """Whether the worker of this name, maybe started by hand, holds its lock; None if it has none."""
         try:
-            file = os.open(self._config.state_dir / "workers" / self._config.worker.name / "lock", os.O_RDWR)
+            file = os.open(self._config.state_dir / "workers" / name / "lock", os.O_RDWR)
         except OSError:
-            return False
+            return None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

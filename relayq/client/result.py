@@ -93,6 +93,13 @@ class Transcript:
         if entry.stream == STDOUT:
             self._stdout.append(entry.data)
 
+    def end(self, end: End) -> None:
+        """The log is over: what was written and has not come by now was not kept."""
+        if end.attempt > self.attempt:
+            self._begin(end.attempt)
+        if end.position > self._next:
+            self._cut(end.position - self._next)
+
     def _cut(self, missing: int) -> None:
         marker = f"\n[... {missing} bytes were not kept ...]\n".encode()
         self.truncated = True

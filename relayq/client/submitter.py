@@ -3,7 +3,7 @@
 With the embedded hub a background worker is started when none is registered. The
 submitter says, once for each kind of job, when no registered worker could run it, and
 why; the job waits for one that can. What it must know for that travels with the
-submission and costs no round trip.
+submission of a job and costs no round trip, and one with that of many.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from relayq.client.dispatch import Command, Dispatcher, Receipt, error_behind, i
 from relayq.client.standing import Standing
 from relayq.errors import HubUnreachable, NotFound, RelayQError, SpecError, UsageError
 from relayq.model.lifecycle import CRASH_LIMIT
-from relayq.model.needs import lane_of
+from relayq.model.needs import Lane, lane_of
 from relayq.model.retry import MAX_ATTEMPTS
 from relayq.store.wire import CANCEL, STEER, Address, push_args
 from relayq.trust.envelope import Op, sign_op
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from relayq.store.records import JobRecord
 
 LOOK_AGAIN_S = 30.0
+LANES_TOLD = 5
 TRANSFER_TIMEOUT_S = 600.0  # 16 MiB at 28 KB/s
 
 
@@ -186,6 +187,7 @@ class Submitter:
                 if taken:
                     raise error_behind(len(taken), error) from error
                 raise
+            self._warn_of_many(specs, taken[len(taken) - len(specs) :])
             self._tell_step()
             return taken
 
@@ -244,11 +246,13 @@ class Submitter:
         lane = lane_of(spec)
         if lane.id in self._lanes_seen or self.is_narrow:
             return self._send(spec, [], watch=watch)[0]
-        view = ("FCALL_RO", "rq1_workers", 1, self._dispatcher.anchor, "{}")
-        receipt, replies = self._send(spec, [("TIME",), view], watch=watch)
+        receipt, replies = self._send(spec, self._look_at_workers(), watch=watch)
         self._lanes_seen.add(lane.id)
-        self._warn(receipt, spec, replies)
+        self._warn([receipt.id], lane, replies)
         return receipt
+
+    def _look_at_workers(self) -> list[Command]:
+        return [("TIME",), ("FCALL_RO", "rq1_workers", 1, self._dispatcher.anchor, "{}")]
 
     def _send(self, spec: JobSpec, also: Sequence[Command], *, watch: bool) -> tuple[Receipt, list[Any]]:
         standing = self.standing
@@ -261,14 +265,32 @@ class Submitter:
         standing.heard(replies[len(also) :])
         return receipt, replies[: len(also)]
 
-    def _warn(self, receipt: Receipt, spec: JobSpec, replies: list[Any]) -> None:
+    def _warn_of_many(self, specs: Sequence[JobSpec], receipts: Sequence[Receipt]) -> None:
+        """What nobody can run is said once for all that need the same, and of a few needs."""
+        fresh: dict[str, tuple[Lane, list[str]]] = {}
+        for spec, receipt in zip(specs, receipts, strict=True):
+            lane = lane_of(spec)
+            if receipt.word == "new" and lane.id not in self._lanes_seen:
+                fresh.setdefault(lane.id, (lane, []))[1].append(receipt.id)
+        if not fresh or self.is_narrow:
+            return
+        self._lanes_seen.update(fresh)
+        with suppress(RelayQError):  # the jobs are queued, whoever could run them
+            replies = self._dispatcher.ask(*self._look_at_workers())
+            for lane, jobs in [*fresh.values()][:LANES_TOLD]:
+                self._warn(jobs, lane, replies)
+
+    def _warn(self, jobs: Sequence[str], lane: Lane, replies: list[Any]) -> None:
         from relayq.store.fleet import NOBODY, nobody_serves
 
-        why = nobody_serves(lane_of(spec), *replies)
-        if self.is_embedded and why == [NOBODY]:
+        why = nobody_serves(lane, *replies)
+        if not why or (self.is_embedded and why == [NOBODY]):
             return  # the background worker is just starting
-        if why:
-            self.tell(f"job {receipt.id} waits: no worker can run it now ({'; '.join(why)})")
+        others = len(jobs) - 1
+        waits = (
+            f"and {others} like it wait: no worker can run them" if others else "waits: no worker can run it"
+        )
+        self.tell(f"job {jobs[0]} {waits} now ({'; '.join(why)})")
 
     def _see_to_local_hub(self) -> None:
         """Before something is sent to the local hub: it can write that down, and somebody will run it."""
@@ -299,9 +321,9 @@ class Submitter:
             )
 
     def _has_workers(self) -> bool:
-        """Whether other workers are registered; our own, whose lock was free, is not among the living."""
+        """Whether other workers are registered and live; our own, whose lock was free, does not."""
         [clock] = self._dispatcher.ask(("TIME",))
         live = f"{{rq:{self.fleet}}}:wlive"
         [sessions] = self._dispatcher.ask(("ZRANGEBYSCORE", live, int(clock[0]) * 1000, "+inf"))
-        own = self.config.worker.name
-        return any(session.decode().rpartition("#")[0] != own for session in sessions)
+        others = {session.decode().rpartition("#")[0] for session in sessions} - {self.config.worker.name}
+        return not all(map(self._local.has_gone, others))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from relayq.client.aio import AsyncClient
-    from relayq.client.asyncjob import AsyncJob
+    from relayq.client.asyncjob import AsyncJob, Patience
     from relayq.client.portal import Portal
     from relayq.client.result import Result
     from relayq.model.lifecycle import State
@@ -97,12 +97,12 @@ class Client:
     def submit(self, spec: JobSpec) -> JobHandle:
         """Submit a spec."""
         receipt = self._submitter.submit(spec, watch=True)
-        return JobHandle(self, receipt.id, is_watched=receipt.word == "new")
+        return JobHandle(self, receipt.id, is_watched=receipt.word == "new", is_new=receipt.is_new)
 
     def submit_many(self, specs: Iterable[JobSpec]) -> list[JobHandle]:
         """Submit any number of specs, 500 to a round trip and a signature."""
         receipts = require_taken(self._submitter.submit_many(list(specs)))
-        return [JobHandle(self, receipt.id) for receipt in receipts]
+        return [JobHandle(self, receipt.id, is_new=receipt.is_new) for receipt in receipts]
 
     def job(self, job: str) -> JobHandle:
         """The job with this id, or with this unique end of an id (four characters or more)."""
@@ -154,22 +154,25 @@ class Client:
 
 
 class Handle:
-    """What a job and an array job have in common: everything but `get`."""
+    """What a job and an array job have in common: everything but `get`.
 
-    def __init__(self, client: Client, job: str, *, is_watched: bool = False) -> None:
-        self.id = job
+    `is_new` is False where a unique key kept the job out: this is the one that was in the way.
+    """
+
+    def __init__(self, client: Client, job: str, *, is_watched: bool = False, is_new: bool = True) -> None:
+        self.id, self.is_new = job, is_new
         self._client = client
         self._is_watched = is_watched
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
 
-    def result(self, timeout: float | None = None) -> Result:
-        """How the job ended, once it has; WaitTimeout after `timeout` seconds (the job goes on)."""
+    def result(self, timeout: Patience = None) -> Result:
+        """How the job ended, once it has; WaitTimeout after `timeout` (the job goes on)."""
         return self._call(lambda job: job.result(timeout))
 
-    def wait(self, timeout: float | None = None) -> State:
-        """Wait until the job has ended and return its state; WaitTimeout after `timeout` seconds."""
+    def wait(self, timeout: Patience = None) -> State:
+        """Wait until the job has ended and return its state; WaitTimeout after `timeout`."""
         return self._call(lambda job: job.wait(timeout))
 
     def ready(self) -> bool:
@@ -222,12 +225,12 @@ class Handle:
 class JobHandle(Handle):
     """A job that was submitted or found. Each method asks the hub."""
 
-    def get(self, timeout: float | None = None) -> str:
+    def get(self, timeout: Patience = None) -> str:
         """The job's stdout once it has succeeded.
 
         Raises JobFailed, JobCancelled, JobSkipped or JobExpired for a job that did
         not, OutputTruncated when the hub kept less than all, WaitTimeout after
-        `timeout` seconds (the job goes on).
+        `timeout`, seconds or `"15m"` (the job goes on).
         """
         return self._call(lambda job: job.get(timeout))
 
@@ -247,7 +250,7 @@ class ArrayHandle(Handle):
 
         return JobHandle(self._client, element_id(self.id, self._size, index))
 
-    def get(self, timeout: float | None = None) -> list[str]:
+    def get(self, timeout: Patience = None) -> list[str]:
         """The stdout of every element, in order, once all have succeeded; raises as JobHandle.get does."""
         portal, client = self._client.far()
         return portal.call(client.array(self.id, self._size).get(timeout))
@@ -265,6 +268,10 @@ class _DefaultClient:
             if self._client is None:
                 self._client = Client()
         return getattr(self._client, name)
+
+    def __dir__(self) -> list[str]:
+        """What a client can do, for whoever asks before it is made."""
+        return dir(Client)
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()

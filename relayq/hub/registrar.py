@@ -143,11 +143,12 @@ class Registrar:
         """Begin a new epoch, and renew the roster's date."""
         return self.edit("rotated", lambda roster, pen: rotate(roster, pen, int(time.time())))
 
-    def trust_key(self, name: str, sign: str, box: str) -> Roster:
-        """Let somebody's own key submit jobs; it needs a way into the hub besides."""
-        member = Member(role="submit", name=name, sign=sign, box=box)
+    def trust_key(self, name: str, sign: str, box: str, role: str = "submit") -> Roster:
+        """Let somebody's own key submit jobs, or run them; it needs a way into the hub besides."""
+        member = Member(role=role, name=name, sign=sign, box=box)
+        what = "key" if role == "submit" else role
         return self.edit(
-            f"trusted key {member.kid} of {name}",
+            f"trusted {what} {member.kid} of {name}",
             lambda roster, pen: add_member(roster, pen, member, int(time.time())),
         )
 

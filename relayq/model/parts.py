@@ -1,6 +1,6 @@
 """The compound fields of a job spec, each with the JSON it is written in.
 
-Dependency   {"job": ID, "on": "ok|any|failed", "mode": "whole|index"}   or "ID" or "ID:failed"
+Dependency   {"job": ID, "on": "ok|any|failed", "mode": "whole|index"}   or "ID", "ID:failed", "ID:index"
 ArraySpec    100, "5-20", ["a.png", "b.png"]   or {"size", "start", "values", "sequential"}
 Unique       "KEY"   or {"key", "mode", "window"}
 Blob         {"name", "sha256", "size"}: an input file
@@ -53,11 +53,21 @@ class Dependency(NamedTuple):
     def from_json(cls, value: object) -> Dependency:
         """Read one item of `after`."""
         if isinstance(value, str):
-            job, _, on = value.rpartition(":")
-            return cls(job=job, on=on) if on in ONS else cls(job=value)
+            return cls._from_words(*value.split(":"))
         fields = read_map(value, "after")
         refuse_unknown(fields, ("job", "on", "mode"), "'after'")
         return cls(job=fields.get("job", ""), on=fields.get("on", "ok"), mode=fields.get("mode", "whole"))
+
+    @classmethod
+    def _from_words(cls, job: str, *words: str) -> Dependency:
+        """ID, ID:ON, ID:index or ID:ON:index; of an element only the hub can say that none waits for it."""
+        rest = list(words)
+        element = f":{rest.pop(0)}" if rest and rest[0].isdigit() else ""
+        on = rest.pop(0) if rest and rest[0] in ONS else "ok"
+        mode = rest.pop(0) if rest and rest[0] == "index" else "whole"
+        if rest:
+            raise SpecError(f"{shown(rest[0])} is not one of ok, any, failed, index (field 'after')")
+        return cls(job=job + element, on=on, mode=mode)
 
     def to_json(self) -> dict[str, str]:
         """The item as JSON; defaults are left out."""
@@ -245,7 +255,7 @@ def check_file_size(size: int, name: str) -> None:
     """SpecError for a file that is too large for the hub."""
     if size > MAX_FILE_BYTES:
         raise SpecError(
-            f"{name} has {format_size(size)}: at most {format_size(MAX_FILE_BYTES)} go through the hub; "
+            f"{name} has {size} bytes: at most {format_size(MAX_FILE_BYTES)} go through the hub; "
             "share larger files another way and name them in the command"
         )
 

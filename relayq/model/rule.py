@@ -70,7 +70,7 @@ def write_rule(rule: Rule) -> dict[str, Any]:
 
 def check_rule(rule: Rule) -> None:
     if sum(map(bool, (rule.cron, rule.every_ms, rule.at_ms))) != 1:
-        raise SpecError("a schedule has one rule: a cron rule, an interval or dates (field 'rule')")
+        raise SpecError("a schedule has one rule: a cron rule, an interval above 0 or dates (field 'rule')")
     if rule.cron:
         _check_cron(rule)
     elif rule.every_ms and rule.every_ms < EVERY_MIN_MS:

@@ -69,10 +69,11 @@ class Pulls:
         """Reader's side: what is in piece `number`; Refused when it is another's or no worker's."""
         reader = self._hub.reader
         assert reader, "a whole log is read with a reader's keys"
+        known = reader.version
         try:
             return reader.pour(asked, number, kind, sealed)
         except Refused:
-            if not await self._hub.has_news_for_reader():
+            if not await self._hub.has_news_for_reader(known):
                 raise
         return reader.pour(asked, number, kind, sealed)
 

@@ -110,15 +110,24 @@ class Hub:
         except Refused:
             return 0
 
-    async def has_news_for_reader(self) -> bool:
-        """Is there a roster that the reader does not know yet? It knows it after this."""
+    @property
+    def roster_known(self) -> int:
+        """The version of the roster by which things are read now; 0 without one."""
+        return self.reader.version if self.reader else 0
+
+    async def has_news_for_reader(self, known: int) -> bool:
+        """Is there a roster newer than `known`, by which something was read? The reader knows it after this.
+
+        Several may ask at once: what one of them has just learned is news for the others too.
+        """
         reader, key = self.reader, self.keys.prefix + "roster"
         if reader is None:
             return False
-        if not self.is_narrow and version_of(await self.link.call("GETRANGE", key, 0, 31)) <= reader.version:
-            return False
-        data = await self.link.call("GET", key) or b""
-        return version_of(data) > reader.version and reader.learn(data)
+        if self.is_narrow or version_of(await self.link.call("GETRANGE", key, 0, 31)) > reader.version:
+            data = await self.link.call("GET", key) or b""
+            if version_of(data) > reader.version:
+                reader.learn(data)
+        return reader.version > known
 
     async def send(self, *command: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """Send a function call as it stands; a hub that lost its library gets it back first."""

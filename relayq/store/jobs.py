@@ -141,12 +141,11 @@ class Jobs:
         reader = self._hub.reader
         if reader is None:
             return records
-        read = partial(reader.record, is_whole=is_whole)
+        read, known = partial(reader.record, is_whole=is_whole), reader.version
         found = await worked_off(records, read)
-        if (
-            any(one.doubt or one.is_sealed or one.alarm for one in found)
-            and await self._hub.has_news_for_reader()
-        ):
+        if any(
+            one.doubt or one.is_sealed or one.alarm for one in found
+        ) and await self._hub.has_news_for_reader(known):
             return await worked_off(records, read)
         return found
 
@@ -287,8 +286,9 @@ class Queues:
         names = {name for _, name, _, _ in stats["lanes"]} | set(stats["paused"]) | set(stats["weights"])
         orders = await queue_orders(self._hub) if stats["paused"] or stats["weights"] else {}
         queues = [_queue(name, stats) for name in sorted(names)]
+        known = self._hub.roster_known
         found = [judged(self._hub.reader, one, orders) for one in queues]
-        if any(one.alarm for one in found) and await self._hub.has_news_for_reader():
+        if any(one.alarm for one in found) and await self._hub.has_news_for_reader(known):
             return [judged(self._hub.reader, one, orders) for one in queues]
         return found
 

@@ -64,8 +64,9 @@ class Logs:
         reader = self._hub.reader
         if reader is None:
             return items
+        known = reader.version
         found = [reader.entry(job, item) for item in items]
-        if any(item.doubt for item in found) and await self._hub.has_news_for_reader():
+        if any(item.doubt for item in found) and await self._hub.has_news_for_reader(known):
             return [reader.entry(job, item) for item in items]
         return found
 
@@ -93,6 +94,7 @@ def entry(item: list[Any]) -> LogEntry | End:
             reason=reason,
             result=flat[3],
             attempt=attempt,
+            position=position,
         )
     return LogEntry(
         id=name,

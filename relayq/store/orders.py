@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,9 @@ def ordered_by(reader: Reader, event: Event, envelope: bytes = b"") -> Given | N
     if event.kind == "approved":
         return reader.given(event.order, approval_of(envelope), event.subject)
     found = ordered(event)
+    if event.kind == "cancel" and found:
+        with suppress(Refused):  # the event of a cancel does not say that it was one with `--kill`
+            return reader.given(event.order, "kill", found[1], submitter_of(envelope))
     return reader.given(event.order, *found, submitter_of(envelope)) if found else None
 
 

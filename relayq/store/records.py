@@ -385,7 +385,10 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The last entry of a watched job's log: how it ended. `doubt` says why that is not believed."""
+    """The last entry of a watched job's log: how it ended. `doubt` says why that is not believed.
+
+    `position` is how much its attempt had written, as far as that is known.
+    """
 
     id: str
     state: State
@@ -393,4 +396,5 @@ class End:
     reason: str
     result: bytes
     attempt: int = 0
+    position: int = 0
     doubt: str = ""

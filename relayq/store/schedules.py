@@ -149,8 +149,9 @@ class Schedules:
     async def board(self, *, history: int = 0) -> Board:
         """All of them, each with the latest `history` slots of the 50 that are kept."""
         now_ms, found, schedulers = await self._hub.view("schedules", {"history": history})
+        known = self._hub.roster_known
         records = sorted((self._read(_record(item)) for item in found), key=lambda record: record.name)
-        if any(record.doubt for record in records) and await self._hub.has_news_for_reader():
+        if any(record.doubt for record in records) and await self._hub.has_news_for_reader(known):
             records = [self._read(record) for record in records]
         return Board(int(now_ms), records, [decode.text(name) for name in schedulers])
 

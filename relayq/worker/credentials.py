@@ -154,14 +154,22 @@ class Credentials:
         return f"{name[:50]}.{self.key.kid}" if name in taken else name
 
     def _stranger(self, roster: Roster, role: str) -> str:
-        why = "was shut out of" if self.key.kid in roster.revoked else "is not enrolled in"
+        is_revoked = self.key.kid in roster.revoked
+        why = "was shut out of" if is_revoked else "is not enrolled in"
         who = f"this worker's key {self.key.kid} {why} fleet {roster.fleet!r}"
         if role:
             return (
                 f"{who}: ask its owner for a string of `relayq hub invite worker NAME`, "
                 "and `relayq join` with it"
             )
-        return f"{who}: a worker lets itself in where the owner's key is (`paths.owner_key`)"
+        if is_revoked:
+            return f"{who}, and a key that was revoked comes in no more"
+        from relayq.trust.words import four_words
+
+        return (
+            f"{who}: let it in where the owner's key is, by `relayq trust worker {self._config.worker.name} "
+            f"{self.key.public} {self.box}`; its four words are {four_words(self.key.public)}"
+        )
 
     def _learn(self, roster: Roster) -> None:
         if self._roster == roster:

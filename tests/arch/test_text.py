@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
+from benchmarks.roster import ROSTER
 from tests.arch.tree import ROOT, shown, sources, tracked
 
 THIS_FILE = Path(__file__)
@@ -41,6 +43,15 @@ def test_no_test_waits_for_a_duration() -> None:
 
 def test_no_lock_file_names_a_registry() -> None:
     assert tracked("uv.lock", "*/uv.lock") == []
+
+
+def test_no_extra_names_who_cannot_be_installed_beside_it() -> None:
+    # uv resolves every extra together with the project, and some peers of the benchmarks want an older redis.
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {
+        re.split(r"[^\w-]", word)[0] for words in project["optional-dependencies"].values() for word in words
+    }
+    assert named & {entry.distribution for entry in ROSTER} == set()
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

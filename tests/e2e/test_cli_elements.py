@@ -34,6 +34,24 @@ def test_show_lists_which_elements_failed_those_alike_together(served: None) -> 
     assert "failed_elements" not in objects("show", f"{job}:3")[0]
 
 
+def test_an_element_is_forgotten_with_its_array(served: None) -> None:
+    job = ended("--array", "2", "--", "true")
+    left = relayq("forget", f"{job}:1")
+    assert (left.returncode, left.stdout) == (
+        1,
+        f"{job}:1  left as it is: an element is forgotten with its array\n",
+    )
+    assert printed("show", f"{job}:1")
+
+
+def test_an_array_waits_for_another_index_to_index(served: None) -> None:
+    first = printed("submit", "--array", "2", "--", "test $RELAYQ_ARRAY_INDEX != 1").strip()
+    then = printed("submit", "--array", "2", "--after", f"{first[-6:]}:index", "--", "true").strip()
+    relayq("wait", then)
+    states = [objects("show", f"{then}:{index}")[0]["state"] for index in range(2)]
+    assert states == ["SUCCEEDED", "SKIPPED"]
+
+
 def test_an_element_is_found_by_its_id(served: None) -> None:
     job = ended("--array", "3", "--", "test $RELAYQ_ARRAY_INDEX != 1")
     for name in (f"{job}:1", f"{job[-6:]}:1"):
@@ -72,6 +90,14 @@ def test_a_gap_in_the_output_is_a_line_of_its_own(served: None) -> None:
         assert whole.startswith(before.removesuffix("\n")) and whole.endswith(rest)
     gaps = [line for line in objects("logs", job) if "missing_bytes" in line]
     assert len(gaps) == 1 and gaps[0]["missing_bytes"] == missing
+
+
+def test_output_of_which_the_hub_keeps_nothing_is_not_called_none(served: None) -> None:
+    shown = relayq("run", "--keep-output", "10", "--", "seq 1 20")
+    assert (shown.returncode, "[... 51 bytes were not kept here" in shown.stdout) == (0, True), shown
+    job = ended("--keep-output", "0", "--", "seq 1 20")
+    assert "51 bytes were not kept here" in relayq("logs", job).stderr
+    assert len(printed("logs", job, "--full")) == 51
 
 
 def test_an_attempt_or_element_that_never_was_is_named(served: None) -> None:

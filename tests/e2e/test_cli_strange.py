@@ -44,6 +44,9 @@ def refusal(*argv: str, stdin: str = "") -> tuple[int, str]:
     [
         (("submit", "--priority", "high", "--", "true"), "'high' is not a whole number (field 'priority')"),
         (("submit", "--priority", "1_0", "--", "true"), "'1_0' is not a whole number (field 'priority')"),
+        (("submit", "--limit", "gpu", "--", "true"), "--limit: 'gpu' is not NAME=VALUE"),
+        (("schedule", "add", "x", "--every", "0s", "--", "true"), "an interval above 0"),
+        (("submit", "--in", "/dev/zero", "--", "true"), "/dev/zero is no file but a pipe or device"),
         (("submit", "--limit", "gpu=a", "--", "true"), "'a' is not a whole number (field 'limits.gpu')"),
         (("submit", "--backoff", "-5s", "--", "true"), "'-5s' is not a duration"),
         (("submit", "--array", DIGITS, "--", "true"), "is not an array: write 100 or 5-20"),
@@ -102,7 +105,7 @@ def test_a_directory_that_is_gone_is_called_so(hub: str, tmp_path: Path) -> None
     ended = shell(f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir ../gone; RELAYQ submit --cwd . -- true")
     assert (ended.returncode, ended.stderr) == (
         2,
-        b"relayq: the directory you stand in is gone: go to another one, or write --cwd /DIR\n",
+        b"relayq: --cwd: the directory you stand in is gone: go to another one, or write --cwd /DIR\n",
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.command_line import RELAYQ, printed, relayq, state_of
+from tests.e2e.command_line import RELAYQ, objects, printed, relayq, state_of
 from tests.support import PrivateServer, eventually_sync
 
 
@@ -43,6 +43,15 @@ def test_a_job_for_nobody_is_named_at_the_private_hub_too(home: Path) -> None:
     printed("run", "-q", "--", "true")
     assert "no worker can run it" in relayq("submit", "--needs", "attic", "--", "true").stderr
     assert "no worker can run it" not in relayq("submit", "--", "true").stderr
+
+
+def test_jobs_for_nobody_are_named_among_many_once_for_all_with_the_same_needs(served: None) -> None:
+    spec = '{"command": "true", "needs": ["attic"]}\n'
+    said = relayq("submit", "-", stdin=f'{spec * 3}{{"command": "true"}}\n')
+    ids = said.stdout.split()
+    assert (said.returncode, len(ids)) == (0, 4)
+    [line] = [line for line in said.stderr.splitlines() if "no worker can run" in line]
+    assert line.startswith(f"relayq: job {ids[0]} and 2 like it wait: no worker can run them now (worker ")
 
 
 def test_output_that_cannot_be_written_is_one_sentence(served: None) -> None:
@@ -169,6 +178,16 @@ def test_who_follows_a_job_soon_replaces_its_killed_worker(home: Path) -> None:
     assert time.monotonic() - began_s < 10
 
 
+def test_a_worker_that_was_killed_keeps_no_other_from_being_started(home: Path) -> None:
+    printed("hub", "start")
+    worker = subprocess.Popen([*RELAYQ, "worker", "--name", "fg", "--headless"], stderr=subprocess.DEVNULL)
+    eventually_sync(lambda: [one["name"] for one in objects("workers")] == ["fg"], "it is there")
+    assert "started one" not in relayq("submit", "--", "true").stderr
+    worker.kill()
+    worker.wait(10)
+    assert "no worker was running: started one" in relayq("submit", "--", "true").stderr
+
+
 def checked(name: str) -> tuple[str, str]:
     """What the doctor says of one thing: the verdict, and what was found with its remedy."""
     told = relayq("doctor", "--json").stdout.splitlines()
@@ -261,6 +280,15 @@ def test_only_a_waiting_job_is_replaced_and_the_words_say_so(served: None) -> No
     assert "runs already, and only one that waits is replaced" in ended.stderr
     assert "is there already: no second one is made" in relayq("submit", "--unique", "k", "--", "true").stderr
     printed("cancel", running)
+
+
+def test_run_says_that_a_unique_key_kept_its_command_out(served: None) -> None:
+    first = printed("submit", "--unique", "k,1h", "--", "echo first").strip()
+    again = relayq("run", "--unique", "k,1h", "--", "echo second")
+    assert (again.returncode, again.stdout) == (0, "first\n")
+    assert (
+        again.stderr == f"relayq: job {first} with this unique key is there already: no second one is made\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -60,6 +61,33 @@ def test_every_line_can_be_typed(
     assert ended.returncode == 0, ended.stderr
     assert [words for words in shown if words not in ended.stdout] == []
     assert '"FAILED"' not in ended.stdout
+
+
+@pytest.mark.parametrize("block", [0, 1])
+def test_the_python_page_can_be_typed(home: Path, tmp_path: Path, block: int) -> None:
+    page = (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")
+    script = re.findall(r"```python\n(.*?)```", page, re.S)[block]
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == ("3 exit made\n\nboth are done\n\n", "['0\\n', '1\\n', '2\\n']\n")[block]
+
+
+def test_every_json_field_is_explained(home: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "json.md").read_text("utf-8")
+    page += (ROOT / "docs" / "reference" / "spec.md").read_text("utf-8")
+    job = typed("relayq submit --array 2 -- 'echo $RELAYQ_ARRAY_INDEX; exit $RELAYQ_ARRAY_INDEX'", tmp_path)
+    job_id = job.stdout.strip()
+    typed(f"relayq wait {job_id}; relayq schedule add nightly --every 1d -- true", tmp_path)
+    for line in (
+        "submit --json -- true", f"show --json {job_id}", "jobs --json", f"wait --json {job_id}",
+        f"explain --json {job_id}", f"logs --json {job_id}", f"cancel --json {job_id}", "queues --json",
+        "workers --json", "doctor --json", "keys --json", "schedule list --json", "trust orders --json",
+    ):  # fmt: skip
+        printed = typed(f"relayq {line}", tmp_path).stdout
+        names = {name for one in printed.splitlines() for name in json.loads(one)}
+        assert (line, {name for name in names if f"`{name}`" not in page}) == (line, set())
 
 
 def test_the_python_lines_can_be_typed(home: Path, tmp_path: Path) -> None:

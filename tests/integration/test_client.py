@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,44 @@ def served(client: Client, hub_url: str, fleet: str, home: Path) -> Iterator[Cli
     """A client whose jobs run."""
     with running_worker(hub_url, fleet, home, "--slots", "4"):
         yield client
+
+
+def test_a_key_that_keeps_a_job_out_is_seen_at_its_handle(client: Client) -> None:
+    first = client.run("true", unique="k")
+    again = client.run("false", unique="k")
+    assert (first.is_new, again.is_new, again.id) == (True, False, first.id)
+
+
+def test_a_wait_is_limited_by_a_duration_in_words_too(client: Client) -> None:
+    handle = client.run("true")
+    with pytest.raises(WaitTimeout, match=r"has not ended after 0\.05 s; it goes on"):
+        handle.get("50ms")
+    with pytest.raises(WaitTimeout):
+        handle.wait(timedelta(milliseconds=50))
+    with pytest.raises(SpecError, match="'soon' is not a duration"):
+        handle.result("soon")
+
+
+def test_output_of_which_the_hub_keeps_nothing_is_no_empty_output(served: Client) -> None:
+    with pytest.raises(OutputTruncated):
+        served.run("seq 1 20", keep_output=10).get(20)
+    handle = served.run("seq 1 20", keep_output=0)
+    handle.wait(20)
+    assert "51 bytes were not kept" in served.job(handle.id).result(20).output
+
+
+async def test_a_worker_that_came_later_is_believed_by_all_who_wait(
+    hub_url: str, fleet: str, home: Path, said: list[str]
+) -> None:
+    async with AsyncClient(hub_url, fleet=fleet, tell=said.append) as client:
+        handle, hub = await client.run("echo out"), client.twin()
+        with running_worker(hub_url, fleet, home):
+            known = hub.roster_known
+            asked = (hub.has_news_for_reader(known) for _ in range(3))
+            assert await asyncio.gather(*asked) == [True] * 3
+            assert not await hub.has_news_for_reader(hub.roster_known)
+            assert await handle.get(20) == "out\n"
+        await hub.close()
 
 
 def test_get_returns_the_stdout(served: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, why: str
         items_of([tmp_path / name])
 
 
+@pytest.mark.parametrize("path", ["/dev/zero", "pipe"])
+def test_what_has_no_end_or_is_read_once_is_no_file(tmp_path: Path, path: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SpecError, match="is no file but a pipe or device"):
+        items_of([tmp_path / path])
+
+
 def test_a_file_above_the_limit_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
-    with pytest.raises(SpecError, match="at most 16M go through the hub"):
+    with pytest.raises(SpecError, match="has 16777217 bytes: at most 16M go through the hub"):
         items_of([tmp_path / "big"])
 
 

@@ -96,7 +96,7 @@ def test_every_field_of_the_surface_is_read():
         timeout="2h",
         deadline="1d",
         delay="10m",
-        after=[{"job": ID, "on": "any"}, OTHER, f"{OTHER}:failed"],
+        after=[{"job": ID, "on": "any"}, OTHER, f"{OTHER}:failed", f"{ID}:index", f"{ID}:any:index"],
         array="5-20",
         unique={"key": "encode", "mode": "window", "window": "1h"},
         limits={"license": 2},
@@ -121,6 +121,8 @@ def test_every_field_of_the_surface_is_read():
         Dependency(job=ID, on="any"),
         Dependency(job=OTHER),
         Dependency(job=OTHER, on="failed"),
+        Dependency(job=ID, mode="index"),
+        Dependency(job=ID, on="any", mode="index"),
     )
     assert spec.array == ArraySpec(size=16, start=5)
     assert spec.unique == Unique(key="encode", mode="window", window_ms=3_600_000)
@@ -220,6 +222,8 @@ WRONG = [
     ({"at": "2030-01-01T00:00:00Z", "delay": "1s"}, "at"),
     ({"after": ID}, "after"),
     ({"after": ["short"]}, "after.job"),
+    ({"after": [f"{ID}:maybe"]}, "after"),
+    ({"after": [f"{ID}:index:any"]}, "after"),
     ({"after": [{"on": "ok"}]}, "after.job"),
     ({"after": [{"job": ID, "on": "maybe"}]}, "after.on"),
     ({"after": [{"job": ID, "mode": "twice"}]}, "after.mode"),
