@@ -211,7 +211,7 @@ class HubFeed:
 
 
 def _prepared(config: Config, *, again: bool) -> tuple[str, bool]:
-    """The hub's URL, and whether it is the local one; `again` for whom has had it.
+    """The hub's URL, and whether it is the local one; `again` for whoever has had it.
 
     What takes time to import is imported here, beside the drawing of the first frame.
     """
