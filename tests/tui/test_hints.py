@@ -8,8 +8,8 @@ from relayq.model.lifecycle import State
 from relayq.store.records import ArrayCounts
 from relayq_tui.actions import ACTIONS
 from relayq_tui.feed import JobDetail
-from relayq_tui.hints import RULES, Hint, attempts, ending, hint
-from tests.tui.test_store import row
+from relayq_tui.hints import RULES, Hint, attempts, ending, hint, waited
+from tests.tui.test_store import NOW, row
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,12 @@ def test_a_job_that_only_waits_its_turn_is_no_trouble() -> None:
     told = JobDetail(row=waiting, explain=["3 jobs of its kind stand before it", "worker mac could run it"])
     said = hint(waiting, told)
     assert (said.why, said.fix) == ("3 jobs of its kind stand before it", "")
+
+
+def test_a_long_wait_that_goes_on_changes_no_figure_every_minute() -> None:
+    assert waited(row(3_660), NOW) == "1h"
+    assert waited(row(3_540), NOW) == "59m00s"
+    assert waited(row(3_660, State.SUCCEEDED, started_ms=NOW), NOW) == "1h01m"
 
 
 def test_a_healthy_job_is_quiet() -> None:

@@ -146,6 +146,15 @@ def state_mark(row: JobRow, glyphs: Glyphs) -> tuple[str, str]:
     return glyphs.states[row.state], WORDS[row.state]
 
 
+def age(ms: int) -> str:
+    """A duration as short as it can be told: `3m`, `1h`, `12d`."""
+    seconds = max(0, ms) // 1000
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 def counted(count: int, noun: str) -> str:
     """`1 job`, `2 jobs`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

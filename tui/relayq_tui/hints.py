@@ -15,10 +15,12 @@ from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq.query import wait_ms
 from relayq_tui.feed import JobDetail
+from relayq_tui.glyphs import age
 from relayq_tui.rows import JobRow
 
 SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 6: "ABRT", 9: "KILL", 11: "SEGV", 13: "PIPE", 15: "TERM"}
 FAILED = (State.FAILED, State.EXPIRED)
+HOUR_MS = 3_600_000
 
 
 class Hint(NamedTuple):
@@ -107,8 +109,10 @@ def attempts(row: JobRow) -> str:
 
 
 def waited(row: JobRow, now_ms: int) -> str:
-    """For how long it has waited."""
-    return format_duration(wait_ms(row, now_ms))
+    """For how long it has waited; while it still waits, beyond an hour, in hours or days."""
+    wait = wait_ms(row, now_ms)
+    is_long = row.state is State.RUNNABLE and wait >= HOUR_MS
+    return age(wait) if is_long else format_duration(wait)
 
 
 def _of_failure(row: JobRow) -> Hint:

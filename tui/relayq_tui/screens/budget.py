@@ -18,11 +18,10 @@ from textual.containers import Horizontal, Vertical
 from relayq.client.steering import Order
 from relayq.model.duration import format_duration, format_size
 from relayq.model.forecast import DAY_MS, Outlook, outlook
-from relayq_tui.glyphs import clock, meter
+from relayq_tui.glyphs import age, clock, meter
 from relayq_tui.rows import BudgetView
 from relayq_tui.screens.ask import Ask
 from relayq_tui.screens.base import HubScreen
-from relayq_tui.screens.jobcolumns import age
 from relayq_tui.screens.prose import prose
 from relayq_tui.store import Changes
 from relayq_tui.widgets.chart import Chart, Forecast, Series

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relayq_tui.audit import Deed, title_of
-from relayq_tui.glyphs import clock
-from relayq_tui.screens.jobcolumns import age
+from relayq_tui.glyphs import age, clock
 from relayq_tui.widgets.jobtable import Cell, Column
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from rich.style import Style
 from relayq.model.duration import format_duration
 from relayq.model.lifecycle import State
 from relayq.store.records import ArrayCounts
-from relayq_tui.glyphs import Glyphs, clock, state_mark
+from relayq_tui.glyphs import Glyphs, age, clock, state_mark
 from relayq_tui.rows import JobRow
 from relayq_tui.theme import Palette
 from relayq_tui.widgets.jobtable import Cell, Column
@@ -28,15 +28,6 @@ def columns(app: RelayQApp, width: int) -> list[Column[JobRow]]:
     if width >= WIDE:
         return cells.wide()
     return cells.narrow() if width >= NARROW else cells.tiny()
-
-
-def age(ms: int) -> str:
-    """A duration as short as it can be told: `3m`, `1h`, `12d`."""
-    seconds = max(0, ms) // 1000
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 class _Cells:

@@ -14,10 +14,9 @@ from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq.text import safe
 from relayq_tui.feed import JobDetail
-from relayq_tui.glyphs import clock, meter, state_mark
+from relayq_tui.glyphs import age, clock, meter, state_mark
 from relayq_tui.hints import attempts, ending, hint, waited
 from relayq_tui.rows import JobRow
-from relayq_tui.screens.jobcolumns import age
 from relayq_tui.screens.portrait import Pieces
 from relayq_tui.widgets.line import Line
 

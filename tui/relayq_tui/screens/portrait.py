@@ -17,9 +17,8 @@ from relayq.model.lifecycle import State
 from relayq.text import safe
 from relayq_tui.audit import Deed
 from relayq_tui.chronicle import last_day
-from relayq_tui.glyphs import Glyphs, clock, meter
+from relayq_tui.glyphs import Glyphs, age, clock, meter
 from relayq_tui.rows import JobRow, Sample, WorkerRow
-from relayq_tui.screens.jobcolumns import age
 from relayq_tui.store import DAY_MS
 from relayq_tui.theme import Palette
 from relayq_tui.vitals import FULL_MEMORY, Vitals, slots, vitals

@@ -15,10 +15,9 @@ from relayq.model.duration import format_duration
 from relayq.model.ids import short
 from relayq.model.lifecycle import State
 from relayq_tui.feed import JobDetail
-from relayq_tui.glyphs import clock, spark, state_mark
+from relayq_tui.glyphs import age, clock, spark, state_mark
 from relayq_tui.hints import attempts, ending, hint, waited
 from relayq_tui.rows import AttemptRow, JobRow
-from relayq_tui.screens.jobcolumns import age
 from relayq_tui.theme import glyphs_of
 from relayq_tui.widgets.frame import Framed
 from relayq_tui.widgets.line import Line, fit

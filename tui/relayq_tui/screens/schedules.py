@@ -15,9 +15,8 @@ from textual import on
 from textual.app import ComposeResult
 
 from relayq.model.duration import format_duration
-from relayq_tui.glyphs import WORDS, clock
+from relayq_tui.glyphs import WORDS, age, clock
 from relayq_tui.rows import ScheduleRow
-from relayq_tui.screens.jobcolumns import age
 from relayq_tui.screens.prose import prose
 from relayq_tui.screens.scheduleactions import ScheduleActions
 from relayq_tui.sieve import named

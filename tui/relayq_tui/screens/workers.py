@@ -10,9 +10,8 @@ from textual.app import ComposeResult
 from relayq.model.duration import format_size
 from relayq.model.lifecycle import State
 from relayq_tui.chronicle import last_day
-from relayq_tui.glyphs import clock
+from relayq_tui.glyphs import age, clock
 from relayq_tui.rows import WorkerRow
-from relayq_tui.screens.jobcolumns import age
 from relayq_tui.screens.portrait import Portrait, bars, beside, line_of, slot_marks, stance
 from relayq_tui.screens.workeractions import WorkerActions
 from relayq_tui.store import Changes
